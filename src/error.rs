@@ -293,6 +293,18 @@ pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// As [`suggestion`], for the last part of a dotted name: what was meant is told with the parts above it.
+pub fn name_suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let Some((above, last)) = name.rsplit_once('.') else {
+        return suggestion(name, known);
+    };
+    let known: Vec<&str> = known.into_iter().collect();
+    match closest(last, known.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{above}.{near}`?")),
+        None => suggestion(last, known),
+    }
+}
+
 /// "did you mean `…`?" where a known word is near, else the list of known words where it is short.
 pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();

@@ -145,6 +145,40 @@ pub enum Stop {
 }
 
 impl Stop {
+    /// One refusal for all of `checked` that are refused, each at its place.
+    ///
+    /// Errors: if any is; otherwise the first that is not known.
+    pub fn unless_all(checked: impl IntoIterator<Item = Result<(), Self>>) -> Result<(), Self> {
+        let mut mistakes: Vec<Diagnostic> = Vec::new();
+        let mut stopped = Ok(());
+        for one in checked {
+            match one {
+                Ok(()) => {}
+                Err(Self::Refused(mistake)) => mistakes.push(*mistake),
+                Err(stop) => stopped = stopped.and(Err(stop)),
+            }
+        }
+        if mistakes.len() < 2 {
+            return mistakes
+                .pop()
+                .map_or(stopped, |only| Err(Self::Refused(Box::new(only))));
+        }
+        let title = format!("{} values of this operation are not valid", mistakes.len());
+        let mut all = Diagnostic::new(title);
+        let mut hints: Vec<String> = Vec::new();
+        for mistake in mistakes {
+            for (index, label) in mistake.labels.iter().enumerate() {
+                let text = match index {
+                    0 => format!("{}: {}", mistake.title, label.text),
+                    _ => label.text.clone(),
+                };
+                all = all.at(&label.origin, text);
+            }
+            hints.extend(mistake.hint.filter(|hint| !hints.contains(hint)));
+        }
+        Err(Self::Refused(Box::new(all.hint(hints.join("; ")))))
+    }
+
     /// Adds a hint to a refusal.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {

@@ -160,21 +160,33 @@ pub(super) fn condition(when: Option<&Value>, bindings: &Bindings) -> Result<Ans
         Kind::Bool(true) => Ok(Answer::Yes),
         Kind::Bool(false) => Ok(Answer::No),
         Kind::Unknown(why) => Ok(Answer::Unknown(why)),
-        _ => Err(comes_to("`when` must be true or false", when, &value).hint(asked_instead(when))),
+        _ => Err(comes_to("`when` must be true or false", when, &value).hint(asked_instead(when, &value))),
     }
 }
 
 /// The hint how to test whether something exists: a fact that is absent on the host is `none`, but defined.
-fn asked_instead(when: &Value) -> String {
+fn asked_instead(when: &Value, found: &Value) -> String {
     let expression = when.as_str().unwrap_or_default().trim();
+    let is_name = |sign: char| sign.is_alphanumeric() || "_.[]".contains(sign);
+    let name = if expression.chars().all(is_name) {
+        expression
+    } else {
+        "name"
+    };
+    let compared = match &found.kind {
+        Kind::Integer(number) => format!("{name} == {number}"),
+        Kind::Float(number) => format!("{name} == {number}"),
+        Kind::List(_) | Kind::Table(_) => format!("{name} | length > 0"),
+        _ => format!("{name} == 'x'"),
+    };
     if ["facts.", "catalogue"]
         .iter()
         .any(|start| expression.starts_with(start))
         || expression.contains(".facts.")
     {
-        return format!("compare it, such as `name == 'x'`, or test it with `{expression} is not none`");
+        return format!("compare it, such as `{compared}`, or test it with `{expression} is not none`");
     }
-    "compare it, such as `name == 'x'`, or test it with `name is defined`".to_owned()
+    format!("compare it, such as `{compared}`, or test it with `{name} is defined`")
 }
 
 fn comes_to(title: &str, written: &Value, value: &Value) -> Diagnostic {

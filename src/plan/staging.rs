@@ -237,7 +237,11 @@ impl Validation {
         match self.earlier.as_slice() {
             [] => format!("{what} in advance"),
             [one] => format!("{what} before `{one}` has run"),
-            [first, ..] => format!("{what} before earlier operations have run, such as `{first}`"),
+            some if some.len() <= 3 => {
+                let named: Vec<String> = some.iter().map(|one| format!("`{one}`")).collect();
+                format!("{what} before earlier operations have run: {}", named.join(", "))
+            }
+            _ => format!("{what} before earlier operations have run"),
         }
     }
 
@@ -582,7 +586,7 @@ mod tests {
         validation.earlier.push("y".to_owned());
         assert_eq!(
             later(&validation, &no_folder),
-            "`/etc/nginx` is not there before earlier operations have run, such as `x`"
+            "`/etc/nginx` is not there before earlier operations have run: `x`, `y`"
         );
         validation.unsent = Some("it is downloaded only then");
         assert_eq!(later(&validation, &no_folder), "it is downloaded only then");

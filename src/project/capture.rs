@@ -104,11 +104,11 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
 
 /// Checks the operation that makes a value. Where it is another one, its parameters are no mistakes of their own.
 fn maker(op: Option<&Value>, place: &Origin) -> Result<(), Diagnostic> {
-    let (definition, origin) = definition(op, place)?;
+    let words = MAKES_VALUES.map(|name| format!("`op = \"{name}\"`")).join(" or ");
+    let (definition, origin) = definition(op, place).map_err(|mistake| mistake.hint(format!("use {words}")))?;
     if MAKES_VALUES.contains(&definition.name) {
         return Ok(());
     }
-    let words = MAKES_VALUES.map(|name| format!("`op = \"{name}\"`")).join(" or ");
     Err(
         Diagnostic::new(format!("`{}` cannot make a captured value", definition.name))
             .at(&origin, "not possible in `create`")

@@ -54,7 +54,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Dep
     let description = fields.text("description").map(|text| text.name);
     let stages = match stages {
         None => {
-            let stage = stage(&mut fields, None, &place);
+            let stage = stage(&mut fields, Form::Plain, None, &place);
             fields.end("a deploy", KEYS);
             vec![stage]
         }
@@ -100,7 +100,7 @@ fn stages_of(entry: Entry, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
             let mistake = Diagnostic::new("missing `name` in a stage").at(&place, "needs a `name`");
             fields.mistake(mistake.hint("add `name = \"…\"`, for reviews and errors"));
         }
-        let stage = stage(&mut fields, Some(name.as_ref()), &place);
+        let stage = stage(&mut fields, Form::Stages, name.as_ref(), &place);
         fields.end("a stage", STAGE_KEYS);
         if let Some(first) = stages.iter().find(|one| one.name == stage.name && one.name.is_some()) {
             let title = format!("duplicate stage name `{}`", stage.name.as_deref().unwrap_or_default());
@@ -116,14 +116,20 @@ fn stages_of(entry: Entry, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
     stages
 }
 
-/// `name` is `None` if the deploy has no stages.
-fn stage(fields: &mut Fields<'_>, name: Option<Option<&Named>>, place: &Origin) -> Stage {
+/// Whether a deploy has stages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Stages,
+    Plain,
+}
+
+fn stage(fields: &mut Fields<'_>, form: Form, name: Option<&Named>, place: &Origin) -> Stage {
     require(fields, "hosts", "which hosts to deploy to");
     refuse_nobody(fields);
     let hosts = fields.names("hosts");
     require(fields, "tasks", "what to deploy");
     let tasks = task_uses(fields, "tasks");
-    let (serial, max_fail) = if name.is_some() {
+    let (serial, max_fail) = if form == Form::Stages {
         (
             fields.count("serial", 1),
             fields.count("max_fail", 0).unwrap_or_default(),
@@ -132,7 +138,6 @@ fn stage(fields: &mut Fields<'_>, name: Option<Option<&Named>>, place: &Origin) 
         refuse_outside_stages(fields);
         (None, 0)
     };
-    let name = name.flatten();
     Stage {
         name: name.map(|name| name.name.clone()),
         hosts,

@@ -124,18 +124,17 @@ impl<'a> Fields<'a> {
         };
         let mut names = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            match &item.kind {
-                Kind::String(name) => names.push(Named {
+            if let Kind::String(name) = &item.kind {
+                names.push(Named {
                     name: name.clone(),
                     origin: item.origin.clone(),
-                }),
-                _ => {
-                    let place = item.origin.clone().unwrap_or_else(|| self.place.clone());
-                    let mistake = Diagnostic::new(format!("item {} of `{key}` must be a string", index + 1));
-                    let mistake = mistake.at(&place, format!("this is {}", item.shown()));
-                    self.mistake(mistake.hint("write a name, in quotes"));
-                }
+                });
+                continue;
             }
+            let place = item.origin.clone().unwrap_or_else(|| self.place.clone());
+            let mistake = Diagnostic::new(format!("item {} of `{key}` must be a string", index + 1));
+            let mistake = mistake.at(&place, format!("this is {}", item.shown()));
+            self.mistake(mistake.hint("write a name, in quotes"));
         }
         names
     }
@@ -174,17 +173,13 @@ impl<'a> Fields<'a> {
         let mut tables = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
             let place = item.origin.clone().unwrap_or_else(|| self.place.clone());
-            match item.kind {
-                Kind::Table(table) => tables.push((table, place)),
-                _ => {
-                    let mistake = Diagnostic::new(format!("item {} of `{key}` must be a table", index + 1));
-                    self.mistake(
-                        mistake
-                            .at(&place, format!("this is {}", Value::new(item.kind).shown()))
-                            .hint(format!("write `[[{key}]]`, with two brackets, and its keys below")),
-                    );
-                }
+            if let Kind::Table(table) = item.kind {
+                tables.push((table, place));
+                continue;
             }
+            let mistake = Diagnostic::new(format!("item {} of `{key}` must be a table", index + 1));
+            let mistake = mistake.at(&place, format!("this is {}", Value::new(item.kind).shown()));
+            self.mistake(mistake.hint(format!("write `[[{key}]]`, with two brackets, and its keys below")));
         }
         tables
     }
@@ -271,13 +266,8 @@ impl<'a> Fields<'a> {
 
     /// Reports a value of the wrong type.
     pub(super) fn misfit<T>(&mut self, key: &str, expected: &str, found: &Value) -> Option<T> {
-        self.misfit_of(&format!("`{key}`"), key, expected, found)
-    }
-
-    /// Reports a value of the wrong type in the value of `key`.
-    fn misfit_of<T>(&mut self, name: &str, key: &str, expected: &str, found: &Value) -> Option<T> {
         let place = found.origin.clone().unwrap_or_else(|| self.place.clone());
-        let mistake = Diagnostic::new(format!("{name} must be {expected}"));
+        let mistake = Diagnostic::new(format!("`{key}` must be {expected}"));
         self.mistake(
             mistake
                 .at(&place, format!("this is {}", found.shown()))

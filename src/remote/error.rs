@@ -369,11 +369,12 @@ pub enum UnusedKey {
 
 impl UnusedKey {
     fn hint(&self) -> String {
+        if let Self::Open(path) | Self::Unreadable(path) = self
+            && let Some(private) = path.strip_suffix(".pub")
+        {
+            return format!("this is the public key: set `identity_file` to the private key, `{private}`");
+        }
         match self {
-            Self::Open(path) | Self::Unreadable(path) if path.ends_with(".pub") => format!(
-                "this is the public key: set `identity_file` to the private key, `{}`",
-                path.trim_end_matches(".pub")
-            ),
             Self::Missing(path) => format!(
                 "correct `identity_file`, or create the key: `ssh-keygen -t ed25519 -f {0}`, and add `{1}` to the user's \
                  `authorized_keys` on the host",
@@ -470,7 +471,8 @@ fn obstacle_hint(obstacle: Obstacle, address: &str) -> String {
             ssh_command(address)
         ),
         Obstacle::Closed => {
-            "check the log of the host's SSH server: it may limit new connections (`MaxStartups`)".to_owned()
+            "check the log of the host's SSH server: it may limit new connections (`MaxStartups`, `PerSourcePenalties`)"
+                .to_owned()
         }
     }
 }

@@ -62,7 +62,7 @@ fn filtered_name(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
     let is_part = |character: char| character.is_alphanumeric() || "_.".contains(character);
     let name = given.trim_end_matches(is_part);
     let is_name = name.len() < given.len() && !given[name.len()..].starts_with('.');
-    is_name.then(|| name.len()..given.len())
+    is_name.then_some(name.len()..given.len())
 }
 
 /// The place of an attribute may begin at its dot or bracket; the name before it is included.

@@ -21,7 +21,7 @@ use super::variables::Variables;
 use super::watch::Watch;
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::content::Undecrypted;
-use crate::error::{Diagnostic, Origin, suggestion};
+use crate::error::{Diagnostic, Origin, name_suggestion};
 use crate::value::{Entry, Kind, Table, Value, Why, Withheld};
 
 /// What templates can see of a host and of the selection.
@@ -315,7 +315,6 @@ impl Bindings {
                 .at_maybe(origin, "a name in this is undefined")
                 .hint("check each name: `homelab inventory show HOST` lists the data of a host");
         };
-        let last = path.rsplit('.').next().unwrap_or(&path).to_owned();
         let label = match path.as_str() {
             "item" => "no `for_each` here",
             _ if path.starts_with("captured.") => "no task captures it",
@@ -332,9 +331,17 @@ impl Bindings {
         } else {
             mistake
         };
-        mistake.hint(suggestion(&last, known.iter().map(String::as_str)).unwrap_or_else(|| {
-            format!("set `{path}` in `group_data/` or for the host, or test it with `{path} is defined`")
-        }))
+        // Where the name is written with a variable in it, only its last part is the same.
+        let written = origin.and_then(|origin| origin.file.text.get(origin.span.clone()));
+        let name = match path.rsplit_once('.') {
+            Some((_, last)) if written != Some(&path) => last,
+            _ => &path,
+        };
+        mistake.hint(
+            name_suggestion(name, known.iter().map(String::as_str)).unwrap_or_else(|| {
+                format!("set `{path}` in `group_data/` or for the host, or test it with `{path} is defined`")
+            }),
+        )
     }
 
     /// The mistake of an attribute of a value that has none, if `origin` has one.

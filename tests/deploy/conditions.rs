@@ -270,7 +270,7 @@ fn checks_hold_fail_and_wait_for_what_comes_up() {
     );
     let ran = deploy(&project, 1);
     assert!(
-        ran.stdout.contains("the page does not contain the text"),
+        ran.stdout.contains("the page does not contain `all is lost`"),
         "{}",
         ran.stdout
     );

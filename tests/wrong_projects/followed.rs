@@ -96,7 +96,11 @@ fn follow(project: &Path, command: &[&str], mark: &Mark, text: &str) -> Option<S
     };
     let mistakes = document["mistakes"].as_array()?;
     // What another operation needs beside this word is one more step.
-    let is_more = |mistake: &&Json| mistake["title"].as_str().is_some_and(|title| title.starts_with("missing `"));
+    let is_more = |mistake: &&Json| {
+        mistake["title"]
+            .as_str()
+            .is_some_and(|title| title.starts_with("missing `"))
+    };
     let told = mistakes.iter().find(|mistake| is_there(mistake) && !is_more(mistake))?;
     Some(format!("{} ({})", told["title"], told["hint"]))
 }

@@ -285,7 +285,8 @@ fn answered(key: &FactKey, is_wanted: bool, rest: &str) -> Option<CheckFact> {
     } else {
         let part = said.why_in_part();
         let part = part.map_or_else(String::new, |part| format!(": only a part was searched: {part}"));
-        format!("the page does not contain the text{part}")
+        let text = check.contains.as_deref().unwrap_or_default();
+        format!("the page does not contain `{text}`{part}")
     }))
 }
 
@@ -398,7 +399,7 @@ pub(super) mod tests {
         );
         assert_eq!(
             try_out(http(200, Some("bye")), None),
-            CheckFact::Fails("the page does not contain the text".to_owned())
+            CheckFact::Fails("the page does not contain `bye`".to_owned())
         );
     }
 
@@ -498,7 +499,7 @@ pub(super) mod tests {
                 try_out(check, programs.path().to_str())
             };
             assert_eq!(found("hello"), CheckFact::Holds, "{all:?}");
-            let part = "the page does not contain the text: only a part was searched: it is larger than 4 MiB";
+            let part = "the page does not contain `bye`: only a part was searched: it is larger than 4 MiB";
             assert_eq!(found("bye"), CheckFact::Fails(part.to_owned()), "{all:?}");
         }
     }

@@ -68,7 +68,11 @@ impl Operation for Update {
                 None => Action::RunEachTime,
             },
             before: age.map_or(Before::Absent, |age| {
-                let sources = if outdated { ", older than apt's sources" } else { "" };
+                let sources = if outdated {
+                    ", from before a change of apt's sources"
+                } else {
+                    ""
+                };
                 Before::Present(attributed(format!("{} old{sources}", readable(age))))
             }),
             after: Some(attributed("refreshed".to_owned())),

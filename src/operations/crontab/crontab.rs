@@ -12,7 +12,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::field::{FIELDS, SPECIAL_TIMES};
+use super::field::{FIELDS, Field, SPECIAL_TIMES};
 use crate::change::{NotKnown, Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::account::UserFact;
@@ -132,7 +132,13 @@ impl Operation for Crontab {
         if !self.present && file.text(context)?.is_none_or(|text| self.entry(&text).is_none()) {
             return Ok(Outcome::Unchanged);
         }
-        file.plan(context, |text| self.edited(text, &line))
+        let outcome = file.plan(context, |text| self.edited(text, &line))?;
+        let has_time = |field: &Field| context.arguments.contains_key(field.name);
+        if self.present && self.special_time.is_none() && !FIELDS.iter().any(has_time) && outcome != Outcome::Unchanged
+        {
+            context.notice_of("cron_name", "runs every minute, as no time is set");
+        }
+        Ok(outcome)
     }
 }
 
@@ -216,14 +222,16 @@ impl Crontab {
     fn time(&self, context: &PlanContext<'_>) -> Result<String, Stop> {
         let times = self.times();
         let Some(special) = &self.special_time else {
-            for (field, time) in FIELDS.iter().zip(times) {
-                if !field.takes(time) {
-                    let title = format!("`{time}` is not valid as `{}`", field.name);
-                    return Err(context
-                        .refuse(field.name, title, format!("takes {}", field.describe()))
-                        .hint("write it as in crontab(5), such as \"*/15\""));
+            let checked = FIELDS.iter().zip(times).map(|(field, time)| {
+                if field.takes(time) {
+                    return Ok(());
                 }
-            }
+                let title = format!("`{time}` is not valid as `{}`", field.name);
+                Err(context
+                    .refuse(field.name, title, format!("takes {}", field.describe()))
+                    .hint(field.hint(time)))
+            });
+            Stop::unless_all(checked)?;
             return Ok(times.join(" "));
         };
         if let Some((field, _)) = FIELDS.iter().zip(times).find(|(_, time)| *time != "*") {
@@ -344,6 +352,23 @@ fn unmarked(lines: &[&str], line: &str) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::operations::testing::{Bench, refusal};
+
+    #[test]
+    fn a_new_entry_without_a_time_is_told_to_run_every_minute() {
+        let notices = |time: &str, text: &str| {
+            let bench = Bench::new::<Crontab>(&format!("cron_name = 'a'\ncommand = 'b'\n{time}"))
+                .user("root", 0, "root", &[])
+                .group("crontab", 101, &[], &[]);
+            let bench = ["/", "/var", "/var/spool", "/var/spool/cron", FOLDER]
+                .into_iter()
+                .fold(bench, Bench::directory);
+            bench.file("/var/spool/cron/crontabs/root", text, 0o600).notices()
+        };
+        let told = ["runs every minute, as no time is set (t.toml:1:13)"];
+        assert_eq!(notices("", ""), told);
+        assert_eq!(notices("minute = '*'", ""), [""; 0]);
+        assert_eq!(notices("special_time = '@daily'", ""), [""; 0]);
+    }
 
     #[test]
     fn an_entry_is_found_by_its_name() {

@@ -64,6 +64,16 @@ impl Field {
         found.filter(|number| (self.least..=self.most).contains(number))
     }
 
+    /// What to write instead of `text`.
+    pub(super) fn hint(&self, text: &str) -> String {
+        let lower = text.to_ascii_lowercase();
+        match self.words.iter().find(|word| lower.starts_with(**word)) {
+            Some(word) => format!("write `\"{word}\"`"),
+            None if number(text).is_some() => format!("write a number from {} to {}", self.least, self.most),
+            None => "write it as in crontab(5), such as \"*/15\"".to_owned(),
+        }
+    }
+
     /// What it takes, in words.
     pub(super) fn describe(&self) -> String {
         let words = match self.words {

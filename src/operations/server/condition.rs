@@ -152,7 +152,7 @@ fn succeeds(context: &PlanContext<'_>, argument: &str, script: &str) -> Result<b
         CheckFact::Impossible(why) => {
             let hint = to_run(script, &why);
             Err(context
-                .refuse(argument, format!("`{argument}` cannot run on the host"), why)
+                .refuse(argument, format!("`{argument}` cannot run"), why)
                 .hint(hint))
         }
     }

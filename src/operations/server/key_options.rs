@@ -1,4 +1,4 @@
-//! Options before a key in `authorized_keys`, as sshd reads them (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"): of a line with one that it
+//! Options before a key in `authorized_keys`, as sshd reads them (sshd(8), `AUTHORIZED_KEYS FILE FORMAT`): of a line with one that it
 //! does not understand, it ignores the key.
 
 use std::net::IpAddr;

@@ -35,7 +35,8 @@ pub(in crate::operations) struct Swap {
     path: String,
     /// Its size, such as `"512M"` or `"2G"`.
     size: Option<Size>,
-    /// How readily the kernel swaps, from 0 to 200: the parameter `vm.swappiness`. By default it is kept.
+    /// How readily the kernel swaps: the parameter `vm.swappiness`. By default it is kept.
+    #[schemars(range(max = 200))]
     swappiness: Option<u8>,
     /// `false` stops using the file and removes it.
     #[serde(default = "crate::operations::parameters::yes")]

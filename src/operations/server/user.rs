@@ -241,28 +241,30 @@ impl User {
     }
 
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
-        check_account_name(context, "user", &self.user)?;
-        self.check_password(context)?;
-        for (argument, group) in self.named_groups() {
-            check_account_name(context, argument, group)?;
-        }
-        let paths = [("home", &self.home), ("shell", &self.shell)];
-        for (argument, path) in paths
-            .into_iter()
-            .filter_map(|(name, path)| Some((name, path.as_ref()?)))
-        {
-            check_path(context, argument, path)?;
-        }
+        let names = [
+            check_account_name(context, "user", &self.user),
+            self.check_password(context),
+        ];
+        let groups = self
+            .named_groups()
+            .map(|(argument, group)| check_account_name(context, argument, group));
         let fields = [("home", &self.home), ("shell", &self.shell), ("comment", &self.comment)];
-        for (argument, field) in fields {
-            if field.as_ref().is_some_and(|field| field.contains([':', '\n', '\0'])) {
-                let title = format!("`{argument}` must not contain `:` or a line break");
-                return Err(context
-                    .refuse(argument, title, "`/etc/passwd` cannot store this")
-                    .hint("remove the `:` or the line break"));
+        let fields = fields
+            .into_iter()
+            .filter_map(|(name, field)| Some((name, field.as_ref()?)));
+        let fields = fields.map(|(argument, field)| {
+            if argument != "comment" {
+                check_path(context, argument, field)?;
             }
-        }
-        Ok(())
+            if !field.contains([':', '\n', '\0']) {
+                return Ok(());
+            }
+            let title = format!("`{argument}` must not contain `:` or a line break");
+            Err(context
+                .refuse(argument, title, "`/etc/passwd` cannot store this")
+                .hint("remove the `:` or the line break"))
+        });
+        Stop::unless_all(names.into_iter().chain(groups).chain(fields))
     }
 
     /// A group must exist by now, or an earlier operation may create it.

@@ -323,10 +323,10 @@ fn refused(context: &PlanContext<'_>, text: &str, wrong: Wrong) -> Stop {
     match wrong {
         // The frame of an error must not show it.
         Wrong::Private => context
-            .refuse(
-                "user",
+            .refuse_key(
+                "public_keys",
                 "`public_keys` contains a private key",
-                "of this user: the private half of a key",
+                "one of these is the private half of a key",
             )
             .hint("write the line of the `.pub` file beside it, and make a new key if this one was committed"),
         Wrong::SeveralLines => {

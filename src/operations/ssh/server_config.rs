@@ -272,7 +272,7 @@ impl ServerConfig {
                 .refuse("filename", "missing `settings`", "the file would be empty")
                 .hint("add `settings = { PasswordAuthentication = false }`, or `present = false`"));
         }
-        for (name, setting) in &self.settings {
+        Stop::unless_all(self.settings.iter().map(|(name, setting)| {
             let refuse = |title: String, label: &str| context.refuse_entry("settings", name, title, label);
             if name.is_empty() || !name.chars().all(|one| one.is_ascii_alphanumeric()) {
                 return Err(refuse(
@@ -287,8 +287,9 @@ impl ServerConfig {
                 )
                 .hint("write such a file with `files.put`, and `validate = [\"sshd\", \"-t\", \"-f\", \"{path}\"]`"));
             }
-            let is_same = |other: &&String| *other != name && other.eq_ignore_ascii_case(name);
-            if let Some(other) = self.settings.keys().find(is_same) {
+            let is_same = |other: &&String| other.eq_ignore_ascii_case(name);
+            let mut before = self.settings.keys().take_while(|other| *other != name);
+            if let Some(other) = before.find(is_same) {
                 return Err(refuse(
                     format!("`{name}` and `{other}` are one setting"),
                     "sshd does not tell capitals apart, and only the first value counts",
@@ -306,8 +307,8 @@ impl ServerConfig {
                     "must be one line, and not empty",
                 ));
             }
-        }
-        Ok(())
+            Ok(())
+        }))
     }
 
     /// Asks the host; an earlier operation may make the answer known only later.

@@ -30,8 +30,8 @@ fn in_its_installation(argument: &str, state: &UnitState, obstacle: Obstacle) ->
         ],
         Obstacle::NoInstallSection => [
             format!("`{unit}` cannot be enabled"),
-            "has no `[Install]` section; other units start it".to_owned(),
-            "remove `enabled`".to_owned(),
+            "has no `[Install]` section".to_owned(),
+            "remove `enabled` if another unit starts it; else add `[Install]` with `WantedBy=multi-user.target` to its file".to_owned(),
         ],
         Obstacle::OtherUnits => {
             let others: Vec<String> = state.also.keys().map(|other| format!("`{other}`")).collect();

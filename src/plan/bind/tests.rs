@@ -157,7 +157,7 @@ fn a_value_from_above_that_does_not_fit_is_reported_where_it_is_written() {
     let mistakes = plan(&said, shell).mistakes;
     assert_eq!(
         mistakes[0].diagnostic.to_string(),
-        "deploys/site.toml:2:44: `become_user` of `server.shell` must be a string"
+        "deploys/site.toml:2:44: `become_user` of `server.shell` must be the name of a user"
     );
 }
 

@@ -6,6 +6,7 @@ use super::parts::no_task;
 use crate::error::{Diagnostic, suggestion};
 use crate::project::task::{Notified, Task};
 use crate::project::{Named, Project};
+use crate::template::is_template;
 
 pub(super) fn check(project: &Project, broken: &BTreeSet<String>, task: &Task) -> Vec<Diagnostic> {
     let notified = task.operations().flat_map(|operation| &operation.notify);
@@ -45,7 +46,14 @@ fn missing(task: &Task, handler: &str, written: &Named, writer: &Task) -> Option
     } else {
         "no handler of that task has this name"
     };
-    let hint = suggestion(handler, names()).unwrap_or_else(|| {
+    let of_template = || {
+        let words = "names of handlers are no templates: write the name, or an operation for each with its own `when`";
+        is_template(handler).then(|| words.to_owned())
+    };
+    let hint = suggestion(handler, names())
+        .filter(|_| !is_template(handler))
+        .or_else(of_template);
+    let hint = hint.unwrap_or_else(|| {
         format!(
             "add a `[[handler]]` with `name = \"{handler}\"`{}",
             if is_own {

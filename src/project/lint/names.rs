@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::known::{Unknown, Vocabulary};
 use super::parts::{data_tables, has_item, taken_vars, uses_of};
 use super::shapes::{Place, Shapes};
-use crate::error::{Diagnostic, Origin, habits, suggestion};
+use crate::error::{Diagnostic, Origin, habits, name_suggestion, suggestion};
 use crate::project::entry::EntrySettings;
 use crate::project::task::{Task, TaskEntry};
 use crate::project::{Project, RawOperation, Stack};
@@ -259,9 +259,8 @@ fn minus(names: &Names, written: &str, hint: String) -> Diagnostic {
 
 /// The mistake of a name that exists on no host.
 pub(super) fn undefined(names: &Names, unknown: &Unknown<'_, '_>) -> Diagnostic {
-    let last = unknown.name.rsplit('.').next().unwrap_or_default();
     let hint = habits::name(unknown.name)
-        .or_else(|| suggestion(last, unknown.known.iter().copied()))
+        .or_else(|| name_suggestion(unknown.name, unknown.known.iter().copied()))
         .unwrap_or_else(|| unknown.otherwise.clone());
     Diagnostic::new(format!("`{}` is undefined", unknown.name))
         .at_maybe(names.place(unknown.name).as_ref(), unknown.label)

@@ -1,6 +1,7 @@
 //! Parts of a project that several checks use.
 
 use crate::error::{Diagnostic, suggestion};
+use crate::project::fields::is_meant;
 use crate::project::task::{Task, TaskEntry, TaskUse};
 use crate::project::{Named, Project};
 use crate::value::Table;
@@ -30,7 +31,10 @@ pub(super) fn uses_of(project: &Project) -> impl Iterator<Item = &TaskUse> {
 /// Whether the operations of an entry see an `item`.
 pub(super) fn has_item(entry: &TaskEntry) -> bool {
     match entry {
-        TaskEntry::Operation(operation) => operation.settings.for_each.is_some(),
+        // A key that was meant to be `for_each` is reported as that.
+        TaskEntry::Operation(operation) => {
+            operation.settings.for_each.is_some() || operation.arguments.keys().any(|key| is_meant(key, "for_each"))
+        }
         TaskEntry::Include(include) => include.settings.for_each.is_some(),
     }
 }

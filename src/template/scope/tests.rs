@@ -81,7 +81,7 @@ fn undefined_is_an_error_everywhere_with_the_exact_place() {
         mistake("docker = { subnet = 'x' }", "'a {{ docker.subnt }}'"),
         (
             "tasks/t.toml:1:11: `docker.subnt` is undefined".to_owned(),
-            Some("did you mean `subnet`?".to_owned())
+            Some("did you mean `docker.subnet`?".to_owned())
         )
     );
     assert_eq!(
