@@ -362,7 +362,7 @@ mod tests {
             let bench = ["/", "/var", "/var/spool", "/var/spool/cron", FOLDER]
                 .into_iter()
                 .fold(bench, Bench::directory);
-            bench.file("/var/spool/cron/crontabs/root", text, 0o600).notices()
+            bench.file_with_content("/var/spool/cron/crontabs/root", text).notices()
         };
         let told = ["runs every minute, as no time is set (t.toml:1:13)"];
         assert_eq!(notices("", ""), told);
