@@ -279,7 +279,15 @@ impl<'a> Fields<'a> {
 
 /// Whether the unknown key `key` was probably meant to be `own`.
 pub(super) fn is_meant(key: &str, own: &str) -> bool {
-    closest(key, [own]).is_some() || habits::is_answered(key, own)
+    closest(key, [own]).is_some() || begun(key, [own]).is_some() || habits::is_answered(key, own)
+}
+
+/// The only one of `known` that begins with `key`, as `hostname` does with `host`.
+fn begun<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const SHORTEST: usize = 3;
+    let mut begun = known.into_iter().filter(|one| one.starts_with(key));
+    let first = begun.next().filter(|_| key.len() >= SHORTEST)?;
+    begun.next().is_none().then_some(first)
 }
 
 /// What to do about the unknown `key` of this value: the key or the operation that was probably meant, or the list of
@@ -290,10 +298,11 @@ pub(super) fn key_suggestion(key: &str, value: &Value, known: &[&str]) -> Option
         Kind::Bool(truth) => Some(truth.to_string()),
         _ => None,
     };
-    let is_near = || closest(key, known.iter().copied()).is_some();
-    let as_operation = || operation_as_key(key).filter(|_| known.contains(&"op") && !is_near());
+    let near = || closest(key, known.iter().copied()).or_else(|| begun(key, known.iter().copied()));
+    let as_operation = || operation_as_key(key).filter(|_| known.contains(&"op") && near().is_none());
     habits::key(key, word.as_deref(), known)
         .or_else(as_operation)
+        .or_else(|| near().map(|near| format!("did you mean `{near}`?")))
         .or_else(|| suggestion(key, known.iter().copied()))
 }
 

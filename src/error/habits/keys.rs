@@ -162,6 +162,13 @@ pub(super) const KEYS: &[(&str, Answer)] = &[
     ("operation", Own("op")),
     ("register", NO_RESULT),
     (
+        "capture captures",
+        If(
+            "operation",
+            "write `capture = \"NAME\"` and `file = \"/…\"` in an `[[operation]]`, in place of `op`",
+        ),
+    ),
+    (
         "run_once",
         Do("deploy it to one host, in a `[[stage]]` with its own `hosts`"),
     ),
@@ -229,6 +236,7 @@ pub(super) const KEYS: &[(&str, Answer)] = &[
         "assume_present force",
         Do("remove it: the review shows what is replaced"),
     ),
+    ("dest dst path", Its("capture", "file")),
     ("destination path remote_path", Own("dest")),
     ("dest name dst file", Own("path")),
     ("source local_path template", Own("src")),

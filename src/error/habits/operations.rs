@@ -12,6 +12,10 @@ const BY_COMMAND: Answer =
     Do("not in this version: run its command with `server.shell`, and `unless` or another condition");
 
 pub(super) const OPERATIONS: &[(&str, Answer)] = &[
+    (
+        "capture",
+        Do("write `capture = \"NAME\"` and `file = \"/…\"` in place of `op`"),
+    ),
     // Packages and their sources.
     (
         "apt apt_package aptitude dnf dnf5 dpkg install installed package packages pkg yum zypper",

@@ -117,11 +117,15 @@ impl Operation for Exec {
     }
 }
 
+/// What to do about a condition that cannot run. Small images have no programs but their own.
+const TO_RUN: &str = "a condition is a program of the container, and `creates` and `removes` need its `test`: correct it, or use `always = true`";
+
 /// The commands on the host that decide whether it runs.
-#[derive(Default)]
 struct Conditions {
     unless: Option<String>,
     only_if: Option<String>,
+    /// The parameters that these two come from.
+    written: [&'static str; 2],
 }
 
 impl Conditions {
@@ -139,6 +143,8 @@ impl Conditions {
             of: "command",
             what: "the command",
             without: "this would run each time",
+            written: self.written,
+            to_run: Some(TO_RUN),
         }
     }
 }
@@ -164,12 +170,13 @@ impl Exec {
                 .hint("write an absolute path of the host"));
         }
         self.place().check(context, "command")?;
+        let conditions = self.conditions();
         let given = Condition {
             creates: self.creates.as_deref(),
             removes: self.removes.as_deref(),
             unless: self.unless.as_ref().map(|_| ""),
             only_if: self.only_if.as_ref().map(|_| ""),
-            ..Conditions::default().condition(self.always)
+            ..conditions.condition(self.always)
         };
         given.check(context)
     }
@@ -193,6 +200,10 @@ impl Exec {
         Conditions {
             unless: unless.or_else(|| self.creates.as_ref().map(test)),
             only_if: only_if.or_else(|| self.removes.as_ref().map(test)),
+            written: [
+                if self.unless.is_some() { "unless" } else { "creates" },
+                if self.only_if.is_some() { "only_if" } else { "removes" },
+            ],
         }
     }
 

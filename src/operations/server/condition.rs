@@ -26,6 +26,10 @@ pub(in crate::operations) struct Condition<'a> {
     pub(in crate::operations) what: &'static str,
     /// What it would be without a condition.
     pub(in crate::operations) without: &'static str,
+    /// The parameters that `unless` and `only_if` come from.
+    pub(in crate::operations) written: [&'static str; 2],
+    /// What to do about a command of a condition that cannot run, unless a shell of the host runs it.
+    pub(in crate::operations) to_run: Option<&'static str>,
 }
 
 impl Condition<'_> {
@@ -74,13 +78,27 @@ impl Condition<'_> {
         } else if let Some(path) = self.removes {
             context.path(path)? != PathFact::Absent
         } else if let Some(script) = self.unless {
-            !succeeds(context, "unless", script)?
+            !self.succeeds(context, self.written[0], script)?
         } else if let Some(script) = self.only_if {
-            succeeds(context, "only_if", script)?
+            self.succeeds(context, self.written[1], script)?
         } else {
             // A handler has run, and there is nothing that it is measured by.
             context.role() != Role::HandlerThatRan
         })
+    }
+
+    /// Errors: it cannot run, which is not an answer.
+    fn succeeds(&self, context: &PlanContext<'_>, argument: &str, script: &str) -> Result<bool, Stop> {
+        match context.get(CheckKey(&check(context, script)))? {
+            CheckFact::Holds => Ok(true),
+            CheckFact::Fails(_) => Ok(false),
+            CheckFact::Impossible(why) => {
+                let hint = self.to_run.map_or_else(|| to_run(script, &why), str::to_owned);
+                Err(context
+                    .refuse(argument, format!("`{argument}` cannot run"), why)
+                    .hint(hint))
+            }
+        }
     }
 
     /// What running is to the host.
@@ -141,20 +159,6 @@ impl Condition<'_> {
         [self.creates, self.removes, self.unless, self.only_if]
             .iter()
             .any(Option::is_some)
-    }
-}
-
-/// Errors: the host's shell cannot run it, which is not an answer.
-fn succeeds(context: &PlanContext<'_>, argument: &str, script: &str) -> Result<bool, Stop> {
-    match context.get(CheckKey(&check(context, script)))? {
-        CheckFact::Holds => Ok(true),
-        CheckFact::Fails(_) => Ok(false),
-        CheckFact::Impossible(why) => {
-            let hint = to_run(script, &why);
-            Err(context
-                .refuse(argument, format!("`{argument}` cannot run"), why)
-                .hint(hint))
-        }
     }
 }
 

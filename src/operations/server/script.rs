@@ -112,6 +112,8 @@ impl Script {
             of: "src",
             what: "the script",
             without: "this would run each time",
+            written: ["unless", "only_if"],
+            to_run: None,
         }
     }
 

@@ -99,6 +99,8 @@ impl Shell {
             of: "commands",
             what: "the commands",
             without: "these would run each time",
+            written: ["unless", "only_if"],
+            to_run: None,
         }
     }
 
