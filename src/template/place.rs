@@ -42,6 +42,13 @@ pub(super) fn slip_error(slip: &Slip, offset: usize, source: &str, origin: Optio
 ///
 /// What fails may be a filter: its name comes after the one that it is given, and before its arguments.
 pub(super) fn undefined_name(text: &str, span: Range<usize>, missed: Option<&str>) -> Range<usize> {
+    // A text that must not be shown has dots in place of all its characters.
+    let is_hidden = text
+        .get(span.clone())
+        .is_some_and(|name| name.trim_matches('.').is_empty());
+    if is_hidden {
+        return span;
+    }
     let span = whole_name(text, span);
     let Some(given) = filtered_name(text, &span) else {
         return span;
@@ -181,6 +188,7 @@ mod tests {
         assert_eq!(shown("a | join(b.c)", "join", Some("b.c")), "b.c");
         assert_eq!(shown("(a ~ b) | upper", "upper", None), "upper");
         assert_eq!(shown("a.b", ".b", Some("a.b")), "a.b");
+        assert_eq!(undefined_name("......", 2..4, Some("app")), 2..4, "a hidden text");
     }
 
     #[test]
