@@ -20,6 +20,8 @@ const TRY_FOR: u32 = 10;
 
 /// timeout(1) for a command of the user, which may ignore its first signal.
 const TIMEOUT: &str = "timeout -k 2 10";
+/// The seconds in it.
+const LIMIT: &str = "10";
 
 /// How much of what a command says is looked at, in bytes from its end.
 const LARGEST_OUTPUT: u32 = 64 << 10;
@@ -33,14 +35,19 @@ const LONGEST_LINE: u32 = 200;
 /// The most characters of a value in a message.
 const LONGEST_VALUE: usize = 60;
 
-/// Shell text that defines `hl_condition`: it runs `hl_tried` and prints whether that holds, fails or cannot run.
+/// Shell text that defines `hl_condition SECONDS`: it runs `hl_tried` and prints whether that holds, fails or cannot run. What is
+/// stopped after these seconds has no answer; a command that a limit of its own stops has one.
 ///
 /// A shell says that a program is not there with an exit code that programs have too, and with words. `command -v` has the code and
 /// is silent: what it finds out is an answer. Only for such a code, the command is run a second time to hear the words. What it leaves
 /// behind may keep its output open, which nobody waits for.
 pub(in crate::facts) const CONDITION: &str = r#"hl_condition() {
+since=0 now=0; read -r since _ </proc/uptime
 hl_tried >/dev/null 2>&1; code=$?
-case $code in 0) echo holds; return;; 2|126|127) ;; *) echo "fails exit code $code"; return;; esac
+case $code in 0) echo holds; return;; 2|126|127) ;;
+124|137) read -r now _ </proc/uptime
+if [ $((${now%.*} - ${since%.*})) -ge "$1" ]; then echo "impossible it did not end within $1 s"; else echo "fails exit code $code"; fi; return;;
+*) echo "fails exit code $code"; return;; esac
 why=$({ hl_tried 2>&1 >/dev/null; printf "\nhl_end\n"; } | sed -n "/^hl_end\$/q;p" | tail -c 4096 | tr -d "\000\r" | grep "[^[:space:]]" | tail -n 1 | cut -c 1-200)
 case $code:$why in
 *:) echo "fails exit code $code";;
@@ -90,7 +97,7 @@ fn one(check: &Check) -> String {
 
 fn condition(script: &str, by: &Identity, env: &Environment) -> String {
     let command = by.run(TIMEOUT, &format!("{}{script}", env.exports()));
-    unless_impossible(by, format!("hl_tried() {{ (\n{command}\n)\n}}\nhl_condition\n"))
+    unless_impossible(by, format!("hl_tried() {{ (\n{command}\n)\n}}\nhl_condition {LIMIT}\n"))
 }
 
 fn report(command: &str, otherwise: &str) -> String {
@@ -691,6 +698,7 @@ pub(super) mod tests {
             "grep x /no/such/file",
             "exit 127",
             "cat </no/such/file",
+            "timeout 0.1 sleep 60",
         ] {
             assert!(
                 matches!(try_out(command(answered), None), CheckFact::Fails(_)),
@@ -711,6 +719,7 @@ pub(super) mod tests {
             ("test -e '/x", "nterminated quoted string"),
             ("if", "yntax error"),
             ("(sleep 20 &) ; no-such-program", "no-such-program: "),
+            ("sleep 60", "it did not end within 10 s"),
         ] {
             let found = try_out(
                 Check::Command {

@@ -93,7 +93,10 @@ impl Condition<'_> {
             CheckFact::Holds => Ok(true),
             CheckFact::Fails(_) => Ok(false),
             CheckFact::Impossible(why) => {
-                let hint = self.to_run.map_or_else(|| to_run(script, &why), str::to_owned);
+                let hint = self
+                    .to_run
+                    .filter(|_| !is_late(&why))
+                    .map_or_else(|| to_run(script, &why), str::to_owned);
                 Err(context
                     .refuse(argument, format!("`{argument}` cannot run"), why)
                     .hint(hint))
@@ -172,6 +175,10 @@ fn check(context: &PlanContext<'_>, script: &str) -> Check {
 
 /// What to do about a condition of which the shell said `why`.
 fn to_run(script: &str, why: &str) -> String {
+    if is_late(why) {
+        return "write a condition that ends sooner; with `timeout 5 …` before it, a command that hangs is an answer"
+            .to_owned();
+    }
     let is_missing = |program: &&str| why.starts_with(&format!("{program}: "));
     match script.split_whitespace().find(is_missing) {
         Some("[[") => "conditions run in `sh`: write `[ … ]`, or `bash -c '…'`".to_owned(),
@@ -180,6 +187,11 @@ fn to_run(script: &str, why: &str) -> String {
         }
         None => "correct it: the commands of a condition run in `sh`".to_owned(),
     }
+}
+
+/// Whether a condition was stopped.
+fn is_late(why: &str) -> bool {
+    why.starts_with("it did not end")
 }
 
 /// The user that commands run as, unless it is root.

@@ -74,7 +74,12 @@ impl Operation for UserAuthorizedKeys {
 
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let Some(file) = self.file_of(context) else {
-            return vec![FactScope::Everything];
+            // Where homes are. With another home, what changes is not what was shown, and the run stops.
+            let home = match self.user.as_str() {
+                "root" => "/root".to_owned(),
+                user => format!("/home/{user}"),
+            };
+            return vec![FactScope::Tree(home)];
         };
         let folder = parent(&file).to_owned();
         let paths = [folder, file].into_iter();

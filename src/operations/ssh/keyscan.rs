@@ -21,7 +21,7 @@ use crate::facts::FactKey;
 use crate::facts::account::{User, UserFact};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::overlay::FactScope;
-use crate::facts::path::{ContentFact, ContentKey, PathFact, parent};
+use crate::facts::path::{ContentFact, ContentKey, InodeKind, PathFact, parent};
 use crate::operations::files::directory::{Directory, plan_one as plan_directory};
 use crate::operations::files::parameters::path_and_ancestors;
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
@@ -260,8 +260,9 @@ impl Keyscan {
         };
         let mut work = Work::default();
         let folder = context.resolve(parent(path))?;
-        let is_absent = |path: &str| Ok::<bool, Stop>(context.path(path)? == PathFact::Absent);
-        if is_absent(&folder)? && !is_absent(parent(&folder))? {
+        let is_in_directory =
+            matches!(context.path(parent(&folder))?, PathFact::Present(home) if home.kind == InodeKind::Directory);
+        if is_in_directory && context.path(&folder)? == PathFact::Absent {
             let wish = Directory::of_user(&folder, &self.user, group, FOLDER_MODE);
             let mut changes = Vec::new();
             plan_directory(context, &folder, Some(&wish), &mut changes, &mut work.since)?;

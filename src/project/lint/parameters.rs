@@ -69,7 +69,10 @@ fn missing(operation: &RawOperation, unknown: &[&str]) -> Vec<Diagnostic> {
 
 fn unknown(operation: &RawOperation, key: &str, entry: &Entry, known: &[&str]) -> Diagnostic {
     let name = operation.definition.name;
-    let keys: Vec<&str> = known.iter().chain(COMMON_KEYS).copied().collect();
+    // It has an operation already: only a table may be another one, as Ansible writes it.
+    let is_table = matches!(entry.value.kind, Kind::Table(_));
+    let common = COMMON_KEYS.iter().filter(|key| is_table || **key != "op");
+    let keys: Vec<&str> = known.iter().chain(common).copied().collect();
     let hint = key_suggestion(key, &entry.value, &keys)
         .unwrap_or_else(|| format!("`homelab operations {name}` lists all parameters"));
     Diagnostic::new(format!("unknown parameter `{key}` of `{name}`"))
