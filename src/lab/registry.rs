@@ -76,8 +76,11 @@ fn body(name: &str, image: &str) -> ContainerCreateBody {
 const SCRIPT: &str = "sed -i '/# homelab lab registry$/d' /etc/hosts && \
     printf '%s %s # homelab lab registry\\n' \"$1\" \"$(echo $2)\" >> /etc/hosts\n\
     certificate=/usr/local/share/ca-certificates/homelab-lab-registry.crt\n\
-    printf %s \"$3\" | cmp -s - \"$certificate\" && exit\n\
-    printf %s \"$3\" > \"$certificate\" && update-ca-certificates >/dev/null 2>&1 || exit\n\
+    known=/etc/ssl/certs/homelab-lab-registry.pem\n\
+    printf %s \"$3\" | cmp -s - \"$certificate\" && [ -e \"$known\" ] && exit\n\
+    mkdir -p \"${certificate%/*}\" && printf %s \"$3\" > \"$certificate\" && rm -f \"$known\" || exit\n\
+    tries=0; until said=$(update-ca-certificates 2>&1); do\n\
+    tries=$((tries + 1)); [ $tries -lt 20 ] || { printf '%s\\n' \"$said\"; exit 1; }; sleep 0.5; done\n\
     ! pidof dockerd >/dev/null || systemctl --no-block restart docker.service";
 
 /// Has the hosts of `spec` that ask for it use the registry.

@@ -458,7 +458,7 @@ impl<'a> Back<'a> {
             hold.insert("packages".to_owned(), vec![Value::from(literal(name))].into());
             hold.insert("present".to_owned(), (*before == "held").into());
             self.add(thing, hold);
-            if !thing.before.contains_key("version") {
+            if thing.was != Was::Absent && !thing.before.contains_key("version") {
                 return;
             }
         }
@@ -484,8 +484,11 @@ impl<'a> Back<'a> {
         let (unit, before, after) = (thing.first.name.as_str(), &thing.before, &thing.after);
         let template = template_of(unit);
         let goes = self.gone_units.contains(unit) || template.is_some_and(|of| self.gone_units.contains(of.as_str()));
-        if goes || self.units.leaves(unit) {
+        if goes {
             return;
+        }
+        if self.units.leaves(unit) {
+            return self.unmask(thing);
         }
         if let Some(why) = self.units.lack(unit).map(str::to_owned) {
             return self.stay(thing, &why);
@@ -519,6 +522,19 @@ impl<'a> Back<'a> {
         if service.len() > 2 {
             let is_other = |table: &Table| table.get("service") != service.get("service");
             self.states.retain(is_other);
+            self.states.push(service);
+        }
+    }
+
+    /// A mask stays when the package of its unit goes, and would be there when that comes back.
+    fn unmask(&mut self, thing: &Thing<'a>) {
+        let is_masked = |attributes: &BTreeMap<&str, &str>| {
+            let enabled = attributes.get("enabled");
+            enabled.is_some_and(|enabled| enabled.starts_with("masked"))
+        };
+        if is_masked(&thing.after) && !is_masked(&thing.before) {
+            let mut service = operation("systemd.service", &[("service", thing.first.name.as_str())]);
+            service.insert("masked".to_owned(), false.into());
             self.states.push(service);
         }
     }

@@ -10,7 +10,18 @@ pub fn advice(key: &str, expected: &str, found: &Value) -> String {
     match &found.kind {
         Kind::String(text) if made(found).is_some() => of_template(text, made(found).unwrap_or_default(), expected),
         Kind::String(text) if is_command(key, expected) => format!("write {}", command(text)),
-        Kind::String(text) if expected.contains("list") => format!("write a list: `[{}]`", quoted(text)),
+        Kind::String(text) if expected.contains("list") => {
+            let items: Vec<&str> = text.split(',').map(str::trim).collect();
+            // A text with blanks may have commas of its own.
+            let is_list = items
+                .iter()
+                .all(|item| !item.is_empty() && !item.contains(char::is_whitespace));
+            let items: Vec<String> = if is_list { items } else { vec![text.as_str()] }
+                .into_iter()
+                .map(quoted)
+                .collect();
+            format!("write a list: `[{}]`", items.join(", "))
+        }
         Kind::String(text) if expected.contains("true") => match text.to_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => "write `true`".to_owned(),
             "false" | "no" | "off" | "0" => "write `false`".to_owned(),
@@ -43,7 +54,7 @@ pub fn advice(key: &str, expected: &str, found: &Value) -> String {
 /// Whether the key, as in messages, is a command as a list of words.
 fn is_command(key: &str, expected: &str) -> bool {
     let key = key.trim_start_matches('`').split('`').next().unwrap_or_default();
-    expected.contains("list of strings") && ["command", "validate"].contains(&key)
+    expected.contains("list of strings") && ["command", "validate", "unless", "only_if"].contains(&key)
 }
 
 /// A command line as a list of words: those of a shell where only a shell understands it.
@@ -160,6 +171,19 @@ mod tests {
         for below in ["[[operation]]\nenv = 7\n", "create = { env = 7 }\n", "create.env = 7\n"] {
             assert_eq!(of(below), "write `env = { … }`", "{below}");
         }
+    }
+
+    #[test]
+    fn a_text_in_place_of_a_list_is_written_as_one() {
+        let of = |key: &str, text: &str| advice(key, "a list of strings", &Value::new(Kind::String(text.to_owned())));
+        assert_eq!(of("groups", "sudo,docker"), "write a list: `[\"sudo\", \"docker\"]`");
+        assert_eq!(of("groups", "sudo, docker"), "write a list: `[\"sudo\", \"docker\"]`");
+        assert_eq!(of("keys", "ssh-x A a,b"), "write a list: `[\"ssh-x A a,b\"]`");
+        assert_eq!(of("groups", ","), "write a list: `[\",\"]`");
+        assert_eq!(
+            of("unless", "test -e /x"),
+            "write a list of words: `[\"test\", \"-e\", \"/x\"]`"
+        );
     }
 
     #[test]

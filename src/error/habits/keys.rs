@@ -128,7 +128,7 @@ pub(super) const KEYS: &[(&str, Answer)] = &[
     ("job", Its("cron_name", "command")),
     ("weekday", Own("day_of_week")),
     ("day", Own("day_of_month")),
-    ("hostname hostnames hosts name", Its("address", "names")),
+    ("hostnames hosts", Its("address", "names")),
     // Of every task.
     ("_if", Own("when")),
     ("_sudo become_enabled sudo", Own("become")),

@@ -214,6 +214,35 @@ fn a_package_is_held_again_or_let_go() {
     }
 }
 
+/// apt removes no package that is held.
+#[test]
+fn a_package_that_was_installed_and_held_is_let_go_and_removed() {
+    let changes = [
+        r#""kind":"package","name":"sl","action":"create","was":"absent","after":{"version":"5"}"#.to_owned(),
+        r#""kind":"package","name":"sl","action":"update","was":"present","before":{"hold":"not held"},"after":{"hold":"held"}"#.to_owned(),
+    ];
+    let back = rollback(&run(&changes), None, &Facts::default(), &[]);
+    let removal = |op: &str| format!("[[operation]]\nop = \"{op}\"\npackages = [\"sl\"]\npresent = false\n");
+    assert_eq!(back.tasks, [removal("apt.hold"), removal("apt.packages")]);
+}
+
+#[test]
+fn the_mask_of_a_unit_goes_before_its_package() {
+    let case = Case::new([list_of("rsync", "/usr/lib/systemd/system/rsync.service")]);
+    let changes = [
+        r#""kind":"package","name":"rsync","action":"create","was":"absent","after":{"version":"3"}"#.to_owned(),
+        r#""kind":"unit","name":"rsync.service","action":"update","was":"unknown","before":{"enabled":"enabled"},"after":{"enabled":"masked"}"#.to_owned(),
+    ];
+    let tasks = case.back(&changes, &[]).tasks;
+    assert_eq!(
+        tasks,
+        [
+            "[[operation]]\nop = \"systemd.service\"\nservice = \"rsync.service\"\nmasked = false\n",
+            "[[operation]]\nop = \"apt.packages\"\npackages = [\"rsync\"]\npresent = false\n"
+        ]
+    );
+}
+
 #[test]
 fn a_unit_is_masked_again_or_unmasked() {
     for (before, after, lines) in [
