@@ -153,6 +153,49 @@ impl<'a> Key<'a> for NetworkKey<'a> {
     }
 }
 
+/// How containers are connected to the network with this name.
+#[derive(Clone, Copy)]
+pub struct EndpointsKey<'a>(pub &'a str);
+
+/// What a container asks for in a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its name.
+    pub container: String,
+    /// The addresses that it always has.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// The MAC address that it always has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+}
+
+impl<'a> Key<'a> for EndpointsKey<'a> {
+    type Fact = Vec<Endpoint>;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("containers in Docker network `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Vec<Endpoint>> {
+        Some(Vec::new())
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+
+    fn is_outdated_by(self, _known: &Vec<Endpoint>, changed: Subject<'_>) -> bool {
+        is_about_engine(changed)
+    }
+}
+
 /// The volume of this name.
 #[derive(Clone, Copy)]
 pub struct VolumeKey<'a>(pub &'a str);

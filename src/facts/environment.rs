@@ -61,6 +61,12 @@ impl std::fmt::Debug for Variable {
     }
 }
 
+/// What names begin with in a shell that hands variables on and does not have them itself.
+pub const APART: &str = "homelab_env_";
+
+/// The longest value in a line, in bytes. `docker` reads lines of up to 64 KiB.
+const LONGEST_LINE: usize = 60_000;
+
 impl Environment {
     /// Variables with names that were checked before.
     pub fn new(variables: BTreeMap<String, Text>) -> Self {
@@ -80,6 +86,25 @@ impl Environment {
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|variable| variable.name.as_str())
+    }
+
+    /// The names, sorted, each with whether its value fits into a line of a file with variables as `docker` reads one.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, bool)> {
+        let fits = |value: &str| value.len() < LONGEST_LINE && !value.contains(['\n', '\r']);
+        self.0
+            .iter()
+            .map(move |variable| (variable.name.as_str(), fits(&variable.value)))
+    }
+
+    /// Shell text that gives the shell alone each value, under [`APART`] and its name; empty if nothing is set.
+    ///
+    /// It belongs into text that a shell reads from standard input, like that of [`exports`](Self::exports).
+    pub fn apart(&self) -> String {
+        let assigned = self
+            .0
+            .iter()
+            .map(|one| format!("{APART}{}={}\n", one.name, quote(&one.value)));
+        assigned.collect()
     }
 
     /// Shell text that sets them for what follows; empty if nothing is set.

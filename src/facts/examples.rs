@@ -11,7 +11,7 @@ use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval
 use super::archive::Archive;
 use super::calendar::CalendarFact;
 use super::check::{CheckFact, FileCheck, HttpCheck, ProgramCheck};
-use super::docker::{Container, Engine, Image, Network, Subnet, Volume};
+use super::docker::{Container, Endpoint, Engine, Image, Network, Subnet, Volume};
 use super::git::{Target, WorkingTree};
 use super::http::{Answer, Question, Request};
 use super::inquiry::{Inquiry, InquiryFact};
@@ -561,6 +561,17 @@ fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
             ],
         ),
         (
+            FactKey::DockerEndpoints(text("lan")),
+            vec![
+                Fact::DockerEndpoints(Vec::new()),
+                Fact::DockerEndpoints(vec![Endpoint {
+                    container: text("web"),
+                    addresses: vec![text("10.20.0.9")],
+                    mac: Some(text("02:42:0a:14:00:77")),
+                }]),
+            ],
+        ),
+        (
             FactKey::DockerContainer(text("web")),
             vec![
                 Fact::DockerContainer(None),
@@ -679,6 +690,7 @@ fn every_key_and_every_fact_is_stored_without_loss() {
     for scope in [
         FactScope::Key(FactKey::System),
         FactScope::MayComeWithPackages,
+        FactScope::Containers,
         FactScope::Everything,
         owned,
     ] {

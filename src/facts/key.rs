@@ -85,6 +85,8 @@ macro_rules! every_kind {
             DockerVolume(name: String) => super::docker::VolumeKey<'a>, #[serde(with = "presence")] Option<super::docker::Volume>;
             /// An image of the Docker engine.
             DockerImage(name: String) => super::docker::ImageKey<'a>, #[serde(with = "presence")] Option<super::docker::Image>;
+            /// How containers are connected to the network with this name.
+            DockerEndpoints(network: String) => super::docker::EndpointsKey<'a>, Vec<super::docker::Endpoint>;
             /// A container of the Docker engine, or the first of a service: `PROJECT/SERVICE`.
             DockerContainer(name: String) => super::docker::ContainerKey<'a>, #[serde(with = "presence")] Option<super::docker::Container>;
             /// The locales that programs can use.
@@ -245,6 +247,18 @@ impl FactKey {
             Self::Inquiry(inquiry) => inquiry.folder(),
             _ => None,
         }
+    }
+
+    /// Whether what containers do is a part of it.
+    pub(super) fn is_about_containers(&self) -> bool {
+        matches!(
+            self,
+            Self::DockerNetwork(_)
+                | Self::DockerVolume(_)
+                | Self::DockerImage(_)
+                | Self::DockerEndpoints(_)
+                | Self::DockerContainer(_)
+        )
     }
 
     /// Whether `fact` means that the thing does not exist.

@@ -55,7 +55,7 @@ pub use answer::UnreadableAnswer;
 pub use apt::{AptVerb, Installation};
 pub use check::Check;
 pub use collection::Facts;
-pub use environment::Environment;
+pub use environment::{APART, Environment};
 pub use families::{receiving, sending};
 pub use family::{Family, InTemplates, Readable};
 pub use grammar::is_harmless;

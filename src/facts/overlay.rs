@@ -115,6 +115,7 @@ impl Overlay {
             FactKey::DockerNetwork(_)
             | FactKey::DockerVolume(_)
             | FactKey::DockerImage(_)
+            | FactKey::DockerEndpoints(_)
             | FactKey::DockerContainer(_) => view.after_earlier_engine(key, known),
             key => match key.folder() {
                 Some(top) => view.after_entries_change(top, known),
@@ -126,6 +127,18 @@ impl Overlay {
     /// The latest operation that changes anything, if there is one.
     pub fn last_change(&self) -> Option<OperationId> {
         self.view().last().map(|entry| entry.operation.clone())
+    }
+
+    /// The latest operation that may start or remove containers, if there is one.
+    pub fn containers_change(&self) -> Option<OperationId> {
+        if self.as_now {
+            return None;
+        }
+        let view = self.view();
+        let may_change = |entry: &&Entry| entry.effect.may_change_containers();
+        let own = view.own.entries(usize::MAX).iter().rfind(may_change);
+        let entry = own.or_else(|| view.log.entries(view.seen).iter().rfind(may_change))?;
+        Some(entry.operation.clone())
     }
 
     /// The value that an earlier operation gives `key`, and which operation; `None` if none does.
@@ -266,8 +279,10 @@ impl View<'_> {
         if self.as_now {
             return None;
         }
-        let own = self.own.entries(usize::MAX).last();
-        own.or_else(|| self.log.entries(self.seen).last())
+        // Commands that change no file leave conditions as they are.
+        let counts = |entry: &&Entry| !matches!(entry.effect, Effect::Forget(FactScope::Containers, _));
+        let own = self.own.entries(usize::MAX).iter().rfind(counts);
+        own.or_else(|| self.log.entries(self.seen).iter().rfind(counts))
     }
 
     /// The latest entry, unless that sets `key`. What is done to an answer is named only if nothing else is done.
@@ -279,7 +294,8 @@ impl View<'_> {
         let is_else = |entry: &&Entry| {
             !matches!(
                 entry.effect,
-                Effect::Set(FactKey::Answer(_), _) | Effect::Forget(FactScope::Key(FactKey::Answer(_)), _)
+                Effect::Set(FactKey::Answer(_), _)
+                    | Effect::Forget(FactScope::Key(FactKey::Answer(_)) | FactScope::Containers, _)
             )
         };
         let own = self.own.entries(usize::MAX).iter().rfind(is_else);

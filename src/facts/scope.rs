@@ -69,6 +69,8 @@ pub enum FactScope {
     Units,
     /// All users and groups.
     Accounts,
+    /// Which containers there are and run, whatever files change. Reviews show them as they are now, and refuse nothing for it.
+    Containers,
     /// Everything.
     Everything,
 }
@@ -99,6 +101,7 @@ impl FactScope {
             },
             Self::Units => matches!(key.subject(), Subject::Unit(_)),
             Self::Accounts => key.subject() == Subject::Accounts,
+            Self::Containers => false,
             Self::Everything => true,
         }
     }
@@ -191,10 +194,23 @@ impl Effect {
         }
     }
 
+    /// Whether containers may come, go, start or stop with it.
+    pub(super) fn may_change_containers(&self) -> bool {
+        match self {
+            Self::Set(key, _) => matches!(key.subject(), Subject::Unit(_)),
+            Self::Forget(scope, _) => match scope {
+                FactScope::Containers | FactScope::Units | FactScope::Everything => true,
+                FactScope::Key(key) => matches!(key.subject(), Subject::Unit(_)),
+                _ => false,
+            },
+        }
+    }
+
     /// Whether it makes what was read under `key` out of date.
     fn affects(&self, key: &FactKey, facts: &Facts) -> bool {
         match (key.depends_on(), self) {
             (DependsOn::Anything | DependsOn::Others, _) => true,
+            _ if self.may_change_containers() && key.is_about_containers() => true,
             (DependsOn::Packages, Self::Set(set, _)) if set.subject() == Subject::Packages => true,
             (_, Self::Set(set, _))
                 if facts

@@ -44,6 +44,8 @@ pub(super) enum RunsCommands {
     None,
     /// The user's own.
     Own,
+    /// The user's own, in a container: what homelab runs on the host to get there does not get their variables.
+    Contained,
     /// Those of apt, with some variables that homelab sets.
     Apt,
     /// `validate`, if it is given.
@@ -176,6 +178,9 @@ pub(super) fn conduct(
 impl Operation for Conducted {
     fn needs(&self) -> Vec<FactKey> {
         let own = self.operation.needs().into_iter();
+        if self.runs == RunsCommands::Contained {
+            return own.collect();
+        }
         own.map(|key| match key {
             FactKey::Check(check) => FactKey::Check(check.with_environment(&self.env)),
             other => other,
@@ -321,7 +326,7 @@ impl Conducted {
     fn check_support(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let refuse = |title: String, label: &str| context.refuse_key(ENV, title, label);
         match self.runs {
-            RunsCommands::Own | RunsCommands::Apt | RunsCommands::TriesOwn => Ok(()),
+            RunsCommands::Own | RunsCommands::Contained | RunsCommands::Apt | RunsCommands::TriesOwn => Ok(()),
             RunsCommands::Validate if context.arguments.contains_key(VALIDATE) => Ok(()),
             RunsCommands::Validate => {
                 let title = format!("`{ENV}` of `{}` needs `{VALIDATE}`", self.name);

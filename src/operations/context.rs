@@ -455,6 +455,11 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow().last_change()
     }
 
+    /// The latest earlier operation that may start or remove containers, if there is one.
+    pub fn containers_change(&self) -> Option<OperationId> {
+        self.overlay.borrow().containers_change()
+    }
+
     /// The earlier operation that fetches the package lists, if there is one.
     pub fn lists_refresh(&self) -> Option<OperationId> {
         match self.overlay.borrow().predicted(&FactKey::PackageLists) {

@@ -222,13 +222,13 @@ impl Definition {
             None => format!("a secret cannot be used here in `{}`", self.name),
         };
         let usual = match self.runs {
-            RunsCommands::Own if self.keys().contains(&"input") => {
+            RunsCommands::Own | RunsCommands::Contained if self.keys().contains(&"input") => {
                 "other users of the host can see it: set `env = { NAME = … }` and write `\"$NAME\"`, or pass it in `input`"
             }
-            RunsCommands::Own if self.keys().contains(&"headers") => {
+            RunsCommands::Own | RunsCommands::Contained if self.keys().contains(&"headers") => {
                 "other users of the host can see it: pass it in `headers`, such as `{ Authorization = \"Bearer …\" }`"
             }
-            RunsCommands::Own => {
+            RunsCommands::Own | RunsCommands::Contained => {
                 "other users of the host can see it: set `env = { NAME = … }`, and read `\"$NAME\"` in the script"
             }
             RunsCommands::TriesOwn => {

@@ -305,7 +305,7 @@ impl<'a> JsonOutcome<'a> {
                 why,
                 as_now: entry.stays,
                 needs_key: entry.lacks_secret,
-                may_change: touches.iter().map(phrases::scope).collect(),
+                may_change: phrases::named_scopes(touches).collect(),
                 preview: all_changes(preview),
             },
             EntryState::Check { what, state } => Self::check(what, state),

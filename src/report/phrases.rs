@@ -378,16 +378,22 @@ pub(super) fn known_when(waits_for: &[OperationId]) -> Phrase {
 
 /// Everything that a deferred operation may change; empty if that is not known.
 pub(super) fn may_change(touches: &[FactScope]) -> Phrase {
-    if touches.is_empty() {
-        return Phrase::default();
-    }
     let mut scopes: Vec<String> = Vec::new();
-    for text in touches.iter().map(scope) {
+    for text in named_scopes(touches) {
         if !scopes.contains(&text) {
             scopes.push(text);
         }
     }
+    if scopes.is_empty() {
+        return Phrase::default();
+    }
     Phrase::words("may change ").value(scopes.join(", "))
+}
+
+/// The descriptions of scopes, but for containers: any command may start some.
+pub(super) fn named_scopes(touches: &[FactScope]) -> impl Iterator<Item = String> {
+    let named = touches.iter().filter(|one| **one != FactScope::Containers);
+    named.map(scope)
 }
 
 /// The heading above the changes that a deferred operation would make now.
@@ -425,6 +431,7 @@ pub(super) fn scope(scope: &FactScope) -> String {
         FactScope::MayComeWithPackages => "what a package may create".to_owned(),
         FactScope::NewKernelParameters => "new kernel parameters".to_owned(),
         FactScope::Accounts => "any user or group".to_owned(),
+        FactScope::Containers => "containers".to_owned(),
         FactScope::Everything => "anything".to_owned(),
     }
 }

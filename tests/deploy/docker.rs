@@ -43,6 +43,41 @@ fn a_network_that_cannot_be_created_again_comes_back_with_its_containers() {
 }
 
 #[test]
+fn a_container_with_a_fixed_address_has_it_in_a_network_that_is_created_again() {
+    let project =
+        project("[[operation]]\nop = 'docker.network'\nnetwork = 'lan'\nlabels = { of = 'us' }\nrecreate = true\n");
+    let host = project.up("dev", "box");
+    host.inside(
+        "docker network create --subnet 10.61.0.0/24 lan && \
+         docker run -d --name late --network lan --ip 10.61.0.2 busybox:1.37 sleep infinity && \
+         docker run -d --name early --network lan --mac-address 02:42:0a:3d:00:77 busybox:1.37 sleep infinity",
+    );
+    let deployed = project.homelab(&["deploy", "dev", "site", "--yes"]).expect(0);
+    assert!(
+        deployed.stdout.contains("MAC address 02:42:0a:3d:00:77 of early"),
+        "{}",
+        deployed.stdout
+    );
+    let address = "docker inspect -f '{{.NetworkSettings.Networks.lan.IPAMConfig.IPv4Address}} {{.NetworkSettings.Networks.lan.IPAddress}}' late";
+    assert_eq!(host.inside(address).trim_end(), "10.61.0.2 10.61.0.2");
+}
+
+#[test]
+fn a_volume_keeps_its_data_if_its_driver_refuses_the_new_one() {
+    let project =
+        project("[[operation]]\nop = 'docker.volume'\nvolume = 'media'\nopts = { nonsense = 'x' }\nrecreate = true\n");
+    let host = project.up("dev", "box");
+    host.inside("docker volume create media && touch /var/lib/docker/volumes/media/_data/film");
+    let failed = project.homelab(&["deploy", "dev", "site", "--yes"]).expect(1);
+    let told = format!("{}{}", failed.stdout, failed.stderr);
+    assert!(told.contains("nonsense"), "{told}");
+    assert_eq!(
+        host.inside("docker volume ls -q; ls /var/lib/docker/volumes/media/_data"),
+        "media\nfilm\n"
+    );
+}
+
+#[test]
 fn an_image_that_the_registry_does_not_have_fails_and_nothing_else_runs() {
     let project = project(
         "[[operation]]\nop = 'docker.image'\nimage = 'busybox:0.1'\n\n\

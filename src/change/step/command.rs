@@ -50,6 +50,10 @@ pub struct Command {
     pub lock_wait: Duration,
     #[serde(default, skip_serializing_if = "Environment::is_empty")]
     pub env: Environment,
+    /// Whether the script hands `env` on by itself, and what it runs on the host does not have these variables. See
+    /// [`Environment::apart`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub env_is_apart: bool,
     /// Whether it runs as a job of the host, as root, which survives a lost connection.
     pub supervised: bool,
     /// The user that it runs as.
@@ -79,6 +83,7 @@ impl Command {
             timeout: DEFAULT_TIMEOUT,
             lock_wait: Duration::ZERO,
             env: Environment::default(),
+            env_is_apart: false,
             supervised: false,
             by: Identity::Root,
             already: None,
@@ -103,7 +108,16 @@ impl Command {
     /// The script with its variables and parameters set.
     pub fn text(&self) -> String {
         let own = self.joint.as_ref().map(Joint::text).unwrap_or_default();
-        format!("{}{own}{}", self.env.exports(), self.script)
+        format!("{}{own}{}", self.variables(), self.script)
+    }
+
+    /// Shell text that sets its variables.
+    fn variables(&self) -> String {
+        if self.env_is_apart {
+            self.env.apart()
+        } else {
+            self.env.exports()
+        }
     }
 
     /// Whether one command can do what this and `other` do.
@@ -139,7 +153,7 @@ impl Command {
     pub fn recovery(&self) -> String {
         let timeout = format!("timeout -k {KILL_AFTER} {}", seconds(self.timeout));
         let script = self.recovery.as_deref().unwrap_or(&self.script);
-        self.by.run(&timeout, &format!("{}{script}", self.env.exports()))
+        self.by.run(&timeout, &format!("{}{script}", self.variables()))
     }
 
     /// The input, unless it is secret: secrets are never stored.
@@ -167,7 +181,7 @@ impl StepKind for Command {
             }
         };
         let settle = self.settle.as_ref().map(|settle| {
-            let text = format!("{}{settle}", self.env.exports());
+            let text = format!("{}{settle}", self.variables());
             reading(&self.by, &timeout(self.limit()), &text)
         });
         Script {

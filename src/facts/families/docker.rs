@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::docker::{
-    self, ContainerKey, DATA_ROOT, DOCKER, Engine, EngineKey, Image, ImageKey, Network, NetworkKey, Reference,
-    SETTINGS, STATE, Subnet, Volume, VolumeKey,
+    self, ContainerKey, DATA_ROOT, DOCKER, Endpoint, EndpointsKey, Engine, EngineKey, Image, ImageKey, Network,
+    NetworkKey, Reference, SETTINGS, STATE, Subnet, Volume, VolumeKey,
 };
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
@@ -23,8 +23,11 @@ const LONGEST: u64 = 20;
 static DOCKER_FAMILY: Family = Family {
     subject: "what Docker has",
     probe,
-    // Six commands at the most.
-    allowance: |_| Duration::from_secs(6 * LONGEST),
+    // Six commands at the most, and two for each network that is created again.
+    allowance: |keys| {
+        let endpoints = keys.iter().filter_map(EndpointsKey::of).count();
+        Duration::from_secs(LONGEST) * u32::try_from(6 + 2 * endpoints).unwrap_or(u32::MAX)
+    },
     parse,
 };
 
@@ -34,6 +37,11 @@ impl Readable<'_> for EngineKey {
 }
 
 impl<'a> Readable<'a> for NetworkKey<'a> {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl<'a> Readable<'a> for EndpointsKey<'a> {
     const FAMILY: &'static Family = &DOCKER_FAMILY;
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
@@ -53,17 +61,17 @@ impl<'a> Readable<'a> for ContainerKey<'a> {
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
 
-/// What is read of each container, in the order of [`container`].
+/// What is read of each container, in the order of [`container`]. As JSON, since whoever writes a label may write line breaks.
 const OF_CONTAINER: [&str; 8] = [
-    "{{.Names}}",
-    "{{.Networks}}",
-    "{{.Mounts}}",
-    "{{.State}}",
-    "{{.Image}}",
-    "{{.Label \\\"com.docker.compose.project\\\"}}",
-    "{{.Label \\\"com.docker.compose.service\\\"}}",
+    "{{json .Names}}",
+    "{{json .Networks}}",
+    "{{json .Mounts}}",
+    "{{json .State}}",
+    "{{json .Image}}",
+    "{{json (.Label \\\"com.docker.compose.project\\\")}}",
+    "{{json (.Label \\\"com.docker.compose.service\\\")}}",
     // A container of `docker compose run` is not of the service.
-    "{{.Label \\\"com.docker.compose.oneoff\\\"}}",
+    "{{json (.Label \\\"com.docker.compose.oneoff\\\")}}",
 ];
 
 /// Lines that begin with a word: `command` if there is no engine but its command; `engine` and its state; then, if it runs, `container` for each, `image` for each
@@ -71,8 +79,13 @@ const OF_CONTAINER: [&str; 8] = [
 fn probe(keys: &[FactKey]) -> String {
     let networks: Vec<&str> = keys.iter().filter_map(NetworkKey::of).map(|key| key.0).collect();
     let volumes: Vec<&str> = keys.iter().filter_map(VolumeKey::of).map(|key| key.0).collect();
-    let networks = listed("network", "{{.ID}} {{.Name}}", &networks);
-    let volumes = listed("volume", "{{.Name}} {{.Name}}", &volumes);
+    let networks = listed("network", &networks);
+    let volumes = listed("volume", &volumes);
+    let endpoints: String = keys
+        .iter()
+        .filter_map(EndpointsKey::of)
+        .map(|key| endpoints(key.0))
+        .collect();
     let images = if keys.iter().any(|key| ImageKey::of(key).is_some()) {
         IMAGES
     } else {
@@ -100,7 +113,7 @@ fn probe(keys: &[FactKey]) -> String {
          124:*) echo engine denied \"$(why $s)\"; exit;;\n\
          *) [ -n \"$e\" ] || none; echo engine stopped \"$(why $s \"$a\")\"; exit;;\n\
          esac\n\
-         {images}{networks}{volumes}\
+         {images}{networks}{volumes}{endpoints}\
          echo end\n\
          )",
         container = OF_CONTAINER.join("\t"),
@@ -114,23 +127,59 @@ const IMAGES: &str = "a=$(d image ls --no-trunc --digests --format \"image {{.Re
     printf \"%s\\n\" \"$a\"\n";
 
 /// Prints everything of this kind that has one of `names`. A name may be one of several, so it is looked for in the list.
-fn listed(kind: &str, format: &str, names: &[&str]) -> String {
+fn listed(kind: &str, names: &[&str]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    let patterns: Vec<String> = names.iter().map(|name| quote(name)).collect();
+    let filter = |name: &&str| format!(" --filter {}", quote(&format!("name=^{}$", name.replace('.', "\\."))));
+    let filters: String = names.iter().map(filter).collect();
     let untruncated = if kind == "network" { " --no-trunc" } else { "" };
     format!(
-        "a=$(d {kind} ls{untruncated} --format \"{format}\"); s=$?\n\
+        "a=$(d {kind} ls --quiet{untruncated}{filters}); s=$?\n\
          [ $s = 0 ] || {{ echo failed \"$(why $s \"$a\")\"; exit; }}\n\
-         a=$(printf \"%s\\n\" \"$a\" | while read -r i n; do case $n in ({}) printf \"%s \" \"$i\";; esac; done)\n\
          if [ -n \"$a\" ]; then\n\
          a=$(d {kind} inspect --format \"{kind} {{{{json .}}}}\" $a); s=$?\n\
          [ $s = 0 ] || {{ echo failed \"$(why $s \"$a\")\"; exit; }}\n\
          printf \"%s\\n\" \"$a\"\n\
-         fi\n",
-        patterns.join("|")
+         fi\n"
     )
+}
+
+/// Prints how each container is connected to a network.
+fn endpoints(network: &str) -> String {
+    let filter = quote(&format!("network={network}"));
+    format!(
+        "a=$(d ps --all --quiet --no-trunc --filter {filter}); s=$?\n\
+         [ $s = 0 ] || {{ echo failed \"$(why $s \"$a\")\"; exit; }}\n\
+         if [ -n \"$a\" ]; then\n\
+         a=$(d inspect --type container --format \"endpoint {ENDPOINT}\" $a); s=$?\n\
+         [ $s = 0 ] || {{ echo failed \"$(why $s \"$a\")\"; exit; }}\n\
+         printf \"%s\\n\" \"$a\"\n\
+         fi\n"
+    )
+}
+
+/// The name, the MAC address that it always has, and the networks of a container.
+const ENDPOINT: &str = "[{{json .Name}},{{json .Config.MacAddress}},{{json .NetworkSettings.Networks}}]";
+
+/// A container as [`ENDPOINT`] prints it.
+type InspectedEndpoints = (String, Option<String>, BTreeMap<String, InspectedEndpoint>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedEndpoint {
+    #[serde(rename = "IPAMConfig")]
+    addresses: Option<FixedAddresses>,
+    #[serde(default)]
+    mac_address: String,
+}
+
+#[derive(Deserialize)]
+struct FixedAddresses {
+    #[serde(rename = "IPv4Address")]
+    four: Option<String>,
+    #[serde(rename = "IPv6Address")]
+    six: Option<String>,
 }
 
 /// A network as `docker network inspect` prints it. Older engines say `null` for what is empty.
@@ -191,7 +240,9 @@ struct Container {
 }
 
 fn container(line: &str) -> Container {
-    let mut parts = line.split('\t').map(str::to_owned);
+    let mut parts = line
+        .split('\t')
+        .map(|part| serde_json::from_str::<String>(part).unwrap_or_default());
     let mut part = || parts.next().unwrap_or_default();
     let (name, networks, mounts, state, image) = (part(), part(), part(), part(), part());
     let (project, service, is_one_off) = (part(), part(), part().eq_ignore_ascii_case("true"));
@@ -236,6 +287,7 @@ struct Said {
     images: Vec<ImageLine>,
     networks: Vec<InspectedNetwork>,
     volumes: Vec<InspectedVolume>,
+    endpoints: Vec<InspectedEndpoints>,
     failed: Option<String>,
 }
 
@@ -263,6 +315,9 @@ impl Said {
                 "volume" => said
                     .volumes
                     .push(serde_json::from_str(rest).map_err(|error| unreadable(&error))?),
+                "endpoint" => said
+                    .endpoints
+                    .push(serde_json::from_str(rest).map_err(|error| unreadable(&error))?),
                 "failed" => said.failed = Some(rest.to_owned()),
                 // A warning of the command.
                 _ => {}
@@ -288,6 +343,24 @@ impl Said {
             }
         });
         Fact::DockerNetwork(networks.collect())
+    }
+
+    fn endpoints(&self, network: &str) -> Fact {
+        let is_given = |text: &String| !text.is_empty();
+        let of_network = self.endpoints.iter().filter_map(|(container, mac, networks)| {
+            let own = networks.get(network)?;
+            let addresses = own.addresses.iter().flat_map(|fixed| [&fixed.four, &fixed.six]);
+            // A container that does not run has none of its own, and it has its MAC address in one network.
+            let is_here = |mac: &String| own.mac_address.is_empty() || own.mac_address.eq_ignore_ascii_case(mac);
+            Some(Endpoint {
+                container: container.trim_start_matches('/').to_owned(),
+                addresses: addresses.flatten().filter(|text| is_given(text)).cloned().collect(),
+                mac: mac.clone().filter(is_given).filter(is_here),
+            })
+        });
+        let mut endpoints: Vec<Endpoint> = of_network.collect();
+        endpoints.sort_by(|one, other| one.container.cmp(&other.container));
+        Fact::DockerEndpoints(endpoints)
     }
 
     fn volume(&self, name: &str) -> Fact {
@@ -405,6 +478,7 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
             (FactKey::DockerEngine, ..) => engine.clone(),
             (_, Some(why), _) | (_, None, Fact::Denied(why)) => Fact::Denied(why.clone()),
             (FactKey::DockerNetwork(name), ..) => said.network(name),
+            (FactKey::DockerEndpoints(name), ..) => said.endpoints(name),
             (FactKey::DockerVolume(name), ..) => said.volume(name),
             (FactKey::DockerImage(name), ..) => said.image(name),
             (FactKey::DockerContainer(name), ..) => said.container(name),

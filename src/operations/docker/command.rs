@@ -38,6 +38,12 @@ impl Docker {
         self
     }
 
+    /// As people type it.
+    pub(super) fn shown(self, name: &str) -> String {
+        let words = self.0.strip_prefix(DOCKER).unwrap_or(&self.0);
+        format!("docker{words} {}", quote(name))
+    }
+
     /// As it is.
     pub(super) fn text(self) -> String {
         self.0

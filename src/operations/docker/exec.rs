@@ -10,16 +10,18 @@
 //!
 //! `unless` and `only_if` run in a dry run too, so they must not change anything.
 
+use std::fmt::Write as _;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::command::Docker;
 use super::engine;
-use super::resource::{check_name, named};
+use super::resource::{check_name, named, unless_they_change};
 use crate::change::{Attribute, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop};
 use crate::facts::docker::ContainerKey;
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::{Environment, FactKey};
+use crate::facts::{APART, Environment, FactKey};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
 use crate::operations::server::condition::{Condition, default_within};
@@ -62,7 +64,7 @@ pub(in crate::operations) struct Exec {
     /// Paths of the host that the command may change, through what is mounted into the container.
     #[serde(default)]
     touches: Vec<String>,
-    /// How long the command may take before it is killed.
+    /// How long `docker exec` may take before it is killed. What it started in the container goes on.
     #[serde(default = "default_within")]
     within: Span,
 }
@@ -78,7 +80,7 @@ command = ["createuser", "app"]
 unless = ["sh", "-c", "psql -tc '\\du' | grep -qw app"]
 user = "postgres"
 "#;
-    const RUNS: RunsCommands = RunsCommands::Own;
+    const RUNS: RunsCommands = RunsCommands::Contained;
 }
 
 impl Operation for Exec {
@@ -145,6 +147,7 @@ impl Conditions {
             without: "this would run each time",
             written: self.written,
             to_run: Some(TO_RUN),
+            has_env: false,
         }
     }
 }
@@ -169,6 +172,7 @@ impl Exec {
                 .refuse_item("touches", path, title, "must start with `/`")
                 .hint("write an absolute path of the host"));
         }
+        check_env(context)?;
         self.place().check(context, "command")?;
         let conditions = self.conditions();
         let given = Condition {
@@ -193,7 +197,8 @@ impl Exec {
 
     fn conditions(&self) -> Conditions {
         let nothing = Environment::default();
-        let run = |words: &[String]| self.place().run(&nothing, false, words);
+        // Docker says on standard output why it could not start a program, with the exit code that a shell has for that.
+        let run = |words: &[String]| format!("{} >&2", self.place().run(&nothing, false, words));
         let test = |path: &String| run(&["test", "-e", path].map(str::to_owned));
         let unless = self.unless.as_ref().map(|words| run(words));
         let only_if = self.only_if.as_ref().map(|words| run(words));
@@ -228,11 +233,27 @@ impl Exec {
             .run(&context.environment(), self.input.is_some(), &self.command);
         let command = Command {
             timeout: self.within.0,
+            env_is_apart: true,
             input: self.input.as_ref().map(|input| context.input_of(input)),
             ..Command::new(format!("docker exec {} {shown}", self.place().shown()), script)
         };
         change.steps = vec![Step::Run(command)];
         change
+    }
+}
+
+/// Refuses variables that reach the container only through the `docker` command, which would take them for its own.
+fn check_env(context: &PlanContext<'_>) -> Result<(), Stop> {
+    let environment = context.environment();
+    let is_of_docker = |name: &str| matches!(name, "PATH" | "HOME") || name.starts_with("DOCKER_");
+    match environment.lines().find(|(name, fits)| !fits && is_of_docker(name)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let title = format!("`{name}` must be a single line of less than 60000 bytes");
+            Err(context
+                .refuse_entry("env", name, title, "the `docker` command has a variable of this name")
+                .hint("write a shorter value without line breaks"))
+        }
     }
 }
 
@@ -315,14 +336,16 @@ impl Place<'_> {
         if found.as_ref().is_some_and(|container| container.state == RUNS) {
             return Ok(());
         }
-        let what = FactKey::DockerContainer(key).to_string();
+        let key = FactKey::DockerContainer(key);
+        let what = key.to_string();
         let (title, label) = match &found {
             None => (format!("there is no {what}"), "not on the host".to_owned()),
             Some(container) => (format!("{what} does not run"), format!("it is {}", container.state)),
         };
-        Err(context
+        let refusal = context
             .refuse(self.argument(), title, label)
-            .hint("start it first, in an earlier operation"))
+            .hint("start it first, in an earlier operation");
+        Err(unless_they_change(context, key, refusal))
     }
 
     /// Shell text that runs a command in the container, with these variables of the shell.
@@ -336,14 +359,26 @@ impl Place<'_> {
             .flag("--interactive", reads_input)
             .option("--user", self.user)
             .option("--workdir", self.workdir);
-        // Their values are not on the command line, which every user of the host can read.
-        for name in environment.names() {
-            docker = docker.option("--env", Some(name));
+        // Their values are not on the command line, which every user of the host can read, and not variables of the `docker` command,
+        // but for those of several lines, which no file can have.
+        let (mut file, mut assigned) = (String::new(), String::new());
+        for (name, fits) in environment.lines() {
+            if fits {
+                let _ = writeln!(file, "{name}=${APART}{name}");
+            } else {
+                let _ = write!(assigned, "{name}=\"${APART}{name}\" ");
+                docker = docker.option("--env", Some(name));
+            }
         }
+        if !file.is_empty() {
+            docker = docker.option("--env-file", Some("/dev/fd/3"));
+            file = format!("exec 3<<homelab_env\n{file}homelab_env\n");
+        }
+        let docker = format!("{assigned}{}", docker.text());
         let words = quote_all(command.iter().map(String::as_str));
         let (Some(project), Some(service)) = (self.project, self.service) else {
             let container = quote(self.container.unwrap_or_default());
-            return format!("{} {container} {words}", docker.text());
+            return format!("{file}{docker} {container} {words}");
         };
         let label = |name: &str, value: &str| format!("label=com.docker.compose.{name}={value}");
         let list = Docker::new(&["ps", "--format", "{{.Names}}"])
@@ -351,12 +386,11 @@ impl Place<'_> {
             .option("--filter", Some(&label("service", service)))
             .option("--filter", Some(&label("oneoff", "False")));
         format!(
-            "container=$({} | sort -V | head -n 1)\n\
+            "{file}container=$({} | sort -V | head -n 1)\n\
              [ -n \"$container\" ] || {{ echo {} >&2; exit 1; }}\n\
-             {} \"$container\" {words}",
+             {docker} \"$container\" {words}",
             list.text(),
             quote(&format!("no container of service {service} of project {project} runs")),
-            docker.text(),
         )
     }
 }

@@ -6,6 +6,7 @@
 //! image = "caddy:2.10"
 //! ```
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -13,7 +14,7 @@ use serde::Deserialize;
 
 use super::command::Docker;
 use super::engine;
-use super::resource::named;
+use super::resource::{named, unless_they_change};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
     Step, Stop,
@@ -73,6 +74,8 @@ enum Source {
         path: String,
         content: Content,
         image: ArchivedImage,
+        /// Every other name in it, with the ids that its image may have. Docker loads these too.
+        others: BTreeMap<String, Vec<String>>,
     },
 }
 
@@ -93,8 +96,13 @@ impl Operation for Image {
         [FactKey::DockerEngine].into_iter().chain(image).collect()
     }
 
-    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        self.needs().into_iter().skip(1).map(FactScope::Key).collect()
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        let own = self.needs().into_iter().skip(1);
+        let names = self.archived_names(context).into_iter().map(FactKey::DockerImage);
+        let mut keys: Vec<FactKey> = own.chain(names).collect();
+        keys.sort();
+        keys.dedup();
+        keys.into_iter().map(FactScope::Key).collect()
     }
 
     fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
@@ -183,6 +191,14 @@ impl Image {
         Ok(())
     }
 
+    /// The names of all images in its archive. `plan` says what is wrong with the archive.
+    fn archived_names(&self, context: &PlanContext<'_>) -> Vec<String> {
+        let content = self.src.as_ref().and_then(|path| context.asset("src", path).ok());
+        let images = content.and_then(|content| content.archived_images().ok());
+        let names = images.into_iter().flatten().flat_map(|image| image.names);
+        names.map(|name| found_as(&name)).collect()
+    }
+
     fn source(&self, context: &PlanContext<'_>, image: &Reference) -> Result<Source, Stop> {
         let Some(path) = &self.src else {
             return Ok(Source::Registry);
@@ -196,11 +212,17 @@ impl Image {
         })?;
         let has_name = |name: &String| Reference::parse(name).is_ok_and(|name| name == *image);
         let mut names: Vec<String> = images.iter().flat_map(|image| image.names.clone()).collect();
+        let others = images.iter().flat_map(|one| {
+            let others = one.names.iter().filter(|name| !has_name(name));
+            others.map(|name| (found_as(name), one.ids.clone()))
+        });
+        let others = others.collect();
         if let Some(image) = images.into_iter().find(|image| image.names.iter().any(has_name)) {
             return Ok(Source::Archive {
                 path: path.clone(),
                 content,
                 image,
+                others,
             });
         }
         names.sort();
@@ -255,9 +277,10 @@ impl Image {
         if !self.force && !found.containers.is_empty() {
             let title = format!("Docker image `{}` is in use", wanted.name);
             let label = format!("containers: {}", named(&found.containers));
-            return Err(context
+            let refusal = context
                 .refuse("image", title, label)
-                .hint("remove these containers first, or write `force = true`"));
+                .hint("remove these containers first, or write `force = true`");
+            return Err(unless_they_change(context, wanted.key.clone(), refusal));
         }
         let before = Before::Present(attributed(found, &wanted.source));
         let id = ResourceId::new(ResourceKind::DockerImage, &wanted.name);
@@ -302,29 +325,42 @@ impl Wanted {
         if let Source::Archive { path, .. } = &self.source {
             shown.insert("from", Attribute::known(format!("templates/{path}")));
         }
+        let others = self.others();
+        if !others.is_empty() {
+            let names: Vec<&str> = others.keys().map(String::as_str).collect();
+            shown.insert("also loads", Attribute::known(names.join(", ")));
+        }
         let mut change = ResourceChange::new(id, action, before, Some(shown));
         change.effects = vec![Effect::Set(self.key.clone(), Fact::DockerImage(Some(after)))];
+        let others = others.iter().map(|(name, ids)| {
+            let image = Fact::DockerImage(Some(archived(ids)));
+            Effect::Set(FactKey::DockerImage(name.clone()), image)
+        });
+        change.effects.extend(others);
         change.steps = vec![Step::Run(self.command())];
         change
     }
 
+    /// The other names that come with it.
+    fn others(&self) -> BTreeMap<String, Vec<String>> {
+        match &self.source {
+            Source::Archive { others, .. } => others.clone(),
+            Source::Registry => BTreeMap::new(),
+        }
+    }
+
     /// The image that comes of it.
     fn after(&self) -> docker::Image {
-        let later = || Known::No(LATER.to_owned());
-        docker::Image {
-            id: match &self.source {
-                Source::Registry => Known::No(LATER.to_owned()),
-                Source::Archive { image, .. } => match image.ids.first() {
-                    Some(id) => Known::Yes(id.clone()),
-                    None => Known::No("the engine says it".to_owned()),
+        match &self.source {
+            Source::Archive { image, .. } => archived(&image.ids),
+            Source::Registry => docker::Image {
+                id: Known::No(LATER.to_owned()),
+                digests: match &self.image.digest {
+                    Some(digest) => Known::Yes(vec![digest.clone()]),
+                    None => Known::No(LATER.to_owned()),
                 },
+                containers: Vec::new(),
             },
-            digests: match (&self.source, &self.image.digest) {
-                (Source::Archive { .. }, _) => Known::Yes(Vec::new()),
-                (Source::Registry, Some(digest)) => Known::Yes(vec![digest.clone()]),
-                (Source::Registry, None) => later(),
-            },
-            containers: Vec::new(),
         }
     }
 
@@ -362,6 +398,23 @@ impl Wanted {
             ..Command::new(summary, script)
         }
     }
+}
+
+/// An image of an archive, which may have one of these ids.
+fn archived(ids: &[String]) -> docker::Image {
+    docker::Image {
+        id: match ids.first() {
+            Some(id) => Known::Yes(id.clone()),
+            None => Known::No("the engine says it".to_owned()),
+        },
+        digests: Known::Yes(Vec::new()),
+        containers: Vec::new(),
+    }
+}
+
+/// The name under which the engine finds the image that an archive names.
+fn found_as(name: &str) -> String {
+    Reference::parse(name).map_or_else(|_| name.to_owned(), |image| image.found_as())
 }
 
 fn attributed(image: &docker::Image, source: &Source) -> Attributed {

@@ -16,12 +16,14 @@ use serde::Deserialize;
 
 use super::command::Docker;
 use super::engine;
-use super::resource::{Pairs, check_name, check_pairs, differences, merged, named, show_pairs};
+use super::resource::{
+    Pairs, check_labels, check_name, check_pairs, differences, merged, named, show_pairs, unless_they_change,
+};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
     Step, Stop,
 };
-use crate::facts::docker::{self, BUILT_IN_NETWORKS, DOCKER, NetworkKey, Subnet};
+use crate::facts::docker::{self, BUILT_IN_NETWORKS, DOCKER, Endpoint, EndpointsKey, NetworkKey, Subnet};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::operation::Demand;
@@ -157,7 +159,7 @@ impl Network {
                 .hint("choose another name"));
         }
         check_pairs(context, "opts", self.opts.as_ref())?;
-        check_pairs(context, "labels", self.labels.as_ref())?;
+        check_labels(context, self.labels.as_ref())?;
         let Some(subnet) = &self.subnet else {
             let needing = [
                 ("gateway", self.gateway.is_some()),
@@ -302,9 +304,10 @@ impl Network {
         if !found.containers.is_empty() {
             let title = format!("Docker network `{}` is in use", self.network);
             let label = format!("containers: {}", named(&found.containers));
-            return Err(context
+            let refusal = context
                 .refuse("network", title, label)
-                .hint("remove these containers first, or disconnect them: `docker network disconnect`"));
+                .hint("remove these containers first, or disconnect them: `docker network disconnect`");
+            return Err(unless_they_change(context, self.key(), refusal));
         }
         let before = Before::Present(attributed(found));
         let mut change = self.change(Action::Remove, before, None);
@@ -330,8 +333,18 @@ impl Network {
         if !self.recreate {
             return Err(self.refuse_recreation(context, found, &differences(&before, &after)));
         }
+        let endpoints = if found.containers.is_empty() {
+            Vec::new()
+        } else {
+            context.get(EndpointsKey(&self.network))?
+        };
+        let dropped = dropped(&endpoints, &wished.subnets);
         if !found.containers.is_empty() {
             after.insert("reconnects", Attribute::known(found.containers.join(", ")));
+            let lost = lost(&endpoints, &dropped);
+            if !lost.is_empty() {
+                after.insert("loses", Attribute::known(lost.join(", ")));
+            }
         }
         let mut change = self.change(Action::Update, Before::Present(before), Some(&wished));
         change.after = Some(after);
@@ -340,7 +353,7 @@ impl Network {
         } else {
             Risk::Restart
         };
-        change.steps = self.step("create", self.recreation(found, &wished));
+        change.steps = self.step("create", self.recreation(found, &wished, &dropped));
         Ok(Outcome::Change(vec![change]))
     }
 
@@ -365,7 +378,7 @@ impl Network {
     }
 
     /// If the new network cannot be created, or a container cannot join it, the old one comes back with its containers.
-    fn recreation(&self, found: &docker::Network, wished: &docker::Network) -> String {
+    fn recreation(&self, found: &docker::Network, wished: &docker::Network, dropped: &[String]) -> String {
         let remove = Docker::new(&["network", "rm"]).on(self.id_of(found));
         let create = creation(&self.network, wished);
         let create_again = creation(&self.network, found);
@@ -375,19 +388,21 @@ impl Network {
         format!(
             "{ends}\n\
              leave {id}\n\
-             {remove} || {{ s=$?; join {id}; exit $s; }}\n\
+             {remove} || {{ s=$?; dropped=; join {id} || lost; exit $s; }}\n\
              {create} && join {name} && exit\n\
-             s=$?; leave {name}; {remove_new} 2>&1; {create_again}; join {name}; exit $s",
-            ends = self.ends(found),
+             s=$?; dropped=; leave {name}; {remove_new} 2>&1; {create_again}; join {name} || {{ echo {by_hand} >&2; lost; }}; exit $s",
+            by_hand = quote(&definition(found).shown(&self.network)),
+            ends = self.ends(found, dropped),
             id = quote(self.id_of(found)),
             name = quote(&self.network),
             remove_new = Docker::new(&["network", "rm"]).on(&self.network),
         )
     }
 
-    /// Shell text that reads how containers are connected, and has them `leave` and `join` a network. Each joins with its aliases, and
-    /// with its fixed addresses if the network has these.
-    fn ends(&self, found: &docker::Network) -> String {
+    /// Shell text that reads how containers are connected, and has them `leave` and `join` a network. Each joins with its aliases and
+    /// its fixed addresses, but for `dropped`. Those with addresses of their own join first, before others get these. `lost` says how
+    /// to connect them by hand.
+    fn ends(&self, found: &docker::Network, dropped: &[String]) -> String {
         let addresses = "{{with .IPAMConfig}}{{with .IPv4Address}} --ip {{.}}{{end}}{{with .IPv6Address}} --ip6 {{.}}{{end}}{{end}}";
         let format = format!(
             "{{{{.ID}}}}{{{{with index .NetworkSettings.Networks \"{}\"}}}}{addresses}{{{{range .Aliases}}}} --alias {{{{.}}}}{{{{end}}}}{{{{end}}}}",
@@ -398,17 +413,70 @@ impl Network {
         format!(
             "set -f\n\
              ends=$({inspect}) || exit\n\
+             ends=$(printf '%s\\n' \"$ends\" | grep -e ' --ip'; printf '%s\\n' \"$ends\" | grep -v -e ' --ip')\n\
+             dropped={dropped}\n\
              each() {{ printf '%s\\n' \"$ends\" | {{ s=0; while read -r container options; do \"$@\" </dev/null || s=1; done; exit $s; }}; }}\n\
              left() {{ {DOCKER} network disconnect -f \"$1\" \"$container\" >/dev/null 2>&1; }}\n\
-             joined() {{ {DOCKER} network connect $options \"$1\" \"$container\" 2>/dev/null || \
-             {DOCKER} network connect $(printf '%s' \"$options\" | sed 's/--ip6* [^ ]*//g') \"$1\" \"$container\"; }}\n\
+             joined() {{ {DOCKER} network connect $(printf ' %s ' \"$options\" | sed \"$dropped\") \"$1\" \"$container\"; }}\n\
+             by_hand() {{ echo \"docker network connect $options $1 $container\"; }}\n\
              leave() {{ each left \"$1\"; }}\n\
-             join() {{ each joined \"$1\"; }}"
+             join() {{ each joined \"$1\"; }}\n\
+             lost() {{ {{ each by_hand {name}; echo {lost}; }} >&2; }}",
+            dropped = quote(&without(dropped)),
+            lost = quote(&format!(
+                "{} may be disconnected: run these commands",
+                named(&found.containers)
+            )),
+            name = quote(&self.network),
         )
     }
 }
 
+/// The fixed addresses that the new network does not have.
+fn dropped(endpoints: &[Endpoint], subnets: &Known<Vec<Subnet>>) -> Vec<String> {
+    let Known::Yes(subnets) = subnets else {
+        return Vec::new();
+    };
+    let ranges: Vec<IpNet> = subnets.iter().filter_map(|one| one.subnet.parse().ok()).collect();
+    let is_dropped = |address: &&String| {
+        let address = address.parse::<IpAddr>();
+        address.is_ok_and(|address| !ranges.iter().any(|range| range.contains(&address)))
+    };
+    let all = endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
+    all.filter(is_dropped).cloned().collect()
+}
+
+/// What containers have in a network and do not get in the new one, in words. `docker network connect` knows no MAC address.
+fn lost(endpoints: &[Endpoint], dropped: &[String]) -> Vec<String> {
+    let mut lost = Vec::new();
+    for endpoint in endpoints {
+        let addresses = endpoint.addresses.iter().filter(|address| dropped.contains(address));
+        let addresses = addresses.map(|address| format!("address {address}"));
+        let mac = endpoint.mac.iter().map(|mac| format!("MAC address {mac}"));
+        lost.extend(
+            addresses
+                .chain(mac)
+                .map(|what| format!("{what} of {}", endpoint.container)),
+        );
+    }
+    lost
+}
+
+/// A script of sed that removes the options of these addresses.
+fn without(addresses: &[String]) -> String {
+    let patterns: Vec<String> = addresses
+        .iter()
+        .map(|address| format!("s/ --ip6* {} / /", address.replace('.', "[.]")))
+        .collect();
+    patterns.join("; ")
+}
+
 fn creation(name: &str, network: &docker::Network) -> String {
+    definition(network).on(name)
+}
+
+/// The command without the name.
+fn definition(network: &docker::Network) -> Docker {
     let subnets = match &network.subnets {
         Known::Yes(subnets) => &subnets[..],
         Known::No(_) => &[],
@@ -427,7 +495,6 @@ fn creation(name: &str, network: &docker::Network) -> String {
         .flag("--ipv6", network.ipv6)
         .pairs("--opt", &network.options)
         .pairs("--label", &network.labels)
-        .on(name)
 }
 
 /// Refuses what is not a range of addresses in its shortest form, which Docker would take for another one.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::{Attribute, Attributed, Stop};
+use crate::change::{Attribute, Attributed, NotKnown, Stop};
+use crate::facts::FactKey;
 use crate::operations::PlanContext;
 use crate::operations::parameters::NumberOrText;
 
@@ -39,6 +40,21 @@ pub(super) fn check_pairs(context: &PlanContext<'_>, argument: &str, pairs: Opti
     }
 }
 
+/// Refuses names of labels that Docker refuses.
+pub(super) fn check_labels(context: &PlanContext<'_>, labels: Option<&Pairs>) -> Result<(), Stop> {
+    check_pairs(context, "labels", labels)?;
+    let has_blank = |name: &&String| name.contains(char::is_whitespace);
+    match labels.iter().flat_map(|labels| labels.keys()).find(has_blank) {
+        None => Ok(()),
+        Some(name) => {
+            let title = format!("`{name}` is not a valid name of a label");
+            Err(context
+                .refuse_entry("labels", name, title, "Docker allows no blanks in it")
+                .hint("rename it, such as `com.example.name`"))
+        }
+    }
+}
+
 /// `found` with what is given.
 pub(super) fn merged(found: &BTreeMap<String, String>, given: Option<&Pairs>) -> BTreeMap<String, String> {
     let given = given
@@ -67,6 +83,17 @@ pub(super) fn differences(before: &Attributed, after: &Attributed) -> String {
     let differing = names.into_iter().filter(|name| before.get(name) != after.get(name));
     let words = differing.map(|name| format!("{name} {} → {}", shown(before, name), shown(after, name)));
     words.collect::<Vec<_>>().join("; ")
+}
+
+/// The refusal for what containers do now, unless an earlier operation may start or remove them before it counts.
+pub(super) fn unless_they_change(context: &PlanContext<'_>, key: FactKey, refusal: Stop) -> Stop {
+    match context.containers_change() {
+        None => refusal,
+        Some(operation) => Stop::NotKnown {
+            key,
+            cause: NotKnown::Since(operation, "it may start and remove containers".to_owned()),
+        },
+    }
 }
 
 /// Containers by name, in a sentence.

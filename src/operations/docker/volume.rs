@@ -13,7 +13,9 @@ use serde::Deserialize;
 
 use super::command::Docker;
 use super::engine;
-use super::resource::{Pairs, check_name, check_pairs, differences, merged, named, show_pairs};
+use super::resource::{
+    Pairs, check_labels, check_name, check_pairs, differences, merged, named, show_pairs, unless_they_change,
+};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
     Step, Stop,
@@ -83,7 +85,7 @@ impl Operation for Volume {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_name(context, "volume", &self.volume, 2)?;
         check_pairs(context, "opts", self.opts.as_ref())?;
-        check_pairs(context, "labels", self.labels.as_ref())?;
+        check_labels(context, self.labels.as_ref())?;
         if !engine::runs(context, "volume", self.present)? {
             return Ok(Outcome::Unchanged);
         }
@@ -149,7 +151,8 @@ impl Volume {
         }
         let title = format!("Docker volume `{}` is in use", self.volume);
         let label = format!("containers: {}", named(&found.containers));
-        Err(context.refuse("volume", title, label).hint(hint))
+        let refusal = context.refuse("volume", title, label).hint(hint);
+        Err(unless_they_change(context, self.key(), refusal))
     }
 
     fn remove(&self, context: &PlanContext<'_>, found: &docker::Volume) -> Result<Outcome, Stop> {
@@ -193,7 +196,8 @@ impl Volume {
         change.steps = self.step(
             "create",
             format!(
-                "{} && {{ {} || {{ s=$?; {}; exit $s; }}; }}",
+                "{}{} && {{ {} || {{ s=$?; {}; exit $s; }}; }}",
+                trial(&wished),
                 removal(&self.volume),
                 creation(&self.volume, &wished),
                 creation(&self.volume, found)
@@ -208,11 +212,25 @@ fn removal(name: &str) -> String {
 }
 
 fn creation(name: &str, volume: &docker::Volume) -> String {
+    definition(volume).on(name)
+}
+
+/// The command without the name: Docker chooses one.
+fn definition(volume: &docker::Volume) -> Docker {
     Docker::new(&["volume", "create"])
         .option("--driver", Some(&volume.driver))
         .pairs("--opt", &volume.options)
         .pairs("--label", &volume.labels)
-        .on(name)
+}
+
+/// Shell text that ends if the driver refuses such a volume. Only `local` makes one that is nowhere else.
+fn trial(volume: &docker::Volume) -> String {
+    if volume.driver != DRIVER {
+        return String::new();
+    }
+    let create = definition(volume).text();
+    let remove = Docker::new(&["volume", "rm"]).text();
+    format!("trial=$({create}) || exit\n{remove} \"$trial\" >/dev/null || exit\n")
 }
 
 /// Whether its data is on a server, or in a directory of its own, which Docker does not remove.

@@ -30,6 +30,8 @@ pub(in crate::operations) struct Condition<'a> {
     pub(in crate::operations) written: [&'static str; 2],
     /// What to do about a command of a condition that cannot run, unless a shell of the host runs it.
     pub(in crate::operations) to_run: Option<&'static str>,
+    /// Whether its commands have the variables of what runs.
+    pub(in crate::operations) has_env: bool,
 }
 
 impl Condition<'_> {
@@ -55,15 +57,16 @@ impl Condition<'_> {
         };
         let given = [self.creates, self.removes].into_iter().flatten();
         let all = paths.iter().map(String::as_str).chain(given);
-        all.map(|path| FactScope::Tree(path.to_owned())).collect()
+        let trees = all.map(|path| FactScope::Tree(path.to_owned()));
+        trees.chain([FactScope::Containers]).collect()
     }
 
     /// The same as effects. The condition is tested again also if no path may change.
     pub(in crate::operations) fn effects(&self, context: &PlanContext<'_>, touches: Option<&[String]>) -> Vec<Effect> {
         let mut scopes = self.touches(touches);
-        if scopes.is_empty() {
+        if scopes == [FactScope::Containers] {
             let commands = [self.unless, self.only_if].into_iter().flatten();
-            scopes.extend(commands.map(|script| FactScope::Key(FactKey::Check(check(context, script)))));
+            scopes.extend(commands.map(|script| FactScope::Key(FactKey::Check(self.fact(context, script)))));
         }
         let scopes = scopes.into_iter();
         scopes
@@ -89,7 +92,7 @@ impl Condition<'_> {
 
     /// Errors: it cannot run, which is not an answer.
     fn succeeds(&self, context: &PlanContext<'_>, argument: &str, script: &str) -> Result<bool, Stop> {
-        match context.get(CheckKey(&check(context, script)))? {
+        match context.get(CheckKey(&self.fact(context, script)))? {
             CheckFact::Holds => Ok(true),
             CheckFact::Fails(_) => Ok(false),
             CheckFact::Impossible(why) => {
@@ -101,6 +104,18 @@ impl Condition<'_> {
                     .refuse(argument, format!("`{argument}` cannot run"), why)
                     .hint(hint))
             }
+        }
+    }
+
+    fn fact(&self, context: &PlanContext<'_>, script: &str) -> Check {
+        Check::Command {
+            script: script.to_owned(),
+            by: context.identity(),
+            env: if self.has_env {
+                context.environment()
+            } else {
+                Environment::default()
+            },
         }
     }
 
@@ -162,14 +177,6 @@ impl Condition<'_> {
         [self.creates, self.removes, self.unless, self.only_if]
             .iter()
             .any(Option::is_some)
-    }
-}
-
-fn check(context: &PlanContext<'_>, script: &str) -> Check {
-    Check::Command {
-        script: script.to_owned(),
-        by: context.identity(),
-        env: context.environment(),
     }
 }
 

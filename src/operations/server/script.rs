@@ -114,6 +114,7 @@ impl Script {
             without: "this would run each time",
             written: ["unless", "only_if"],
             to_run: None,
+            has_env: true,
         }
     }
 

@@ -39,8 +39,8 @@ pub(in crate::operations) struct Shell {
     /// `true` runs the commands each time. This does not count as a pending change.
     #[serde(default)]
     always: bool,
-    /// Paths that the commands may change. By default they may change anything, so that later operations are harder to
-    /// predict.
+    /// Paths that the commands may change; they may start and stop containers all the same. By default they may change anything,
+    /// so that later operations are harder to predict.
     touches: Option<Vec<String>>,
     /// Text that each command reads on its standard input. It may be a secret.
     input: Option<Text>,
@@ -101,6 +101,7 @@ impl Shell {
             without: "these would run each time",
             written: ["unless", "only_if"],
             to_run: None,
+            has_env: true,
         }
     }
 

@@ -8,10 +8,14 @@ fn volume(name: &str) -> FactKey {
     FactKey::DockerVolume(name.to_owned())
 }
 
+fn container(name: &str) -> FactKey {
+    FactKey::DockerContainer(name.to_owned())
+}
+
 /// What Docker 26.1 of Debian 13 said.
 const ANSWER: &str = r#"engine running
-container web	lan	media,/srv
-container old,web/alias	bridge	
+container "web"	"lan"	"media,/srv"
+container "old,web/alias"	"bridge"	""
 network {"Name":"lan","Id":"74f8","Created":"2026-11-29T19:36:48.154836452Z","Scope":"local","Driver":"bridge","EnableIPv6":false,"IPAM":{"Driver":"default","Options":{},"Config":[{"Subnet":"10.99.0.0/24","AuxiliaryAddresses":{"x":"10.99.0.5"}}]},"Internal":false,"Attachable":false,"Ingress":false,"ConfigFrom":{"Network":""},"ConfigOnly":false,"Containers":{},"Options":{"com.docker.network.bridge.name":"hltry0"},"Labels":{"a":"b"}}
 network {"Name":"plain","Id":"6ff4","Created":"2026-11-29T19:36:48.400088927Z","Scope":"local","Driver":"bridge","EnableIPv6":false,"IPAM":{"Driver":"default","Options":{},"Config":[{"Subnet":"172.19.0.0/16","Gateway":"172.19.0.1"}]},"Internal":false,"Attachable":false,"Ingress":false,"ConfigFrom":{"Network":""},"ConfigOnly":false,"Containers":{},"Options":{},"Labels":{}}
 volume {"CreatedAt":"2026-11-29T19:36:48Z","Driver":"local","Labels":{"x":"y"},"Mountpoint":"/var/lib/docker/volumes/media/_data","Name":"media","Options":{"device":"tmpfs","type":"tmpfs"},"Scope":"local"}
@@ -71,6 +75,40 @@ fn networks_and_volumes_are_read_with_who_uses_them() {
 }
 
 #[test]
+fn what_others_write_is_no_line_of_the_answer() {
+    let forged = r#"container "a"	"lan"	"v1"	"running"	"x:1"	"s\ncontainer \"zz\"\t"	"y\nvolume {\"Name\":\"v3\",\"Driver\":\"local\"}\nimage caddy"	"True"
+container no JSON	[1]
+"#;
+    let answer = format!("engine running\n{forged}end\n");
+    let facts = parse(&[volume("v3"), container("a"), container("zz")], 0, answer.as_bytes()).expect("readable");
+    assert_eq!(facts[0].1, Fact::DockerVolume(None));
+    assert!(matches!(&facts[1].1, Fact::DockerContainer(Some(one)) if one.state == "running"));
+    assert_eq!(facts[2].1, Fact::DockerContainer(None));
+}
+
+#[test]
+fn fixed_addresses_are_read_with_the_container_that_has_them() {
+    let answer = r#"engine running
+endpoint ["/b","02:42:0a:14:00:77",{"lan":{"IPAMConfig":null,"MacAddress":"02:42:0A:14:00:77"},"other":{"IPAMConfig":{},"MacAddress":"02:42:0a:15:00:02"}}]
+endpoint ["/a",null,{"lan":{"IPAMConfig":{"IPv4Address":"10.20.0.9","IPv6Address":""},"MacAddress":""}}]
+end
+"#;
+    let keys = ["lan", "other"].map(|name| FactKey::DockerEndpoints(name.to_owned()));
+    let facts = parse(&keys, 0, answer.as_bytes()).expect("readable");
+    let endpoint = |container: &str, address: Option<&str>, mac: Option<&str>| Endpoint {
+        container: container.to_owned(),
+        addresses: address.into_iter().map(str::to_owned).collect(),
+        mac: mac.map(str::to_owned),
+    };
+    let lan = vec![
+        endpoint("a", Some("10.20.0.9"), None),
+        endpoint("b", None, Some("02:42:0a:14:00:77")),
+    ];
+    assert_eq!(facts[0].1, Fact::DockerEndpoints(lan));
+    assert_eq!(facts[1].1, Fact::DockerEndpoints(vec![endpoint("b", None, None)]));
+}
+
+#[test]
 fn two_networks_of_one_name_are_both_read_and_null_is_empty() {
     let answer = r#"engine running
 network {"Name":"lan","Id":"1","Driver":"bridge","IPAM":{"Config":null},"Options":null,"Labels":null}
@@ -116,7 +154,9 @@ fn each_state_of_the_engine_is_read() {
 fn images_are_found_by_tag_and_by_digest_with_the_containers_of_each() {
     let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
     let (old, new, pinned) = (digest("1"), digest("2"), format!("app@{}", digest("d")));
-    let container = |name: &str, image: &str| format!("container {name}\tlan\t\trunning\t{image}\t\t\t");
+    let container = |name: &str, image: &str| {
+        format!("container \"{name}\"\t\"lan\"\t\"\"\t\"running\"\t\"{image}\"\t\"\"\t\"\"\t\"\"")
+    };
     let answer = [
         "engine running".to_owned(),
         container("by-name", "docker.io/library/app:1"),
@@ -147,10 +187,10 @@ fn images_are_found_by_tag_and_by_digest_with_the_containers_of_each() {
 #[test]
 fn a_container_is_found_by_name_and_by_its_service() {
     let answer = "engine running\n\
-        container shop-web-10\tlan\t\trunning\tapp:1\tshop\tweb\tFalse\n\
-        container shop-web-2\tlan\t\trunning\tapp:1\tshop\tweb\tFalse\n\
-        container shop-web-1\tlan\t\texited\tapp:1\tshop\tweb\tFalse\n\
-        container shop-job-run-1\tlan\t\trunning\tapp:1\tshop\tjob\tTrue\n\
+        container \"shop-web-10\"\t\"lan\"\t\"\"\t\"running\"\t\"app:1\"\t\"shop\"\t\"web\"\t\"False\"\n\
+        container \"shop-web-2\"\t\"lan\"\t\"\"\t\"running\"\t\"app:1\"\t\"shop\"\t\"web\"\t\"False\"\n\
+        container \"shop-web-1\"\t\"lan\"\t\"\"\t\"exited\"\t\"app:1\"\t\"shop\"\t\"web\"\t\"False\"\n\
+        container \"shop-job-run-1\"\t\"lan\"\t\"\"\t\"running\"\t\"app:1\"\t\"shop\"\t\"job\"\t\"True\"\n\
         end\n";
     let keys = ["shop-web-1", "shop/web", "shop/job", "web"].map(|name| FactKey::DockerContainer(name.to_owned()));
     let facts = parse(&keys, 0, answer.as_bytes()).expect("readable");
@@ -198,14 +238,14 @@ fn asked(keys: &[FactKey], docker: Option<&str>, dockerd: bool) -> Vec<Fact> {
 #[test]
 fn only_what_is_asked_for_is_inspected() {
     let docker = r#"case "$*" in
-"ps "*) printf 'container web\tlan\t\n';;
-"network ls "*) printf '%s\n' '1 lan' '2 lan2' '3 lan';;
+"ps "*) printf 'container "web"\t"lan"\t""\n';;
+"network ls --quiet --no-trunc --filter name=^lan\$") printf '%s\n' 1 3;;
 "network inspect --format network {{json .}} 1 3") for i in 1 3; do printf 'network {"Name":"lan","Id":"%s","Driver":"bridge"}\n' $i; done;;
-"volume ls "*) echo 'other other';;
+"volume ls --quiet --filter name=^data\\.1\$");;
 *) echo "unexpected $*"; exit 1;;
 esac"#;
     let facts = asked(
-        &[FactKey::DockerEngine, network("lan"), volume("data")],
+        &[FactKey::DockerEngine, network("lan"), volume("data.1")],
         Some(docker),
         true,
     );
