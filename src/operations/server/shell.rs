@@ -156,6 +156,8 @@ mod tests {
     fn running_each_time_does_not_count_as_drift() {
         let run = change(Bench::new::<Shell>("commands = ['a']\nalways = true\ntouches = ['/opt/x']").plan());
         assert!(!run.action.is_pending());
-        assert!(matches!(&run.effects[..], [Effect::Forget(FactScope::Tree(path), _)] if path == "/opt/x"));
+        assert!(
+            matches!(&run.effects[..], [Effect::Forget(FactScope::Tree(path), _), Effect::Forget(FactScope::Containers, _)] if path == "/opt/x")
+        );
     }
 }
