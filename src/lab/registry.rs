@@ -72,7 +72,8 @@ fn body(name: &str, image: &str) -> ContainerCreateBody {
 }
 
 /// Tells the host where the names lead, and whom to trust. The address of the registry may be another one after a restart of this
-/// machine. An engine that runs already is restarted if it could not trust the registry before.
+/// machine. An engine that runs already is restarted:
+/// it keeps names and authorities for a while.
 const SCRIPT: &str = "sed -i '/# homelab lab registry$/d' /etc/hosts && \
     printf '%s %s # homelab lab registry\\n' \"$1\" \"$(echo $2)\" >> /etc/hosts\n\
     certificate=/usr/local/share/ca-certificates/homelab-lab-registry.crt\n\
@@ -81,7 +82,7 @@ const SCRIPT: &str = "sed -i '/# homelab lab registry$/d' /etc/hosts && \
     mkdir -p \"${certificate%/*}\" && printf %s \"$3\" > \"$certificate\" && rm -f \"$known\" || exit\n\
     tries=0; until said=$(update-ca-certificates 2>&1); do\n\
     tries=$((tries + 1)); [ $tries -lt 20 ] || { printf '%s\\n' \"$said\"; exit 1; }; sleep 0.5; done\n\
-    ! pidof dockerd >/dev/null || systemctl --no-block restart docker.service";
+    ! pidof dockerd >/dev/null || timeout 90 systemctl restart docker.service";
 
 /// Has the hosts of `spec` that ask for it use the registry.
 pub(super) async fn write(

@@ -17,7 +17,8 @@ use serde::Deserialize;
 use super::command::Docker;
 use super::engine;
 use super::resource::{
-    Pairs, check_labels, check_name, check_pairs, differences, merged, named, show_pairs, unless_they_change,
+    Pairs, check_labels, check_name, check_pairs, differences, merged, named, show_pairs, tell_hidden,
+    unless_they_change,
 };
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
@@ -330,6 +331,7 @@ impl Network {
             return Ok(Outcome::Unchanged);
         }
         let (before, mut after) = (attributed(found), attributed(&wished));
+        tell_hidden(&before, &mut after);
         if !self.recreate {
             return Err(self.refuse_recreation(context, found, &differences(&before, &after)));
         }

@@ -66,9 +66,26 @@ pub(super) fn merged(found: &BTreeMap<String, String>, given: Option<&Pairs>) ->
 
 /// Adds names with values to what a review shows, a line for each.
 pub(super) fn show_pairs(attributed: &mut Attributed, name: &'static str, pairs: &BTreeMap<String, String>) {
-    let lines: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let lines = pairs.iter().map(|(name, value)| format!("{name}={}", shown(value)));
+    let lines: Vec<String> = lines.collect();
     if !lines.is_empty() {
         attributed.insert(name, Attribute::known(lines.join(", ")));
+    }
+}
+
+/// The value of an option, without passwords such as that of a share: `username=anna,password=[hidden]`.
+fn shown(value: &str) -> String {
+    let parts = value.split(',').map(|part| match part.split_once('=') {
+        Some((name @ ("pass" | "passwd" | "password" | "password2"), _)) => format!("{name}=[hidden]"),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join(",")
+}
+
+/// Says that something differs where only what is hidden does.
+pub(super) fn tell_hidden(before: &Attributed, after: &mut Attributed) {
+    if before == after {
+        after.insert("hidden options", Attribute::known("changed"));
     }
 }
 
@@ -100,4 +117,28 @@ pub(super) fn unless_they_change(context: &PlanContext<'_>, key: FactKey, refusa
 pub(super) fn named(containers: &[String]) -> String {
     let names: Vec<String> = containers.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_of_shares_are_not_shown_and_their_change_is_told() {
+        let attributed = |password: &str| {
+            let value = format!("addr=nas,username=anna,password={password}");
+            let mut attributed = Attributed::new();
+            show_pairs(
+                &mut attributed,
+                "options",
+                &BTreeMap::from([("o".to_owned(), value), ("type".to_owned(), "cifs".to_owned())]),
+            );
+            attributed
+        };
+        let (before, mut after) = (attributed("one=1"), attributed("two"));
+        let shown = before.get("options").and_then(Attribute::shown);
+        assert_eq!(shown, Some("o=addr=nas,username=anna,password=[hidden], type=cifs"));
+        tell_hidden(&before, &mut after);
+        assert_eq!(differences(&before, &after), "hidden options none → changed");
+    }
 }

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use super::command::Docker;
 use super::engine;
 use super::resource::{
-    Pairs, check_labels, check_name, check_pairs, differences, merged, named, show_pairs, unless_they_change,
+    Pairs, check_labels, check_name, check_pairs, differences, merged, named, show_pairs, tell_hidden,
+    unless_they_change,
 };
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
@@ -178,6 +179,7 @@ impl Volume {
             return Ok(Outcome::Unchanged);
         }
         let (before, mut after) = (attributed(found), attributed(&wished));
+        tell_hidden(&before, &mut after);
         let differences = differences(&before, &after);
         let cannot =
             format!("it differs ({differences}), and Docker cannot change a volume: remove these containers first");
