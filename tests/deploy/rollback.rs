@@ -156,7 +156,7 @@ const CANARY: &str = "correct-horse-7f3a";
 const STATE: &str = "cat /etc/app.conf /etc/app.plain; stat -c '%U %a' /etc/app.plain; readlink /etc/app.link; cat /etc/gone; \
      stat -c '%U %a' /etc/gone; systemctl is-enabled app; systemctl is-active app; systemctl is-active more; systemctl is-enabled fstrim.timer; ls /etc/systemd/system; \
      crontab -l; hostname; cat /etc/hostname /etc/hosts /etc/timezone; readlink /etc/localtime; cat /proc/sys/net/ipv4/ip_default_ttl /etc/sysctl.d/60-homelab.conf; cat /etc/fstab; findmnt -n -o FSTYPE /mnt; \
-     cat /etc/app.secret; ls /etc/new.secret 2>&1; ls -R /srv/new 2>&1; dpkg -s hello rsync 2>&1 | grep -i ^status; apt-mark showhold; true";
+     cat /etc/app.secret; ls /etc/new.secret 2>&1; ls -R /srv/new 2>&1; dpkg -s hello rsync 2>&1 | grep '^Status: install'; apt-mark showhold; true";
 
 fn data(project: &Project, value: &str, more: bool) {
     let mode = if more { "0600" } else { "0644" };
