@@ -478,6 +478,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(inquiry_examples())
         .chain(answer_examples())
         .chain(kernel_examples())
+        .chain(docker_examples())
         .chain(checks().map(|check| {
             let facts = vec![
                 Fact::Check(CheckFact::Holds),
@@ -490,33 +491,8 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .collect()
 }
 
-fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
+fn docker_examples() -> Vec<(FactKey, Vec<Fact>)> {
     vec![
-        (
-            FactKey::KernelModule(text("dummy")),
-            vec![
-                Fact::KernelModule(KernelModule::Absent),
-                Fact::KernelModule(KernelModule::Available),
-                Fact::KernelModule(KernelModule::Loaded),
-                Fact::KernelModule(KernelModule::BuiltIn),
-            ],
-        ),
-        (
-            FactKey::Mount(text("/srv")),
-            vec![
-                Fact::Mount(None),
-                Fact::Mount(Some(Mount {
-                    source: text("/dev/sda1"),
-                    fs_type: text("ext4"),
-                    options: names(&["rw", "relatime"]),
-                    below: vec![text("tmpfs")],
-                })),
-            ],
-        ),
-        (
-            FactKey::Password(text("anna")),
-            vec![Fact::Password(None), Fact::Password(Some("9f86d081884c7d65".repeat(4)))],
-        ),
         (
             FactKey::DockerEngine,
             vec![
@@ -580,6 +556,36 @@ fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
                     state: text("running"),
                 })),
             ],
+        ),
+    ]
+}
+
+fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
+    vec![
+        (
+            FactKey::KernelModule(text("dummy")),
+            vec![
+                Fact::KernelModule(KernelModule::Absent),
+                Fact::KernelModule(KernelModule::Available),
+                Fact::KernelModule(KernelModule::Loaded),
+                Fact::KernelModule(KernelModule::BuiltIn),
+            ],
+        ),
+        (
+            FactKey::Mount(text("/srv")),
+            vec![
+                Fact::Mount(None),
+                Fact::Mount(Some(Mount {
+                    source: text("/dev/sda1"),
+                    fs_type: text("ext4"),
+                    options: names(&["rw", "relatime"]),
+                    below: vec![text("tmpfs")],
+                })),
+            ],
+        ),
+        (
+            FactKey::Password(text("anna")),
+            vec![Fact::Password(None), Fact::Password(Some("9f86d081884c7d65".repeat(4)))],
         ),
         (
             FactKey::Swap(text("/swapfile")),
