@@ -89,10 +89,12 @@ impl Lab {
         let found = self.engine.containers(spec).await?;
         let running = self.start_all(spec, &recipes, &found, &events).await?;
         apt_cache::write_address(&self.engine, cache.as_ref(), &running).await?;
+        let ready = self.wait_all(spec, &running, &events).await?;
+        // A host that starts writes its own /etc/hosts.
         if let Some(registry) = &registry {
             registry::write(&self.engine, spec, registry, &running).await?;
         }
-        self.wait_all(spec, &running, &events).await
+        Ok(ready)
     }
 
     /// Removes every container of the lab of `spec`'s project and inventory, with its volumes and its state on disk. Images

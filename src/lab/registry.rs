@@ -72,8 +72,7 @@ fn body(name: &str, image: &str) -> ContainerCreateBody {
 }
 
 /// Tells the host where the names lead, and whom to trust. The address of the registry may be another one after a restart of this
-/// machine. An engine that runs already is restarted:
-/// it keeps names and authorities for a while.
+/// machine. An engine that runs already is restarted: it keeps names and authorities for a while.
 const SCRIPT: &str = "sed -i '/# homelab lab registry$/d' /etc/hosts && \
     printf '%s %s # homelab lab registry\\n' \"$1\" \"$(echo $2)\" >> /etc/hosts\n\
     certificate=/usr/local/share/ca-certificates/homelab-lab-registry.crt\n\
