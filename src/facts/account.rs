@@ -45,6 +45,14 @@ pub enum GroupFact {
     Present(Group),
 }
 
+/// Where the home directory of a user usually is.
+pub fn usual_home(user: &str) -> String {
+    match user {
+        "root" => "/root".to_owned(),
+        user => format!("/home/{user}"),
+    }
+}
+
 /// A group of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {

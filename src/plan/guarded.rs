@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::change::{Access, Action, Attribute, Before, Outcome, ResourceChange, ResourceKind, Risk, Step};
-use crate::facts::account::UserFact;
+use crate::facts::account::{UserFact, usual_home};
 use crate::facts::overlay::{Effect, FactScope, Lookup, Overlay};
 use crate::facts::path::parent;
 use crate::facts::session::Session;
@@ -170,10 +170,7 @@ fn home(overlay: &Overlay, user: &str) -> String {
         },
         _ => None,
     }
-    .unwrap_or_else(|| match user {
-        "root" => "/root".to_owned(),
-        user => format!("/home/{user}"),
-    })
+    .unwrap_or_else(|| usual_home(user))
 }
 
 #[cfg(test)]

@@ -114,6 +114,16 @@ pub fn rollback(run: &Run, key: Option<&DigestKey>, facts: &Facts, overwritten: 
     back.end()
 }
 
+/// Whether a unit was masked before; `None` if it neither was nor is.
+fn was_masked(thing: &Thing<'_>) -> Option<bool> {
+    let is_masked = |attributes: &BTreeMap<&str, &str>| {
+        let enabled = attributes.get("enabled");
+        enabled.is_some_and(|enabled| enabled.starts_with("masked"))
+    };
+    let was = is_masked(&thing.before);
+    (was || is_masked(&thing.after)).then_some(was)
+}
+
 /// Why homelab takes nothing back of this kind.
 fn reason(thing: &Thing<'_>) -> &'static str {
     let is_gone = thing.last.action == "remove";
@@ -511,8 +521,7 @@ impl<'a> Back<'a> {
         if let (Some(before), Some(after)) = (before.get("enabled"), after.get("enabled"))
             && before != after
         {
-            let was_masked = before.starts_with("masked");
-            if was_masked || after.starts_with("masked") {
+            if let Some(was_masked) = was_masked(thing) {
                 service.insert("masked".to_owned(), was_masked.into());
             }
             if matches!(*before, "enabled" | "disabled") {
@@ -528,11 +537,7 @@ impl<'a> Back<'a> {
 
     /// A mask stays when the package of its unit goes, and would be there when that comes back.
     fn unmask(&mut self, thing: &Thing<'a>) {
-        let is_masked = |attributes: &BTreeMap<&str, &str>| {
-            let enabled = attributes.get("enabled");
-            enabled.is_some_and(|enabled| enabled.starts_with("masked"))
-        };
-        if is_masked(&thing.after) && !is_masked(&thing.before) {
+        if was_masked(thing) == Some(false) {
             let mut service = operation("systemd.service", &[("service", thing.first.name.as_str())]);
             service.insert("masked".to_owned(), false.into());
             self.states.push(service);

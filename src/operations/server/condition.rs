@@ -13,6 +13,10 @@ pub(in crate::operations) fn default_within() -> Span {
     Span(DEFAULT_TIMEOUT)
 }
 
+/// What to do about a condition that was stopped.
+const TO_END: &str =
+    "write a condition that ends sooner; with `timeout 5 …` before it, a command that hangs is an answer";
+
 /// The parameters of a condition.
 pub(in crate::operations) struct Condition<'a> {
     pub(in crate::operations) creates: Option<&'a str>,
@@ -96,10 +100,12 @@ impl Condition<'_> {
             CheckFact::Holds => Ok(true),
             CheckFact::Fails(_) => Ok(false),
             CheckFact::Impossible(why) => {
-                let hint = self
-                    .to_run
-                    .filter(|_| !is_late(&why))
-                    .map_or_else(|| to_run(script, &why), str::to_owned);
+                // What was stopped could run.
+                let hint = if why.starts_with("it did not end") {
+                    TO_END.to_owned()
+                } else {
+                    self.to_run.map_or_else(|| to_run(script, &why), str::to_owned)
+                };
                 Err(context
                     .refuse(argument, format!("`{argument}` cannot run"), why)
                     .hint(hint))
@@ -182,10 +188,6 @@ impl Condition<'_> {
 
 /// What to do about a condition of which the shell said `why`.
 fn to_run(script: &str, why: &str) -> String {
-    if is_late(why) {
-        return "write a condition that ends sooner; with `timeout 5 …` before it, a command that hangs is an answer"
-            .to_owned();
-    }
     let is_missing = |program: &&str| why.starts_with(&format!("{program}: "));
     match script.split_whitespace().find(is_missing) {
         Some("[[") => "conditions run in `sh`: write `[ … ]`, or `bash -c '…'`".to_owned(),
@@ -194,11 +196,6 @@ fn to_run(script: &str, why: &str) -> String {
         }
         None => "correct it: the commands of a condition run in `sh`".to_owned(),
     }
-}
-
-/// Whether a condition was stopped.
-fn is_late(why: &str) -> bool {
-    why.starts_with("it did not end")
 }
 
 /// The user that commands run as, unless it is root.

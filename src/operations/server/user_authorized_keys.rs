@@ -14,7 +14,7 @@ use super::key_options::mistake;
 use super::public_key::{PublicKey, Wrong};
 use crate::change::{NotKnown, Outcome, Stop};
 use crate::facts::FactKey;
-use crate::facts::account::{User, UserFact};
+use crate::facts::account::{User, UserFact, usual_home};
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{PathFact, parent};
 use crate::facts::session::LoginKeyKey;
@@ -62,10 +62,7 @@ public_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINKdxsdmDzyUn1m/0g+ARM90Kw6f
 
 impl Operation for UserAuthorizedKeys {
     fn needs(&self) -> Vec<FactKey> {
-        let usual = self.file.clone().unwrap_or_else(|| match self.user.as_str() {
-            "root" => "/root/.ssh/authorized_keys".to_owned(),
-            user => format!("/home/{user}/.ssh/authorized_keys"),
-        });
+        let usual = self.file.clone().unwrap_or_else(|| file_in(&usual_home(&self.user)));
         let mut needs = path_and_ancestors(&usual);
         needs.push(FactKey::Content(usual));
         needs.push(FactKey::User(self.user.clone()));
@@ -75,11 +72,7 @@ impl Operation for UserAuthorizedKeys {
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let Some(file) = self.file_of(context) else {
             // Where homes are. With another home, what changes is not what was shown, and the run stops.
-            let home = match self.user.as_str() {
-                "root" => "/root".to_owned(),
-                user => format!("/home/{user}"),
-            };
-            return vec![FactScope::Tree(home)];
+            return vec![FactScope::Tree(usual_home(&self.user))];
         };
         let folder = parent(&file).to_owned();
         let paths = [folder, file].into_iter();
@@ -116,9 +109,13 @@ impl Operation for UserAuthorizedKeys {
 /// The file that sshd reads by default.
 fn usual_file(user: &User) -> Option<String> {
     match &user.home {
-        Known::Yes(home) => Some(format!("{}/.ssh/authorized_keys", home.trim_end_matches('/'))),
+        Known::Yes(home) => Some(file_in(home)),
         Known::No(_) => None,
     }
+}
+
+fn file_in(home: &str) -> String {
+    format!("{}/.ssh/authorized_keys", home.trim_end_matches('/'))
 }
 
 impl UserAuthorizedKeys {

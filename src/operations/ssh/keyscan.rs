@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use crate::change::{Outcome, Stop};
 use crate::content::Content;
 use crate::facts::FactKey;
-use crate::facts::account::{User, UserFact};
+use crate::facts::account::{User, UserFact, usual_home};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{ContentFact, ContentKey, InodeKind, PathFact, parent};
@@ -72,11 +72,7 @@ fingerprint = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
 impl Operation for Keyscan {
     fn needs(&self) -> Vec<FactKey> {
         // Where most homes are, so that one round is enough.
-        let home = match self.user.as_str() {
-            "root" => "/root".to_owned(),
-            user => format!("/home/{user}"),
-        };
-        let path = format!("{home}/.ssh/known_hosts");
+        let path = known_hosts(&usual_home(&self.user));
         let mut needs = path_and_ancestors(&path);
         needs.extend([FactKey::Content(path), FactKey::User(self.user.clone())]);
         needs
@@ -84,7 +80,7 @@ impl Operation for Keyscan {
 
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let Ok(user) = self.known_user(context) else {
-            return vec![FactScope::Tree(format!("/home/{}", self.user))];
+            return vec![FactScope::Tree(usual_home(&self.user))];
         };
         let file = self.path(&user);
         let paths = [parent(&file).to_owned(), file];
@@ -120,6 +116,10 @@ impl Operation for Keyscan {
         }
         context.on_scratch(|scratch| self.write(scratch, &path, &user, text, old.is_empty()))
     }
+}
+
+fn known_hosts(home: &str) -> String {
+    format!("{}/.ssh/known_hosts", home.trim_end_matches('/'))
 }
 
 /// The lines with their ends: they may be in any encoding, and stay as they are.
@@ -240,8 +240,8 @@ impl Keyscan {
 
     fn path(&self, user: &User) -> String {
         match &user.home {
-            Known::Yes(home) => format!("{}/.ssh/known_hosts", home.trim_end_matches('/')),
-            Known::No(_) => format!("/home/{}/.ssh/known_hosts", self.user),
+            Known::Yes(home) => known_hosts(home),
+            Known::No(_) => known_hosts(&usual_home(&self.user)),
         }
     }
 
