@@ -79,8 +79,7 @@ const SCRIPT: &str = "sed -i '/# homelab lab registry$/d' /etc/hosts && \
     known=/etc/ssl/certs/homelab-lab-registry.pem\n\
     printf %s \"$3\" | cmp -s - \"$certificate\" && [ -e \"$known\" ] && exit\n\
     mkdir -p \"${certificate%/*}\" && printf %s \"$3\" > \"$certificate\" && rm -f \"$known\" || exit\n\
-    tries=0; until said=$(update-ca-certificates 2>&1); do\n\
-    tries=$((tries + 1)); [ $tries -lt 20 ] || { printf '%s\\n' \"$said\"; exit 1; }; sleep 0.5; done\n\
+    said=$(update-ca-certificates 2>&1) || { printf '%s\\n' \"$said\"; exit 1; }\n\
     ! pidof dockerd >/dev/null || timeout 90 systemctl restart docker.service";
 
 /// Has the hosts of `spec` that ask for it use the registry.
