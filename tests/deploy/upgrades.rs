@@ -105,7 +105,7 @@ fn looked_ahead(project: &Project, host: &Host<'_>, name: &str) -> BTreeSet<Stri
         "{name} knew of the new version before"
     );
     assert!(
-        review.contains("   2 h ") && review.contains(" min old, older than apt's sources → refreshed"),
+        review.contains("   2 h ") && review.contains(" min old, from before a change of apt's sources → refreshed"),
         "{review}"
     );
     assert!(!review.contains("? ") && !review.contains("reboot"), "{review}");
