@@ -41,11 +41,12 @@ fn main() {
         return;
     }
     let turns = arguments.iter().find_map(|argument| argument.parse().ok());
-    let project = project();
+    let (project, others) = project();
     let host = project.up("dev", "bulk");
     let bench = Bench {
         ssh: ssh(&project),
         project: &project,
+        others,
         host,
     };
     let [sync, none, single, many] = bench.measure(turns.unwrap_or(TURNS));
@@ -61,8 +62,9 @@ fn main() {
     );
 }
 
-/// A project with the files, a deploy that syncs them, and one that writes each by itself.
-fn project() -> Project {
+/// A project with the files and a deploy that syncs them; and the files of the other deploys. A run reads the whole project, so
+/// thousands of operations of others would count as the time of the sync.
+fn project() -> (Project, [(&'static str, String); 6]) {
     let mut puts = String::new();
     let mut files = Vec::new();
     for number in 0..FILES {
@@ -78,18 +80,21 @@ fn project() -> Project {
     let project = Project::of(&[
         ("inventories/dev.toml", "[hosts.bulk]\nlab = true\n"),
         ("deploys/sync.toml", "hosts = ['*']\ntasks = ['bulk/sync']\n"),
-        ("deploys/puts.toml", "hosts = ['*']\ntasks = ['bulk/puts']\n"),
         ("tasks/bulk/sync.toml", sync),
-        ("tasks/bulk/puts.toml", &puts),
-        ("deploys/fifty.toml", "hosts = ['*']\ntasks = ['bulk/fifty']\n"),
-        ("deploys/many.toml", "hosts = ['*']\ntasks = ['bulk/many']\n"),
-        ("tasks/bulk/fifty.toml", &mixed(50)),
-        ("tasks/bulk/many.toml", &mixed(500)),
     ]);
     for (path, text) in files {
         project.write(&path, text);
     }
-    project
+    let deploy = |task: &str| format!("hosts = ['*']\ntasks = ['bulk/{task}']\n");
+    let others = [
+        ("deploys/puts.toml", deploy("puts")),
+        ("tasks/bulk/puts.toml", puts),
+        ("deploys/fifty.toml", deploy("fifty")),
+        ("tasks/bulk/fifty.toml", mixed(50)),
+        ("deploys/many.toml", deploy("many")),
+        ("tasks/bulk/many.toml", mixed(500)),
+    ];
+    (project, others)
 }
 
 /// This many operations: directories, files, lines, links and groups, as many of each.
@@ -121,6 +126,7 @@ fn ssh(project: &Project) -> String {
 struct Bench<'a> {
     ssh: String,
     project: &'a Project,
+    others: [(&'static str, String); 6],
     host: Host<'a>,
 }
 
@@ -142,12 +148,18 @@ impl Bench<'_> {
                 self.ssh
             )));
             none.ours.push(self.deploy("sync"));
+            for (path, text) in &self.others {
+                self.project.write(path, text);
+            }
             single.ours.push(self.deploy("puts"));
             for deploy in ["fifty", "many"] {
                 self.deploy(deploy);
             }
             many.least.push(self.deploy("fifty"));
             many.ours.push(self.deploy("many"));
+            for (path, _) in &self.others {
+                std::fs::remove_file(self.project.root().join(path)).unwrap();
+            }
         }
         [sync, none, single, many]
     }
