@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bollard::body_try_stream;
 use bollard::errors::Error;
-use bollard::models::{ContainerConfig, ContainerCreateBody};
+use bollard::models::{ContainerConfig, ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
     CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder, WaitContainerOptions,
 };
@@ -24,18 +24,29 @@ use super::sources::{self, Mirror};
 use super::spec::LabHost;
 use super::{lock, naming};
 
-/// The script that installs a server on a minimal Debian.
-const RECIPE: &str = include_str!("provision.sh");
+/// What all scripts begin with.
+const PACKAGES: &str = include_str!("images/packages.sh");
+/// The script that installs a server.
+const SERVER_RECIPE: &str = include_str!("images/server.sh");
 /// The script at [`START`].
-const START_SCRIPT: &str = include_str!("start.sh");
+const START_SCRIPT: &str = include_str!("images/start.sh");
 /// What PID 1 becomes when systemd has shut down.
-const SHUTDOWN_SCRIPT: &str = include_str!("shutdown.sh");
+const SHUTDOWN_SCRIPT: &str = include_str!("images/shutdown.sh");
 /// What the script of a server continues with where it has Docker.
-const DOCKER_RECIPE: &str = include_str!("docker.sh");
-/// The script that installs the apt cache on a minimal Debian.
-const APT_CACHE_RECIPE: &str = include_str!("apt_cache.sh");
-/// The script that installs the registry, and its images, on a minimal Debian.
-const REGISTRY_RECIPE: &str = include_str!("registry.sh");
+const DOCKER_RECIPE: &str = include_str!("images/docker.sh");
+/// The script that installs the apt cache.
+const APT_CACHE_RECIPE: &str = include_str!("images/apt_cache.sh");
+/// The script that installs the registry, how images get into it, and which.
+const REGISTRY_RECIPE: [&str; 3] = [
+    include_str!("images/registry.sh"),
+    include_str!("images/registry_store.sh"),
+    include_str!("images/registry_images.sh"),
+];
+/// The program of the images that stand in for servers.
+const STAND_IN: &str = include_str!("images/stand_in.py");
+/// The certificates that this machine trusts, for what is downloaded while an image is built: a network may have an authority of
+/// its own. The place in the container where they are then.
+const AUTHORITIES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/run/machine-authorities.crt"];
 /// The repository of server images.
 const SERVER: &str = "debian";
 /// Label of the containers in which images are built.
@@ -109,12 +120,13 @@ impl Recipe {
     /// The recipe for the registry.
     pub(super) fn registry() -> Self {
         let [release, ..] = RELEASES;
-        Self::of(
-            release,
-            sources::machine_mirror(Path::new("/etc/apt")),
-            "registry",
-            REGISTRY_RECIPE,
-        )
+        let [server, store, images] = REGISTRY_RECIPE;
+        let recipe = format!(
+            "{server}{store}{}{images}",
+            written("/usr/local/lib/stand_in.py", STAND_IN)
+        );
+        let mirror = sources::machine_mirror(Path::new("/etc/apt"));
+        Self::of(release, mirror, "registry", &recipe)
     }
 
     fn with_mirror(release: Release, mirror: Mirror) -> Self {
@@ -128,7 +140,7 @@ impl Recipe {
     fn of(release: Release, mirror: Mirror, repository: &str, recipe: &str) -> Self {
         let Release { number, suite } = release;
         let Mirror { archive, security } = &mirror;
-        let script = format!("suite={suite}\narchive={archive}\nsecurity={security}\n{recipe}");
+        let script = format!("suite={suite}\narchive={archive}\nsecurity={security}\n{PACKAGES}{recipe}");
         let digest = naming::hex_of(script.as_bytes(), 5);
         let image = format!("homelab-lab/{repository}:{number}-{digest}");
         Self {
@@ -152,15 +164,19 @@ impl Recipe {
 
 /// The recipe of a server, with the programs that start it and shut it down.
 fn server_recipe() -> String {
-    let program =
-        |path: &str, text: &str| format!("cat > {path} <<'HOMELAB_LAB'\n{text}HOMELAB_LAB\nchmod 0755 {path}\n");
+    let program = |path: &str, text: &str| format!("{}chmod 0755 {path}\n", written(path, text));
     let start = program(START, START_SCRIPT);
     let shutdown = program("\"$shutdown\"", SHUTDOWN_SCRIPT);
     // Diverted, so that an upgrade of systemd leaves it.
     format!(
-        "{RECIPE}\n{start}shutdown=$(dpkg -L systemd | grep '/systemd-shutdown$')\n\
+        "{SERVER_RECIPE}\n{start}shutdown=$(dpkg -L systemd | grep '/systemd-shutdown$')\n\
          dpkg-divert --local --rename --divert \"$shutdown.homelab-lab\" --add \"$shutdown\"\n{shutdown}"
     )
+}
+
+/// The lines of a script that write a file.
+fn written(path: &str, text: &str) -> String {
+    format!("cat > {path} <<'HOMELAB_LAB'\n{text}HOMELAB_LAB\n")
 }
 
 /// Builds the image unless the engine has it.
@@ -306,8 +322,14 @@ async fn import(engine: &Engine, image: &str, archive: &Path) -> Result<(), LabE
 async fn provision(engine: &Engine, recipe: &Recipe, base: &str) -> Result<(), LabError> {
     let image = recipe.image.as_str();
     remove_leftovers(engine, image).await?;
+    let [here, there] = AUTHORITIES;
+    let trusted = Path::new(here).exists().then(|| format!("{here}:{there}:ro"));
     let body = ContainerCreateBody {
         image: Some(base.to_owned()),
+        host_config: Some(HostConfig {
+            binds: trusted.map(|bind| vec![bind]),
+            ..HostConfig::default()
+        }),
         cmd: Some(["sh", "-c", &recipe.script].map(str::to_owned).to_vec()),
         labels: Some(HashMap::from([(BUILD_LABEL.to_owned(), image.to_owned())])),
         ..ContainerCreateBody::default()

@@ -1,7 +1,7 @@
 //! The registry that lab hosts pull images from: one container on the engine, with its images in its image.
 //!
 //! It answers under the names of the registries of the world, so that hosts pull `busybox:1.37` as they would anywhere. What it
-//! has is in `registry.sh`; what it lacks cannot be pulled on a host that uses it.
+//! has is in `images/registry_images.sh`; what it lacks cannot be pulled on a host that uses it.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -34,6 +34,7 @@ mod joined;
 mod journal;
 mod jump;
 mod kept;
+mod lab_images;
 mod language;
 mod large_files;
 mod local;

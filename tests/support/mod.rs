@@ -6,4 +6,5 @@ pub(crate) mod host;
 pub(crate) mod leftovers;
 pub(crate) mod project;
 pub(crate) mod proxy;
+pub(crate) mod registry;
 pub(crate) mod snapshot;

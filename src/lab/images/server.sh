@@ -1,30 +1,5 @@
-# Turns a bare Debian into the machine that lab hosts start from. Runs once an image, as root, in a container without systemd.
-# `suite`, `archive` and `security` are set by the lines put before this text.
-set -eu
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+# Turns a bare Debian into the machine that lab hosts start from.
 
-# Images made for containers switch off what a server has: package caches, services that start when installed.
-rm -f /etc/apt/apt.conf.d/docker-* /etc/dpkg/dpkg.cfg.d/docker-* /etc/dpkg/dpkg.cfg.d/excludes
-
-# Nothing is to start in here; removed again at the end.
-printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
-chmod 0755 /usr/sbin/policy-rc.d
-
-fetch() {
-    apt-get -q -o Acquire::Retries=3 -o APT::Update::Error-Mode=any update
-}
-
-install() {
-    apt-get -q -y --no-install-recommends -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io install "$@"
-}
-
-# A mirror behind https cannot be read before the certificates are there.
-case "$archive$security" in
-    *https:*) [ -e /etc/ssl/certs/ca-certificates.crt ] || { fetch; install ca-certificates; } ;;
-esac
-
-: > /etc/apt/sources.list
-rm -f /etc/apt/sources.list.d/*
 cat > /etc/apt/sources.list.d/debian.sources <<SOURCES
 Types: deb
 URIs: $archive
@@ -100,6 +75,4 @@ CONF
 rm -f /etc/ssh/ssh_host_*
 : > /etc/machine-id
 
-apt-get clean
-rm -f /usr/sbin/policy-rc.d
-rm -rf /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /tmp/* /var/tmp/*
+tidy

@@ -1,15 +1,6 @@
-# Turns a bare Debian into the apt cache that lab hosts share. Runs once an image, as root, in a container without systemd.
-# `suite`, `archive` and `security` are set by the lines put before this text.
-set -eu
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-
-printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
-chmod 0755 /usr/sbin/policy-rc.d
-rm -f /etc/apt/sources.list.d/*
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive $suite main" > /etc/apt/sources.list
-apt-get -q -o Acquire::Retries=3 -o APT::Update::Error-Mode=any update
-apt-get -q -y --no-install-recommends -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io \
-    install nginx
+# Turns a bare Debian into the apt cache that lab hosts share.
+fetch
+install nginx
 
 # Only the mirrors that lab hosts use are reached, so it is nobody's way to anywhere else.
 mirrors= upstreams=
@@ -94,5 +85,5 @@ START
 chmod 0755 /usr/local/sbin/apt-cache /usr/local/sbin/apt-cache-clean
 mkdir -p /var/cache/packages
 
-apt-get clean
-rm -rf /usr/sbin/policy-rc.d /var/lib/apt/lists/* /tmp/* /var/tmp/*
+tidy
+rm -rf /var/lib/apt/lists/*

