@@ -12,11 +12,13 @@ use super::keeping::Keeping;
 use super::owed::Records;
 use super::prepared::Placed;
 use crate::change::{Attribute, Attributed, Before, ResourceChange, ResourceId, Step};
-use crate::facts::journal::{self, CONTENT, ChangeEnd, ChangeRecord, EndRecord, RunRecord, SECRET, Was};
+use crate::facts::journal::{self, CONTENT, ChangeEnd, ChangeRecord, EndRecord, MadeUpRecord, RunRecord, SECRET, Was};
+use crate::facts::mark::Mark;
 use crate::facts::overlay::OperationId;
+use crate::facts::{Fact, FactKey, Facts};
 use crate::plan::PlannedOperation;
 use crate::quote::quote;
-use crate::remote::{Opening, StepGroup, StepRecord, StepScript};
+use crate::remote::{Closing, Opening, StepGroup, StepRecord, StepScript};
 use crate::secret::{DigestKey, redacted, sha256_hex};
 
 /// Longer words are cut, in characters.
@@ -27,6 +29,12 @@ const LONGEST_NAME: usize = 4096;
 /// The journal of a run on one host.
 pub(super) struct Journal {
     path: String,
+    /// The run's name.
+    run: String,
+    state_folder: String,
+    mark: Mark,
+    /// Whether an earlier run is open that this one makes up for.
+    is_open: bool,
     key: DigestKey,
     /// Until the first change.
     first: Option<First>,
@@ -54,20 +62,37 @@ pub(super) struct Around<'a> {
 }
 
 impl Journal {
-    /// A journal below `state_folder` that begins with the first change. `clear` is shell text that runs along with that.
-    pub(super) fn new(state_folder: &str, clear: &str, record: RunRecord, creations: Creations) -> Self {
+    /// A journal below `state_folder` that begins with the first change. `clear` is shell text that runs along with that; `facts` are those
+    /// of the host.
+    pub(super) fn new(
+        state_folder: &str,
+        clear: &str,
+        record: RunRecord,
+        creations: Creations,
+        facts: Option<&Facts>,
+    ) -> Self {
         let path = journal::path(state_folder, &record.run);
         let key = DigestKey::random();
         let key_file = path.trim_end_matches("jsonl").to_owned() + "key";
+        let mark = Mark::new(&record.inventory, &record.deploy, &record.filters);
         let begin = format!(
-            "{}{clear}{}printf '%s\\n' {} >{} || exit",
+            "{}{clear}{}printf '%s\\n' {} >{} || exit\n{}",
             journal::begin(state_folder),
             journal::reserve(state_folder),
             key.hex(),
-            quote(&key_file)
+            quote(&key_file),
+            mark.set(state_folder, &record.run),
         );
+        let is_open = match facts.and_then(|facts| facts.get(&FactKey::System)) {
+            Some(Fact::System(system)) => system.is_open(&mark),
+            _ => false,
+        };
         Self {
             path,
+            run: record.run.clone(),
+            state_folder: state_folder.to_owned(),
+            mark,
+            is_open,
             key,
             creations,
             first: Some(First { record, begin }),
@@ -155,7 +180,10 @@ impl Journal {
                 ends: Vec::new(),
                 owed: Vec::new(),
             });
-            let closing = closing.trim_end().to_owned();
+            let closing = Closing {
+                line: closing.trim_end().to_owned(),
+                mark: self.mark.path(&self.state_folder),
+            };
             let of_last = groups.last_mut().filter(|group| group.of.end == steps.len());
             let ends = of_last
                 .map(|group| &mut group.script)
@@ -217,8 +245,8 @@ impl Journal {
         results: &[OperationResult],
         owed: impl IntoIterator<Item = String>,
     ) -> Option<StepScript> {
-        if self.first.is_some() {
-            return None;
+        if let Some(First { record, .. }) = &self.first {
+            return self.made_up(end, record);
         }
         let mut ends: Vec<(u32, ChangeEnd)> = Vec::new();
         for result in results {
@@ -236,11 +264,31 @@ impl Journal {
             ends,
             owed: owed.into_iter().map(|handler| cut(&handler)).collect(),
         };
+        let mark = if end == HostEnd::Converged {
+            format!("rm -f -- {}", quote(&self.mark.path(&self.state_folder)))
+        } else {
+            self.mark.set(&self.state_folder, &self.run)
+        };
         Some(StepScript {
             body: format!(
-                "{undone}\nlost=$?\nprintf '%s\\n' {} >>{} && exit $lost",
+                "{undone}\nlost=$?\nprintf '%s\\n' {} >>{} || exit\n{mark}\nexit $lost",
                 quote(line(&record).trim_end()),
                 quote(&self.path)
+            ),
+            ..StepScript::default()
+        })
+    }
+
+    /// What is noted of earlier runs if this one has changed nothing and found nothing left of them.
+    fn made_up(&self, end: HostEnd, record: &RunRecord) -> Option<StepScript> {
+        let made_up = MadeUpRecord {
+            made_up: record.at.clone(),
+        };
+        (self.is_open && end == HostEnd::Converged).then(|| StepScript {
+            body: self.mark.settle(
+                &self.state_folder,
+                &journal::folder(&self.state_folder),
+                line(&made_up).trim_end(),
             ),
             ..StepScript::default()
         })

@@ -199,7 +199,7 @@ impl Records {
             body: format!(
                 "s=runs; {has_stopped} && s={HAS_STOPPED}; echo \"unit $s\"\n\
                  {{ {listed}}} | sort -ru | while IFS= read -r k; do\n\
-                 [ -f \"$k/back\" ] && IFS= read -r was <\"$k/was\" && [ \"$was\" != 'put back' ] || continue\n\
+                 [ -f \"$k/back\" ] && [ -f \"$k/was\" ] && IFS= read -r was <\"$k/was\" && [ \"$was\" != 'put back' ] || continue\n\
                  p=$(cat -- \"$k/path\")\n\
                  if why=$(sh \"$k/back\" 2>&1 </dev/null); then printf 'back %s\\n%s\\n' \"$k\" \"$p\"\n\
                  else printf 'left %s\\n%s\\n' \"$p\" \"$(printf %s \"$why\" | tr '\\n' ' ')\"; fi\n\

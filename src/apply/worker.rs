@@ -169,6 +169,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         creations,
+        snapshot.facts.get(name),
     );
     let mut host_apply = HostApply {
         selection: &selection,

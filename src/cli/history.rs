@@ -45,14 +45,15 @@ pub(super) fn run(arguments: &HistoryArguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
     };
     if let (Some(run), [host]) = (arguments.run.as_deref(), hosts.as_mut_slice()) {
-        one_of(host, run)?;
+        one_of(host, run).inspect_err(|_| journals::tell_odd(host))?;
     }
     match (arguments.format, arguments.run.as_ref(), hosts.as_slice()) {
         (Format::Json, run, hosts) => print(&report::history_json(hosts, run.is_some()))?,
-        (Format::Text, Some(_), [HostJournal { host, runs, .. }]) => {
+        (Format::Text, Some(_), [of @ HostJournal { host, runs, .. }]) => {
             for (run, _) in runs {
                 print(&report::run(host, run))?;
             }
+            journals::tell_odd(of);
         }
         (Format::Text, _, hosts) => print(&report::history(hosts))?,
     }

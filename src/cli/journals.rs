@@ -7,6 +7,7 @@ use homelab::error::{Diagnostic, suggestion};
 use homelab::facts::journal::{Wanted, is_run};
 use homelab::gather::{HostJournal, read_journals};
 use homelab::project::{Memory, Project};
+use homelab::report;
 use homelab::rounds::orphans;
 use homelab::secrets::Access;
 
@@ -91,6 +92,13 @@ pub(super) fn read_with_orphans(
         }
     }
     Ok(Some((hosts, ends)))
+}
+
+/// Says which files beside the journals of a host are none.
+pub(super) fn tell_odd(host: &HostJournal) {
+    for odd in report::odd(host) {
+        eprint_line(format_args!("{}: {odd}", host.host));
+    }
 }
 
 /// The name of a host of the inventory.

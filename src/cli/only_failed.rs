@@ -66,5 +66,5 @@ pub(super) fn only_failed(run: &Selection, targets: &[Target]) -> anyhow::Result
 /// The last run of this deploy that did not come to its end and whose end still counts.
 fn unfinished<'r>(runs: impl Iterator<Item = &'r Run>, of: &Selection) -> Option<&'r Run> {
     let is_of = |run: &&Run| run.record.inventory == of.inventory && run.record.deploy == of.deploy;
-    standing(runs.filter(is_of)).into_iter().find(|run| !run.end.is_good())
+    standing(runs.filter(is_of)).into_iter().find(|run| run.is_unfinished())
 }

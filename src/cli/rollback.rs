@@ -66,6 +66,7 @@ pub(super) fn run(arguments: &RollbackArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
         }
     };
+    journals::tell_odd(&journal);
     one_of(&journal, &arguments.run)?;
     let HostJournal { runs, facts, .. } = &journal;
     let (run, key) = &runs[0];

@@ -151,7 +151,7 @@ pub fn recorded(dest: &str) -> String {
 
 const RECORDED: &str = r#"export LC_ALL=C.UTF-8
 if ! [ -f $r/names ]; then echo absent
-elif ! [ -f $r/of ]; then echo unfinished
+elif ! [ -f $r/of ] || ! [ -f $r/state ]; then echo unfinished
 else cat $r/of; if cd -- "$dest" 2>/dev/null; then
 { STATE; } <$r/names | awk '!old { have[$0] = 1; next } !($0 in have)' - old=1 $r/state | sed 's/^[^ ]* [^ ]* [^ ]* [^ ]* [^ ]* \.\//changed /; s/\t.*//' | head -n 50
 else echo "changed $dest"; fi

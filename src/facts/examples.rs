@@ -112,6 +112,7 @@ fn system() -> SystemFacts {
             starts: true,
         }],
         unreadable_files: Vec::new(),
+        open_runs: Vec::new(),
         locked_by: Some(text("anna@desk since 2026-11-28T08:00:00Z")),
         jobs: [
             JobState::Running,

@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use parse::{Run, RunEnd, Taken, parse};
+use super::mark::MARKS;
+
+pub use parse::{Run, RunEnd, Taken, odd, parse};
 pub use probe::{CONNECTED, Wanted, probe};
 pub use standing::standing;
 
@@ -180,6 +182,13 @@ struct PutBackRecord {
     put_back: u32,
 }
 
+/// A later run found nothing left to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeUpRecord {
+    /// When that was, in UTC.
+    pub made_up: String,
+}
+
 /// A line of a journal.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
@@ -189,19 +198,26 @@ enum Line {
     Step(StepRecord),
     Absent(AbsentRecord),
     PutBack(PutBackRecord),
+    MadeUp(MadeUpRecord),
     End(EndRecord),
 }
 
-/// The file of a run below `state_folder`, where homelab keeps its state.
-pub fn path(state_folder: &str, run: &str) -> String {
-    format!("{state_folder}/{FOLDER}/{run}.jsonl")
+/// The folder of journals below `state_folder`, where homelab keeps its state.
+pub fn folder(state_folder: &str) -> String {
+    format!("{state_folder}/{FOLDER}")
 }
 
-/// Shell text that makes the folder of a journal and removes the journals of the oldest runs.
+/// The file of a run in it.
+pub fn path(state_folder: &str, run: &str) -> String {
+    format!("{}/{run}.jsonl", folder(state_folder))
+}
+
+/// Shell text that makes the folders of a journal and of marks, and removes the journals of the oldest runs.
 pub fn begin(state_folder: &str) -> String {
-    let folder = crate::quote::quote(&format!("{state_folder}/{FOLDER}"));
+    let folder = crate::quote::quote(&folder(state_folder));
+    let marks = crate::quote::quote(&format!("{state_folder}/{MARKS}"));
     format!(
-        "mkdir -p -- {folder}\n\
+        "mkdir -p -- {folder} {marks}\n\
          ( cd -- {folder} || exit\n\
          set -- ./*T*Z-*.jsonl\n\
          [ -e \"$1\" ] || exit 0\n\

@@ -30,6 +30,7 @@ mod kind;
 pub mod layers;
 pub mod locale;
 pub mod made;
+pub mod mark;
 pub mod module;
 pub mod mount;
 pub mod nftables;

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
 use super::made::Made;
-use super::owed::Owed;
+use super::mark::Mark;
+use super::owed::{Owed, STATE_FOLDER};
+use super::path::is_below;
 use super::session::Session;
 use crate::quote::quote;
 
@@ -54,9 +56,12 @@ pub struct SystemFacts {
     /// What deploys created.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub made: Vec<Made>,
-    /// The paths of files beside those in which nothing can be read, or not all.
+    /// The paths of files beside those in which nothing can be read, or not all, and of what is no job beside `jobs`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable_files: Vec<String>,
+    /// The paths of the marks of runs that are not done yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open_runs: Vec<String>,
     /// The other run that holds the lock of the host, and since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked_by: Option<String>,
@@ -222,6 +227,13 @@ impl SystemFacts {
         ))
     }
 
+    /// Whether a run of `mark` that finds nothing to do makes up for an earlier one.
+    pub fn is_open(&self, mark: &Mark) -> bool {
+        let user = self.session.unprivileged.as_ref();
+        let state_folder = user.map_or(STATE_FOLDER, |user| user.state_folder.as_str());
+        self.open_runs.iter().any(|path| mark.makes_up_for(state_folder, path))
+    }
+
     /// A job of an earlier run that is still running.
     pub fn running_job(&self) -> Option<&Job> {
         self.jobs.iter().find(|job| job.state == JobState::Running)
@@ -239,8 +251,14 @@ impl SystemFacts {
     }
 }
 
-/// What is said of a file that should say what a deploy created.
+/// What is said of a file that should say what a deploy created, and of what is in the place of a job.
 fn unreadable_notice(path: &str) -> String {
+    if is_below(path, JOBS) {
+        return format!(
+            "`{path}` is no job of homelab, so it is not read; `rm -r {}` on the host removes it",
+            quote(path)
+        );
+    }
     format!(
         "`{path}` cannot be read, so what a deploy created may not be known; `rm {}` on the host forgets it",
         quote(path)

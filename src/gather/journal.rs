@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::{FactProbes, GatherError, Reader, gather, in_turn};
-use crate::facts::journal::{CONNECTED, Run, RunEnd, Wanted, parse, probe};
+use crate::facts::journal::{CONNECTED, Run, RunEnd, Wanted, odd, parse, probe};
 use crate::facts::{Fact, FactKey, Facts};
 use crate::remote::{Connection, Target};
 
@@ -23,6 +23,8 @@ pub struct HostJournal {
     pub runs: Vec<(Run, Option<String>)>,
     /// What it has that left the configuration, if that was looked for.
     pub orphans: Vec<String>,
+    /// The paths of files beside its journals that are none.
+    pub odd: Vec<String>,
 }
 
 /// Reads the journal of each target, at most `parallel` at once, in the order of `targets`.
@@ -99,6 +101,7 @@ async fn read(reader: &mut impl Reader, host: &str, wanted: Wanted<'_>) -> Resul
         facts,
         runs,
         orphans: Vec::new(),
+        odd: odd(&journal),
     })
 }
 

@@ -10,6 +10,7 @@ use super::host::HostPlanner;
 use super::visible::{Asked, VisibleFacts};
 use super::walk::Peers;
 use super::{Build, HostPlan, PlannedOperation, Snapshot, Survey};
+use crate::facts::mark::Mark;
 use crate::facts::overlay::Overlay;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::project::Selection;
@@ -23,6 +24,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
     let mut build = Build::default();
     let nothing = Facts::default();
     let planners = plan_stages(selection, (snapshot, &nothing), digests, Assume::Nothing, &mut build);
+    let mark = Mark::new(&selection.inventory, &selection.deploy, &selection.filters);
     for planner in planners {
         let name = planner.name().to_owned();
         let facts = snapshot.facts.get(&name).unwrap_or(&nothing);
@@ -33,7 +35,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
         let (mut notices, mut has_leftovers) = match facts.get(&FactKey::System) {
             Some(Fact::System(system)) => {
                 let leftover = system.jobs.iter().any(|job| job.unfinished_user().is_none());
-                (system.notices(), leftover)
+                (system.notices(), leftover || system.is_open(&mark))
             }
             _ => (Vec::new(), false),
         };

@@ -118,7 +118,7 @@ pub struct HostPlan {
     /// What `when` skips.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Skipped>,
-    /// Whether applying removes files of homelab itself, left by jobs of earlier runs. The review does not show this.
+    /// Whether applying removes files of homelab itself, left by earlier runs. The review does not show this.
     pub has_leftovers: bool,
 }
 
@@ -401,7 +401,7 @@ impl Plan {
         operations.any(|operation| !operation.peers.is_empty())
     }
 
-    /// Whether applying would clean up after jobs of earlier runs.
+    /// Whether applying would clean up after earlier runs.
     pub fn has_leftovers(&self) -> bool {
         self.hosts.iter().any(|host| host.has_leftovers)
     }

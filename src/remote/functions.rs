@@ -54,7 +54,7 @@ hl_mark "$1" ended "$hl_status" >&4
 ///
 /// If content arrives short, a further block shows why the host takes no more, such as a full disk.
 ///
-/// `hl_record` writes lines to the journal before a step, `hl_answer` adds the step's end, and `hl_close` the end of the run. If there is
+/// `hl_record` writes lines to the journal before a step, `hl_answer` adds the step's end, and `hl_close` the end of the run, whose mark it removes. If there is
 /// no room for the first lines of a run, all steps fail: what a run changes must be known, and kept in the same place. If there is none
 /// for later ones (`hl_short`), the steps after that are not begun.
 ///
@@ -93,7 +93,7 @@ hl_short="homelab could not write to ${hl_journal%/*}, where it notes what it ch
 $hl_df"
 }
 hl_add() { { printf '%s\n' "$1" >>"$hl_journal"; } 2>/dev/null || hl_lack; }
-hl_close() { [ -z "$hl_journal" ] || [ -n "$hl_halt" ] || hl_add "$1"; }
+hl_close() { [ -z "$hl_journal" ] || [ -n "$hl_halt" ] || { hl_add "$1"; [ -n "$hl_short" ] || rm -f -- "$2"; }; }
 trap 'hl_unmind; hl_unstage' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 hl_alive() { hl_tag "$hl_number" alive 0; }

@@ -36,7 +36,7 @@ pub use connection::{Answer, Connection};
 pub use error::{Becoming, ChangedKey, Explanation, Obstacle, Refusal, RemoteError, UnusedKey};
 pub use lock::{Holder, LOCK_PATH, LockRequest};
 pub use privilege::Privilege;
-pub use step::{Opening, Prints, StepAnswer, StepEnd, StepGroup, StepNews, StepRecord, StepScript, Together};
+pub use step::{Closing, Opening, Prints, StepAnswer, StepEnd, StepGroup, StepNews, StepRecord, StepScript, Together};
 pub use target::{Hop, Target};
 pub use trust::{HostKey, OfferedKey, host_key, remember};
 pub use writer::Writer;

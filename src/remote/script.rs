@@ -283,9 +283,12 @@ impl<'a> Frame<'a> {
 
 /// The line that ends the journal of a run after `step`, if that is its last one.
 fn closing(step: &StepScript) -> Result<Option<String>, Unquotable> {
-    let closing = step.record.as_ref().and_then(|record| record.closing.as_deref());
+    let closing = step.record.as_ref().and_then(|record| record.closing.as_ref());
     closing
-        .map(|closing| Ok(format!("hl_close {}", try_quote(closing)?)))
+        .map(|closing| {
+            let (line, mark) = (try_quote(&closing.line)?, try_quote(&closing.mark)?);
+            Ok(format!("hl_close {line} {mark}"))
+        })
         .transpose()
 }
 

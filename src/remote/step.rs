@@ -65,8 +65,17 @@ pub struct StepRecord {
     pub opening: Option<Opening>,
     /// What the line with the step's end names: a value of JSON.
     pub entry: String,
-    /// The line that is written after the step if no step failed.
-    pub closing: Option<String>,
+    /// What is written after the step if no step failed.
+    pub closing: Option<Closing>,
+}
+
+/// The end of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// Its line for the journal.
+    pub line: String,
+    /// The path of the run's mark, which goes then.
+    pub mark: String,
 }
 
 /// Lines for the journal.

@@ -14,6 +14,7 @@ use crate::facts::journal::{ChangeEnd, ChangeRecord, Run, RunEnd, Taken, standin
 use crate::facts::owed::Owed;
 use crate::facts::{Fact, FactKey};
 use crate::gather::HostJournal;
+use crate::quote::quote;
 
 /// The version of the JSON documents about earlier runs.
 const FORMAT_VERSION: u32 = 1;
@@ -47,6 +48,7 @@ pub fn history(hosts: &[HostJournal]) -> String {
             }
             lines.push(format!("{line} {}", paint(Tone::Faint, &one_line(&run.record.who))));
         }
+        lines.extend(odd(host).map(|odd| format!("  notice  {odd}")));
     }
     joined(&lines)
 }
@@ -118,6 +120,10 @@ pub fn run(host: &str, run: &Run) -> String {
         lines.push(change_line(change));
     }
     lines.extend(run.owed.iter().map(|owed| format!("  owes `{}`", one_line(owed))));
+    lines.extend(run.made_up.iter().map(|at| {
+        let at = one_line(at);
+        format!("  made up for: at {at} a later run had nothing left to do")
+    }));
     if run.unreadable > 0 {
         lines.push(format!(
             "  {} of the journal cannot be read",
@@ -182,7 +188,7 @@ pub fn history_json(hosts: &[HostJournal], with_changes: bool) -> String {
         .iter()
         .map(|host| {
             let runs: Vec<Json> = host.runs.iter().map(|(run, _)| run_json(run, with_changes)).collect();
-            json!({"host": host.host, "runs": runs})
+            json!({"host": host.host, "runs": runs, "notices": odd(host).collect::<Vec<_>>()})
         })
         .collect();
     document(&hosts)
@@ -205,6 +211,7 @@ fn run_json(run: &Run, with_changes: bool) -> Json {
         "plan": record.plan,
         "version": record.version,
         "end": run.end.word(),
+        "made_up": run.made_up,
         "counts": counts,
         "owed": run.owed,
     });
@@ -233,6 +240,16 @@ fn change_json(change: &Taken) -> Json {
 fn document(hosts: &[Json]) -> String {
     let document = json!({"format_version": FORMAT_VERSION, "hosts": hosts});
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+/// What is said of files that look like journals.
+pub fn odd(host: &HostJournal) -> impl Iterator<Item = String> {
+    host.odd.iter().map(|path| {
+        one_line(&format!(
+            "`{path}` is no journal of a run, so it is not read; `rm -r {}` on the host removes it",
+            quote(path)
+        ))
+    })
 }
 
 /// A word for what is told, and what it is.
@@ -275,6 +292,7 @@ fn told<'a>(host: &'a HostJournal, project: &str, now: Timestamp) -> Vec<Told<'a
         told.extend(system.owed.iter().map(|owed| ("owed", told_owed(owed, project))));
         told.extend(system.notices().into_iter().map(|notice| ("notice", notice)));
     }
+    told.extend(odd(host).map(|odd| ("notice", odd)));
     told.extend(host.orphans.iter().map(|orphan| ("notice", orphan.clone())));
     told
 }
@@ -291,7 +309,7 @@ fn unfinished(host: &HostJournal) -> impl Iterator<Item = &Run> {
     let standing = standing(host.runs.iter().map(|(run, _)| run));
     standing
         .into_iter()
-        .filter(|run| !run.end.is_good() && run.end != RunEnd::Running)
+        .filter(|run| run.is_unfinished() && run.end != RunEnd::Running)
 }
 
 fn is_interrupted(run: &Run) -> bool {
@@ -333,7 +351,7 @@ pub fn status_json(hosts: &[HostJournal]) -> String {
                 "interrupted": names(host, is_interrupted),
                 "failed": names(host, |run| !is_interrupted(run)),
                 "owed": system.map(|system| system.owed.iter().map(Owed::name).collect::<Vec<_>>()),
-                "notices": system.map(|system| system.notices()),
+                "notices": system.map(|system| system.notices().into_iter().chain(odd(host)).collect::<Vec<_>>()),
                 "orphans": host.orphans,
             })
         })

@@ -39,7 +39,7 @@ pub use conditions::commands;
 pub use diagnostic::{diagnostic, diagnostics, mistakes, warning_of_mistakes, warning_of_outsider};
 pub use events::event;
 pub use facts::{fact_names, facts, facts_json};
-pub use history::{history, history_json, run, status, status_json};
+pub use history::{history, history_json, odd, run, status, status_json};
 pub use host_lines::{HostLines, host_lines};
 pub use html::html;
 pub use inventory::{explanation, host, inventory};

@@ -138,13 +138,69 @@ fn a_run_that_was_cut_off_counts_as_interrupted_until_the_next_one() {
     // A line that was torn by a loss of power.
     host.inside("cd /var/lib/homelab/journal && for f in *.jsonl; do printf '{\"step\":3,\"en' >>$f; done");
     host.is_left_in_order();
-    // A run that changes something: one that has nothing to do leaves no trace.
+    // One that changes something.
     data(&project, "two", "touch /srv/two");
     project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
     let status = project.homelab(&["status", "dev"]).expect(0).stdout;
     assert!(!status.contains("interrupted"), "{status}");
     let runs = history(&project, &[]);
     assert!(runs["hosts"][0]["runs"].as_array().unwrap().len() == 2, "{runs}");
+}
+
+#[test]
+fn a_run_that_finds_nothing_left_to_do_makes_up_for_one_that_was_cut_off() {
+    let project = Project::with_task(TASK);
+    let host = project.up("dev", "alpha");
+    data(
+        &project,
+        "one",
+        "touch /srv/begun; until test -e /srv/one; do sleep 0.1; done",
+    );
+    let mut command: Command = project.command(&["deploy", "dev", "all", "--yes"]);
+    let mut run = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    host.wait_until("test -e /srv/begun", Duration::from_secs(60));
+    kill_group(run.id());
+    run.wait().unwrap();
+    // What was left is done by hand.
+    host.inside("touch /srv/one");
+    host.is_left_in_order();
+    let before = files(&host);
+    let is_interrupted = || {
+        let status = project.homelab(&["status", "dev", "--format", "json"]).expect(0).stdout;
+        let status: Json = serde_json::from_str(&status).unwrap();
+        !status["hosts"][0]["interrupted"].as_array().unwrap().is_empty()
+    };
+    let quiet = |more: &[&str]| {
+        let arguments = [&["deploy", "dev", "all", "--verbose"], more].concat();
+        let ran = project.homelab(&arguments).expect(0);
+        assert!(ran.stdout.contains("\nnothing to do"), "{more:?}: {}", ran.stdout);
+        ran.stderr
+    };
+    // Neither a dry run nor one of a part says that nothing is left.
+    quiet(&["--dry-run"]);
+    quiet(&["--yes", "--only", "test/files"]);
+    assert!(is_interrupted());
+    quiet(&["--yes", "--limit", "alpha"]);
+    assert!(!is_interrupted());
+    let again = quiet(&["--yes"]);
+    assert!(again.contains("alpha: round trips: 1\n"), "{again}");
+    let none = project
+        .homelab(&["deploy", "dev", "all", "--yes", "--only-failed"])
+        .expect(0)
+        .stderr;
+    assert!(none.contains("nothing to do: no host"), "{none}");
+    // It is no run of its own, so what `last` means stays.
+    assert_eq!(files(&host), before);
+    let last = &history(&project, &["alpha", "last"])["hosts"][0]["runs"][0];
+    assert_eq!(last["end"], "interrupted");
+    assert!(last["made_up"].as_str().unwrap().ends_with('Z'), "{last}");
+    let text = project.homelab(&["history", "dev", "alpha", "last"]).expect(0).stdout;
+    assert!(text.contains("\n  made up for: at 2"), "{text}");
 }
 
 /// Kills a process and those of its group at once.
@@ -261,4 +317,54 @@ fn what_a_part_of_a_deploy_did_hides_no_failure() {
     assert_eq!(failed(), 0);
     let none = project.homelab(&only_failed).expect(0).stderr;
     assert!(none.contains("nothing to do: no host"), "{none}");
+}
+
+/// What else is in the folder of homelab's state: nothing waits for it, and the commands say which file it is.
+#[test]
+fn files_that_homelab_did_not_write_stop_nothing() {
+    let project = Project::with_task(TASK);
+    let host = project.up("dev", "alpha");
+    data(&project, "one", "touch /srv/one");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    host.inside(
+        "cd /var/lib/homelab && mkdir -p owed made jobs/0a jobs/notes \
+         && for f in journal/p.jsonl journal/20990101T000000Z-1.jsonl owed/0123456789abcdef made/made-1 open/x \
+         jobs/0a/summary jobs/0a/pid jobs/notes/summary jobs/notes/status jobs/notes/output; do mkfifo $f; done \
+         && mkdir journal/20990101T000000Z-2.jsonl && ln -s /dev/zero journal/20990101T000000Z-3.jsonl \
+         && echo '{\"x\":1}' >journal/20990101T000000Z-4.jsonl",
+    );
+    let journal = |name: &str| format!("`/var/lib/homelab/journal/{name}.jsonl` is no journal of a run");
+    let journals = [
+        "p",
+        "20990101T000000Z-1",
+        "20990101T000000Z-2",
+        "20990101T000000Z-3",
+        "20990101T000000Z-4",
+    ];
+    let others = [
+        "`/var/lib/homelab/made/made-1` cannot be read",
+        "`/var/lib/homelab/jobs/notes` is no job of homelab",
+        "0123456789abcdef",
+    ];
+    let status = project.homelab(&["status", "dev"]).expect(0).stdout;
+    let history = project.homelab(&["history", "dev"]).expect(0).stdout;
+    let rollback = project
+        .homelab(&["rollback", "dev", "alpha", "last", "--dry-run"])
+        .expect(0);
+    for (said, of) in [
+        (&status, "status"),
+        (&history, "history"),
+        (&rollback.stderr, "rollback"),
+    ] {
+        for name in journals {
+            assert!(said.contains(&journal(name)), "{of}, {name}: {said}");
+        }
+    }
+    for other in others {
+        assert!(status.contains(other), "{other}: {status}");
+    }
+    assert!(rollback.stdout.contains("- file /etc/app.conf"), "{}", rollback.stdout);
+    data(&project, "two", "touch /srv/two");
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert!(ran.stdout.contains("applied      file /etc/app.conf"), "{}", ran.stdout);
 }

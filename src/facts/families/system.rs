@@ -8,9 +8,10 @@ use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::grammar::Grammar;
 use crate::facts::key::{Fact, FactKey};
 use crate::facts::made::Made;
+use crate::facts::mark::MARKS;
 use crate::facts::owed::Owed;
 use crate::facts::system::{
-    Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts, SystemKey, user_record,
+    Architecture, Disk, JOBS, Job, JobState, Machine, OperatingSystem, SystemFacts, SystemKey, user_record,
 };
 use crate::quote::check_user;
 
@@ -35,11 +36,12 @@ printf "dpkg=%s\ncpus=%s\nuser=%s\ninit=%s\n" "$(dpkg --print-architecture 2>/de
 while read -r k v _; do [ "$k" = MemTotal: ] && echo "memory=$v" && break; done </proc/meminfo
 for d in /sys/block/*/device; do d=${d%/device}; [ -r "$d/size" ] && read -r v <"$d/size" && printf "disk=%s %s\n" "${d##*/}" "$v"; done
 [ ! -e /run/reboot-required ] || printf "reboot=%s\n" "$(sort -u /run/reboot-required.pkgs 2>/dev/null | tr "\n" " ")"
+r() { v=; [ -f "$d$1" ] && read -r v <"$d$1"; }
 for d in /var/lib/homelab/jobs/*/; do
 [ -d "$d" ] || continue
-j=${d%/}; j=${j##*/}; s=; read -r s <"$d/summary"
-if [ -f "$d/status" ]; then read -r v <"$d/status"; printf "job=%s ended %s %s\n" "$j" "$v" "$s"; tail -n 5 "$d/output" | sed s/^/job-output=/
-elif read -r v <"$d/pid" && tr "\0" " " <"/proc/$v/cmdline" | grep -q -F "$j"; then r=running; read -r v <"$d/shell" && [ -e "/proc/$v/fd/9" ] && r=held; printf "job=%s %s 0 %s\n" "$j" $r "$s"
+j=${d%/}; j=${j##*/}; r summary; s=$v
+if [ -f "$d/status" ]; then r status; printf "job=%s ended %s %s\n" "$j" "$v" "$s"; [ -f "$d/output" ] && tail -n 5 "$d/output" | sed s/^/job-output=/
+elif r pid && tr "\0" " " <"/proc/$v/cmdline" | grep -q -F "$j"; then r=running; r shell && [ -e "/proc/$v/fd/9" ] && r=held; printf "job=%s %s 0 %s\n" "$j" $r "$s"
 else printf "job=%s lost 0 %s\n" "$j" "$s"; fi
 done 2>/dev/null
 ip -o addr 2>/dev/null | while read -r _ i _ v _; do [ "$i" = lo ] || echo "address=${v%/*}"; done
@@ -47,64 +49,53 @@ ip -o addr 2>/dev/null | while read -r _ i _ v _; do [ "$i" = lo ] || echo "addr
     format!("{SYSTEM}{}{OWED}{LOCK}true", session::PROBE)
 }
 
-/// The records of handlers that are owed (`owed`), and what deploys created (`made`): the first line of each file, with [`TORN`] behind
-/// one that has no end. `$state` is that of a user without root.
-const OWED: &str = r#"for f in /var/lib/homelab/[mo]*/* "$state"/homelab/[mo]*/*;do w=;[ -f "$f" ]&&{ read -r w<"$f"||w=$w~;}&&printf "owed=%s\t%s\n" "$f" "$w";done
+/// The records of handlers that are owed (`owed`), what deploys created (`made`), and the marks of runs that are not done ([`MARKS`]): the
+/// first line of each file, with [`TORN`] behind one that has no end. What is no file counts as one without an end. `$state` is that of a user without root.
+const OWED: &str = r#"for f in /var/lib/homelab/[mo]*/* "$state"/homelab/[mo]*/*;do w=;[ -e "$f" ]&&{ [ -f "$f" ]&&read -r w<"$f"||w=$w~;}&&printf "owed=%s\t%s\n" "$f" "$w";done
 "#;
 
 /// What stands behind a line without an end.
 const TORN: char = '~';
 
 /// Who holds the lock of the host: the file has the holder, the time and the shell, and its end is no reason to change the file.
-const LOCK: &str = r#"for f in /run/homelab.lock "$state"/homelab/lock;do { read -r w&&read -r v&&read -r k;}<"$f"&&[ "$k" != $$ ]&&[ "/proc/$k/fd/9" -ef "$f" ]&&printf "lock=%s since %s\n" "$w" "$v";done 2>/dev/null
+const LOCK: &str = r#"for f in /run/homelab.lock "$state"/homelab/lock;do [ -f "$f" ]&&{ read -r w&&read -r v&&read -r k;}<"$f"&&[ "$k" != $$ ]&&[ "/proc/$k/fd/9" -ef "$f" ]&&printf "lock=%s since %s\n" "$w" "$v";done 2>/dev/null
 "#;
 
 fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     let mut single: BTreeMap<String, String> = BTreeMap::new();
     let mut addresses = Vec::new();
     let mut disks = Vec::new();
-    let mut jobs: Vec<Job> = Vec::new();
-    let mut owed = Vec::new();
-    let mut made = Vec::new();
-    let mut unreadable = Vec::new();
-    let mut locked_by = None;
+    let mut facts = SystemFacts::default();
+    let mut is_of_job = false;
     for line in lines(answer) {
         let Some((key, value)) = line.split_once('=') else {
             continue;
         };
         if key == "job" {
-            jobs.push(job(value)?);
+            let job = job(value);
+            is_of_job = job.is_some();
+            if !is_of_job {
+                let name = value.split(' ').next().unwrap_or_default();
+                facts.unreadable_files.push(format!("{JOBS}/{name}"));
+            }
+            facts.jobs.extend(job);
             continue;
         }
         if key == "job-output" {
-            if let Some(Job {
-                state: JobState::Ended { output, .. },
-                ..
-            }) = jobs.last_mut()
-            {
+            // What is no job has an output too.
+            let last = facts.jobs.last_mut().filter(|_| is_of_job);
+            if let Some(JobState::Ended { output, .. }) = last.map(|job| &mut job.state) {
                 output.push_str(value);
                 output.push('\n');
             }
             continue;
         }
         if key == "owed" {
-            let (path, line) = value.split_once('\t').unwrap_or((value, ""));
-            let (folder, name) = path.rsplit_once('/').unwrap_or_default();
-            let of_folder = |name: &str| folder.ends_with(&format!("/{name}"));
-            if of_folder("owed") {
-                owed.push(Owed::read(&format!("{name} {line}")));
-            } else if of_folder("made") {
-                let whole = line.trim_end_matches(TORN);
-                let file = Made::read(&format!("{name} {whole}"));
-                if file.is_none() || whole != line {
-                    unreadable.push(path.to_owned());
-                }
-                made.extend(file);
-            }
+            keep_record(value, &mut facts);
             continue;
         }
         if key == "lock" {
-            locked_by = Some(value.to_owned());
+            facts.locked_by = Some(value.to_owned());
         } else if key == "address" {
             addresses.push(value.to_owned());
         } else if key == "disk" {
@@ -141,18 +132,28 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
             .map_err(|_| UnreadableAnswer::new("`id -u` printed no number"))?,
         reboot_required,
     };
-    let mut facts = SystemFacts {
-        machine,
-        session,
-        jobs,
-        owed,
-        made,
-        unreadable_files: unreadable,
-        locked_by,
-        ..SystemFacts::default()
-    };
+    (facts.machine, facts.session) = (machine, session);
     remove_invalid(&mut facts);
     Ok(vec![(FactKey::System, Fact::System(Box::new(facts)))])
+}
+
+/// Keeps what a line says of a record of homelab's own: its path, and its first line.
+fn keep_record(said: &str, facts: &mut SystemFacts) {
+    let (path, line) = said.split_once('\t').unwrap_or((said, ""));
+    let (folder, name) = path.rsplit_once('/').unwrap_or_default();
+    let of_folder = |name: &str| folder.ends_with(&format!("/{name}"));
+    if of_folder("owed") {
+        facts.owed.push(Owed::read(&format!("{name} {line}")));
+    } else if of_folder("made") {
+        let whole = line.trim_end_matches(TORN);
+        let file = Made::read(&format!("{name} {whole}"));
+        if file.is_none() || whole != line {
+            facts.unreadable_files.push(path.to_owned());
+        }
+        facts.made.extend(file);
+    } else if of_folder(MARKS) {
+        facts.open_runs.push(path.to_owned());
+    }
 }
 
 /// Takes out what is not such a fact.
@@ -219,29 +220,27 @@ fn disk(line: &str) -> Option<Disk> {
 }
 
 /// `id state code summary`; an id that is no hex number is not ours.
-fn job(line: &str) -> Result<Job, UnreadableAnswer> {
-    let unreadable = || UnreadableAnswer::new(format!("the state of a job is `{line}`"));
+fn job(line: &str) -> Option<Job> {
     let mut words = line.splitn(4, ' ');
-    let mut next = || words.next().ok_or_else(unreadable);
-    let (id, state, code, summary) = (next()?, next()?, next()?, next()?);
+    let (id, state, code, summary) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let is_hexadecimal = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_safe = id
+    let is_ours = id
         .strip_prefix(&user_record(""))
         .map_or_else(|| is_hexadecimal(id), |user| check_user(user).is_ok());
-    if !is_safe {
-        return Err(unreadable());
+    if !is_ours {
+        return None;
     }
     let state = match state {
         "running" => JobState::Running,
         "held" => JobState::Held,
         "lost" => JobState::Lost,
         "ended" => JobState::Ended {
-            code: code.parse().map_err(|_| unreadable())?,
+            code: code.parse().ok()?,
             output: String::new(),
         },
-        _ => return Err(unreadable()),
+        _ => return None,
     };
-    Ok(Job {
+    Some(Job {
         id: id.to_owned(),
         summary: summary.to_owned(),
         state,
@@ -311,7 +310,16 @@ mod tests {
         );
         for id in ["../x", "user-../x", "user-$(x)", "user-"] {
             let answer = format!("user=0\njob={id} lost 0 y\n");
-            assert!(parse(&[FactKey::System], 0, answer.as_bytes()).is_err(), "{id}");
+            let facts = parse(&[FactKey::System], 0, answer.as_bytes()).expect("readable");
+            let Fact::System(facts) = &facts[0].1 else {
+                panic!("system facts")
+            };
+            assert!(facts.jobs.is_empty(), "{id}");
+            let notice = &facts.notices()[0];
+            assert!(
+                notice.starts_with(&format!("`/var/lib/homelab/jobs/{id}` is no job of homelab")),
+                "{notice}"
+            );
         }
         let facts = parse(&[FactKey::System], 0, b"user=0\njob=user-ann lost 0 useradd\n").expect("readable");
         let Fact::System(facts) = &facts[0].1 else {
@@ -386,6 +394,7 @@ mod tests {
             (&format!("made/{made}"), "abcde12345\nmore"),
             ("made/made-0123456789ab-0123456789ac", "abcde123"),
             ("made/made-1 x", "abcde\n"),
+            ("open/0123456789ab-whole", "20260101T000000Z-0\n"),
             ("more/any", "x\n"),
         ] {
             std::fs::create_dir_all(path(name).parent().expect("a folder")).expect("made");
@@ -415,6 +424,8 @@ mod tests {
         assert_eq!(owed, expected);
         let digests: Vec<usize> = facts.made.iter().map(|one| one.digests.len()).collect();
         assert_eq!(digests, [2, 1]);
+        let open = path("open/0123456789ab-whole").display().to_string();
+        assert_eq!(facts.open_runs, [open]);
         let torn = path("made/made-0123456789ab-0123456789ac").display().to_string();
         let odd = path("made/made-1 x").display().to_string();
         let notices = facts.notices();

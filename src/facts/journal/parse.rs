@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::probe::ODD;
 use super::{ChangeEnd, ChangeRecord, EndRecord, Line, Numbers, RunRecord, Was};
 
 /// A run as its journal tells it.
@@ -13,6 +14,8 @@ pub struct Run {
     pub end: RunEnd,
     /// The handlers that it owed the host at its end.
     pub owed: Vec<String>,
+    /// When a later run found nothing left to do, so that this one's end does not matter any more.
+    pub made_up: Option<String>,
     /// Lines that could not be read: the last one of a run that was cut off may be torn.
     pub unreadable: usize,
 }
@@ -57,6 +60,11 @@ impl Run {
         self.changes.iter().filter(|change| change.end == end).count()
     }
 
+    /// Whether something of it is left to do, as far as its own journal tells.
+    pub fn is_unfinished(&self) -> bool {
+        !self.end.is_good() && self.made_up.is_none()
+    }
+
     /// Whether it changed anything that is still there.
     pub fn has_applied(&self) -> bool {
         self.count(ChangeEnd::Applied) + self.count(ChangeEnd::Unknown) > 0
@@ -71,7 +79,7 @@ pub fn parse(answer: &str) -> Vec<(Run, Option<String>)> {
     for line in answer.lines() {
         match line.strip_prefix("journal ") {
             Some(key) => files.push((Some(key.trim().to_owned()).filter(|key| !key.is_empty()), Vec::new())),
-            None if line.is_empty() => {}
+            None if line.is_empty() || line.starts_with(ODD) => {}
             None => {
                 if let Some((_, lines)) = files.last_mut() {
                     lines.push(line);
@@ -81,6 +89,12 @@ pub fn parse(answer: &str) -> Vec<(Run, Option<String>)> {
     }
     let runs = files.into_iter();
     runs.filter_map(|(key, lines)| Some((run(&lines)?, key))).collect()
+}
+
+/// The paths of files in the answer that look like journals, and are none.
+pub fn odd(answer: &str) -> Vec<String> {
+    let odd = answer.lines().filter_map(|line| line.strip_prefix(ODD));
+    odd.map(str::to_owned).collect()
 }
 
 /// The answers to the steps of a change: whether it was one of a group, and the end.
@@ -95,6 +109,7 @@ fn run(lines: &[&str]) -> Option<Run> {
     let mut answers = Answers::new();
     let mut back = BTreeSet::new();
     let mut ended: Option<EndRecord> = None;
+    let mut made_up = None;
     let mut unreadable = 0;
     for line in lines {
         match serde_json::from_str::<Line>(line) {
@@ -135,6 +150,7 @@ fn run(lines: &[&str]) -> Option<Run> {
             Ok(Line::PutBack(note)) => {
                 back.insert(note.put_back);
             }
+            Ok(Line::MadeUp(note)) => made_up = Some(note.made_up),
             Ok(Line::End(end)) => ended = Some(end),
             Ok(Line::Run(_)) | Err(_) => unreadable += 1,
         }
@@ -145,6 +161,7 @@ fn run(lines: &[&str]) -> Option<Run> {
         changes,
         owed: ended.as_ref().map(|end| end.owed.clone()).unwrap_or_default(),
         end: ended.map_or(RunEnd::Interrupted, |end| RunEnd::Ended(end.ended)),
+        made_up,
         unreadable,
     })
 }

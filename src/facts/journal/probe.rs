@@ -31,26 +31,45 @@ done 2>/dev/null
 cd -- "$state/journal" 2>/dev/null || exit 0
 "#;
 
-/// Prints journals: for each a line `journal KEY`, and its lines.
+/// What stands before the path of a file that is no journal.
+pub(super) const ODD: &str = "odd ";
+
+/// The files that are read, the latest first: what is no file, or larger than all journals may be, could take forever. Others that look
+/// like a journal are named.
+const FILES: &str = r#"find . -maxdepth 1 -name '*.jsonl' ! \( -type f -size -65537 -name '[0-9]*T[0-9]*Z-*' \) | head -n 20 | while IFS= read -r r; do printf 'odd %s\n' "$PWD/${r#./}"; done
+find . -maxdepth 1 -name '[0-9]*T[0-9]*Z-*.jsonl' -type f -size -65537 | sed 's/^[.].//; s/[.]jsonl$//' | sort -r | while read -r r; do
+"#;
+
+/// Sets the first line. One that was cut off in it is none.
+const FIRST_LINE: &str = r#"l=; read -r l <"$r.jsonl" || continue
+case $l in '{"run":"'*'"plan":"'*) ;; *) printf 'odd %s\n' "$PWD/$r.jsonl"; continue ;; esac
+"#;
+
+const PRINT: &str = r#"k=; [ ! -f "$r.key" ] || read -r k <"$r.key"; echo "journal $k"; cat -- "$r.jsonl"; echo
+done"#;
+
+/// Prints journals: for each a line `journal KEY`, and its lines. Between them are lines with [`ODD`].
 pub fn probe(wanted: Wanted<'_>) -> Probe {
-    let text = match wanted {
-        Wanted::Last(runs) => format!(
-            "{STATE}ls -r | sed -n 's/[.]jsonl$//p' | while read -r r; do read -r l <\"$r.jsonl\" && echo \"$r\"; done | head -n {runs} | while read -r r; do k=; read -r k <\"$r.key\"; echo \"journal $k\"; cat -- \"$r.jsonl\"; echo; done"
+    let (before, after) = match wanted {
+        Wanted::Last(runs) => (
+            String::new(),
+            format!("[ ${{n:-0}} -lt {runs} ] || break; n=$((${{n:-0}} + 1))\n"),
         ),
-        Wanted::LastOfEach => format!(
-            "{STATE}seen=\nls -r | sed -n 's/[.]jsonl$//p' | while read -r r; do\n\
-             l=; read -r l <\"$r.jsonl\"; d=${{l#*\\\"inventory\\\":}}; [ \"$d\" != \"$l\" ] || continue\n\
-             for k in rollback_of plan; do d=${{d%%,\\\"$k\\\":*}}; done\n\
-             case $seen in *\"<${{d%%,\\\"filters\\\":*}}>\"*|*\"<$d>\"*) continue ;; esac\n\
-             seen=\"$seen<$d>\" k=; read -r k <\"$r.key\"; echo \"journal $k\"; cat -- \"$r.jsonl\"; echo\n\
-             done"
+        Wanted::LastOfEach => (
+            String::new(),
+            "d=${l#*\\\"inventory\\\":}\n\
+             for k in rollback_of plan; do d=${d%%,\\\"$k\\\":*}; done\n\
+             case $seen in *\"<${d%%,\\\"filters\\\":*}>\"*|*\"<$d>\"*) continue ;; esac\n\
+             seen=\"$seen<$d>\"\n"
+                .to_owned(),
         ),
-        Wanted::Run(run) => format!(
-            "{STATE}ls -r | sed -n 's/[.]jsonl$//p' | while read -r r; do case $r in {run}*)\n\
-             k=; read -r k <\"$r.key\"; echo \"journal $k\"; cat -- \"$r.jsonl\"; echo ;;\n\
-             esac; done",
-            run = quote(run),
+        Wanted::Run(run) => (
+            format!("case $r in {}*) ;; *) continue ;; esac\n", quote(run)),
+            String::new(),
         ),
     };
-    Probe::new("the journal", text)
+    Probe::new(
+        "the journal",
+        format!("{STATE}n= seen=\n{FILES}{before}{FIRST_LINE}{after}{PRINT}"),
+    )
 }

@@ -1,26 +1,20 @@
 //! Which runs of a host say how it stands: those that no later run has done again.
 
 use super::{Run, RunRecord};
+use crate::facts::mark::part;
 
 impl RunRecord {
-    /// The options that made it less than the whole deploy on this host, or another one. Which other hosts it had does not matter.
-    fn part(&self) -> Vec<&str> {
-        let filters = self.filters.iter().map(String::as_str);
-        let is_of_hosts = |filter: &&str| *filter == "--only-failed" || filter.starts_with("--limit ");
-        filters.filter(|filter| !is_of_hosts(filter)).collect()
-    }
-
     /// Whether it did all that `earlier` had to do, so that how that one ended does not matter any more. A whole run of the deploy
     /// does; one of a part, of other data or of what is owed does only for the same.
     fn supersedes(&self, earlier: &Self) -> bool {
-        let part = self.part();
+        let own = part(&self.filters);
         (&self.inventory, &self.deploy) == (&earlier.inventory, &earlier.deploy)
-            && (part.is_empty() || part == earlier.part())
+            && (own.is_empty() || own == part(&earlier.filters))
     }
 }
 
 /// The runs whose end still counts, in the order of `runs`, which begins with the latest one. A run that changed nothing is in no
-/// journal, so it supersedes none.
+/// journal: those that it made up for say so themselves.
 pub fn standing<'r>(runs: impl IntoIterator<Item = &'r Run>) -> Vec<&'r Run> {
     let mut standing: Vec<&Run> = Vec::new();
     for run in runs {
@@ -49,7 +43,7 @@ mod tests {
             })
             .collect();
         let runs: Vec<Run> = parse(&journals.concat()).into_iter().map(|(run, _)| run).collect();
-        let bad = standing(&runs).into_iter().filter(|run| !run.end.is_good());
+        let bad = standing(&runs).into_iter().filter(|run| run.is_unfinished());
         bad.map(|run| run.record.run.parse().expect("a number")).collect()
     }
 

@@ -179,3 +179,50 @@ fn the_last_run_of_each_deploy_is_found_however_many_there_are() {
     // What a part of the deploy did says nothing of the rest; what was before the last whole run does not count any more.
     assert_eq!(found, [("149", 1), ("5", 1), ("4", 1), ("2", 1)]);
 }
+
+#[test]
+fn what_is_no_journal_is_named_and_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journals = folder.path().join("homelab").join(FOLDER);
+    std::fs::create_dir_all(journals.join("20260101T000000Z-0003.jsonl")).expect("made");
+    let at = |name: &str| journals.join(name);
+    let site = format!("{}\n", HEADER.replace("-0\"", "-0002\""));
+    std::fs::write(at("20260101T000000Z-0002.jsonl"), &site).expect("written");
+    std::fs::write(at("20260101T000000Z-0004.jsonl"), "{\"run\":\"2026").expect("written");
+    std::fs::write(at("20260101T000000Z-0005.jsonl"), "{\"x\":1}\n").expect("written");
+    std::fs::write(at("notes.jsonl"), &site).expect("written");
+    std::fs::write(at("notes.txt"), "x\n").expect("written");
+    let large = std::fs::File::create(at("20260101T000000Z-0006.jsonl")).expect("made");
+    large.set_len(1 << 40).expect("sparse");
+    std::os::unix::fs::symlink("/dev/zero", at("20260101T000000Z-0007.jsonl")).expect("linked");
+    for pipe in ["p.jsonl", "20260101T000000Z-0008.jsonl", "20260101T000000Z-0002.key"] {
+        let made = std::process::Command::new("mkfifo").arg(at(pipe)).status();
+        assert!(made.expect("mkfifo runs").success());
+    }
+    for wanted in [Wanted::Last(1), Wanted::LastOfEach, Wanted::Run("20260101T000000Z-00")] {
+        let text = probe(wanted).text().replace("$(id -u)", "1");
+        let ran = std::process::Command::new("timeout")
+            .args(["20", "sh", "-c", &text])
+            .env("XDG_STATE_HOME", folder.path())
+            .output()
+            .expect("sh runs");
+        let answer = String::from_utf8_lossy(&ran.stdout);
+        let runs = parse(&answer);
+        assert_eq!(runs.len(), 1, "{wanted:?}: {answer}");
+        assert_eq!(runs[0].0.record.run, "20260101T000000Z-0002", "{wanted:?}");
+        let mut named = odd(&answer);
+        named.sort();
+        let numbers = ["0003", "0005", "0006", "0007", "0008"].map(|number| format!("20260101T000000Z-{number}.jsonl"));
+        let all = numbers.iter().map(String::as_str).chain(["notes.jsonl", "p.jsonl"]);
+        let all: Vec<String> = all.map(|name| at(name).display().to_string()).collect();
+        assert_eq!(named, all, "{wanted:?}");
+    }
+}
+
+#[test]
+fn a_run_that_was_made_up_for_is_not_unfinished() {
+    let text = format!("journal \n{HEADER}\n{}\ntorn\n{{\"made_up\":\"t\"}}\n", change(0, 1));
+    let (run, _) = &parse(&text)[0];
+    assert_eq!((run.is_unfinished(), &run.end), (false, &RunEnd::Interrupted));
+    assert_eq!(run.made_up.as_deref(), Some("t"));
+}

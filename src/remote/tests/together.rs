@@ -109,6 +109,8 @@ async fn each_step_is_answered_with_its_own_output() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let journal = folder.path().join("journal");
+        let mark = folder.path().join("mark");
+        std::fs::write(&mark, "").unwrap();
         let mut host = Connection::local(shell).await.unwrap();
         let mut writer = host.lock(&request(folder.path())).await.unwrap();
         let mut steps = [
@@ -127,7 +129,10 @@ async fn each_step_is_answered_with_its_own_output() {
         for (entry, step) in steps.iter_mut().enumerate() {
             step.record = Some(StepRecord {
                 entry: entry.to_string(),
-                closing: (entry == 4).then(|| "closed".to_owned()),
+                closing: (entry == 4).then(|| super::super::step::Closing {
+                    line: "closed".to_owned(),
+                    mark: mark.to_str().unwrap().to_owned(),
+                }),
                 opening: (entry == 0).then(|| super::super::step::Opening {
                     path: journal.to_str().unwrap().to_owned(),
                     begin: None,
@@ -155,6 +160,7 @@ async fn each_step_is_answered_with_its_own_output() {
             r#"{"step":4,"end":"stale","status":1}"#,
         ];
         assert_eq!(all, expected, "{shell:?}: the run is not over");
+        assert!(mark.exists(), "{shell:?}");
         // After a failure, none of the next ones runs.
         let more = [part(&log, 0, "f", 0, Some(0)), part(&log, 1, "g", 0, None)];
         assert_eq!(ends(&perform(&mut writer, &more).await), [SKIPPED; 2]);

@@ -23,6 +23,7 @@ fn host() -> HostJournal {
         facts: Facts::default(),
         runs: parse(JOURNAL),
         orphans: vec!["orphan: file /etc/old is no longer in the configuration".to_owned()],
+        odd: vec!["/var/lib/homelab/journal/a b.jsonl".to_owned()],
     }
 }
 
@@ -37,7 +38,9 @@ fn runs_are_told_in_lines_and_one_with_its_changes() {
         plain(&history(std::slice::from_ref(&host))),
         "alpha (2 runs)\n  \
          20260102T000000Z-1  dev site --tags web  2 applied, 1 failed  failed       anna@desk\n  \
-         20260101T000000Z-0  dev all              1 not known          interrupted  anna@desk\n"
+         20260101T000000Z-0  dev all              1 not known          interrupted  anna@desk\n  \
+         notice  `/var/lib/homelab/journal/a b.jsonl` is no journal of a run, so it is not read; \
+         `rm -r '/var/lib/homelab/journal/a b.jsonl'` on the host removes it\n"
     );
     assert_eq!(
         plain(&run("alpha", &host.runs[0].0)),
@@ -107,6 +110,8 @@ fn status_says_what_is_left_of_earlier_runs() {
     assert_eq!(
         plain(&status(&[host()], "lab", now)),
         "alpha\n  last run     dev site --tags web, 3 minutes ago, failed\n  interrupted  20260101T000000Z-0 (dev all)\n  \
+         notice       `/var/lib/homelab/journal/a b.jsonl` is no journal of a run, so it is not read; \
+         `rm -r '/var/lib/homelab/journal/a b.jsonl'` on the host removes it\n  \
          notice       orphan: file /etc/old is no longer in the configuration\n"
     );
 }
