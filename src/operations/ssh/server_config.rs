@@ -103,7 +103,7 @@ impl Define for ServerConfig {
     const MAIN_ARGUMENT: &'static str = "filename";
     const INSTEAD_OF_SECRETS: Option<&'static str> = Some(
         "every user of the host can read this file: write one with `files.put`, `mode = \"0600\"` and `validate = [\"sshd\", \"-t\", \
-         \"-f\", \"{path}\"]`",
+         \"-f\", \"{path}\"]`, and notify a handler that reloads `ssh`",
     );
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "ssh.server_config"

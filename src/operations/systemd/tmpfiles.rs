@@ -48,8 +48,9 @@ impl Define for Tmpfiles {
     const NAME: &'static str = "systemd.tmpfiles";
     const SUMMARY: &'static str = "Create directories and files at each boot and now";
     const MAIN_ARGUMENT: &'static str = "file";
-    const INSTEAD_OF_SECRETS: Option<&'static str> =
-        Some("every user of the host can read this file: write the secret to a file of its own with `files.put`");
+    const INSTEAD_OF_SECRETS: Option<&'static str> = Some(
+        "every user of the host can read this file: write the secret to a file of its own with `files.put`, and copy it with a line `C`",
+    );
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "systemd.tmpfiles"
 file = "scans"
