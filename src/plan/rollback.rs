@@ -247,7 +247,7 @@ impl<'a> Back<'a> {
     fn is_restarted(&self, unit: &str) -> bool {
         let is_gone = |unit: &str| self.gone_units.contains(unit);
         let goes = is_gone(unit) || template_of(unit).is_some_and(|of| is_gone(&of));
-        !goes && !is_option(unit) && self.units.is_there(unit)
+        !goes && self.units.is_there(unit)
     }
 
     fn file(&mut self, thing: &Thing<'a>) {
@@ -348,7 +348,7 @@ impl<'a> Back<'a> {
         let Some(Fact::Unit(UnitFact::Present(state))) = self.facts.get(&FactKey::Unit(unit.to_owned())) else {
             return;
         };
-        if self.units.leaves(unit) || is_option(unit) {
+        if self.units.leaves(unit) {
             return;
         }
         let mut service = operation("systemd.service", &[("service", unit)]);
@@ -506,9 +506,6 @@ impl<'a> Back<'a> {
         if thing.was != Was::Present {
             return self.stay(thing, "it goes only with its unit file or package");
         }
-        if is_option(unit) {
-            return self.stay(thing, "its name looks like an option: start and enable it by hand");
-        }
         let mut service = operation("systemd.service", &[("service", unit)]);
         let runs = |word: &str| word.starts_with("active") || word.starts_with("activating") || word == "reloading";
         if let (Some(before), Some(after)) = (before.get("active"), after.get("active")) {
@@ -584,11 +581,6 @@ impl<'a> Back<'a> {
             stays: self.stays,
         }
     }
-}
-
-/// Whether operations refuse a unit, since programs would take its name for an option.
-fn is_option(unit: &str) -> bool {
-    unit.starts_with('-')
 }
 
 /// The text of a task; `None` without operations.

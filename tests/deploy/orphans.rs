@@ -356,22 +356,22 @@ fn values_that_are_not_there_hide_no_orphan() {
 /// systemd takes it for a unit, though no operation would write one with this name.
 #[test]
 fn a_unit_that_looks_like_an_option_is_stopped_before_it_goes() {
-    let unit = "[[operation]]\nop = 'files.put'\ndest = '/etc/systemd/system/-dash.service'\ncontent = \"[Service]\\nExecStart=/bin/sleep infinity\\n\"\n";
+    let unit = "[[operation]]\nop = 'files.put'\ndest = '/etc/systemd/system/-dash.service'\ncontent = \"[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n\"\n";
     let project = Project::with_task(&[unit, TASK].concat());
     let host = project.up("dev", "alpha");
     deploy(&project, &[]);
-    host.inside("systemctl daemon-reload && systemctl start -- -dash.service");
+    host.inside("systemctl daemon-reload && systemctl enable --now -- -dash.service");
     project.write("tasks/test/files.toml", TASK);
     deploy(&project, &["--prune"]);
     assert!(!is_there(&host, "/etc/systemd/system/-dash.service"));
     assert!(!host.is("systemctl is-active -- -dash.service"));
     has_none(&project, &[]);
     is_quiet(&project, &host, &[]);
-    // Its file goes back. Starting it is left to people.
     project
         .homelab(&["rollback", "dev", "alpha", "last", "--yes"])
         .expect(0);
     assert!(is_there(&host, "/etc/systemd/system/-dash.service"));
+    assert!(host.is("systemctl is-active -- -dash.service && systemctl is-enabled -- -dash.service"));
 }
 
 /// What looks as if it had left the configuration, and has not.

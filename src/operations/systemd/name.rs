@@ -13,10 +13,17 @@ pub(in crate::operations) fn full(name: &str) -> String {
     }
 }
 
-/// Refuses what is not the name of a unit, and a template without its instance.
+/// Refuses what is not the name of a unit, and a template without its instance. A unit whose name looks like an option may be there: it
+/// is known by its suffix.
 pub(in crate::operations) fn check(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
-    check_file(context, argument, written)?;
     let unit = full(written);
+    if written.starts_with('-') && unit != written && is_unit_name(&unit) {
+        let title = format!("`{written}` is not a valid unit name");
+        return Err(context
+            .refuse(argument, title, "looks like an option")
+            .hint(format!("write it with its suffix: `\"{unit}\"`")));
+    }
+    check_name(context, argument, written)?;
     let suffix = unit.rsplit_once('.').map_or("service", |(_, suffix)| suffix);
     if let Some(template) = template(&unit) {
         let instance = if template.ends_with("getty") { "tty1" } else { "main" };
@@ -28,21 +35,22 @@ pub(in crate::operations) fn check(context: &PlanContext<'_>, argument: &str, wr
     Ok(())
 }
 
-/// Refuses what is not the name of a unit or of a template.
+/// Refuses what is not the name of a unit or of a template, or looks like an option.
 pub(super) fn check_file(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
     let unit = full(written);
     // The one name with a leading `-` that nobody takes for an option: the root file system, and its slice.
-    let is_option = unit.starts_with('-') && !matches!(unit.as_str(), "-.mount" | "-.slice");
-    check_name(context, argument, written, !is_option)
+    if unit.starts_with('-') && !matches!(unit.as_str(), "-.mount" | "-.slice") {
+        let title = format!("`{written}` is not a valid unit name");
+        return Err(context
+            .refuse(argument, title, "programs would take it for an option")
+            .hint("begin the name with a letter"));
+    }
+    check_name(context, argument, written)
 }
 
-/// The same for a unit that goes. One that looks like an option may be there, and has to be stopped first.
-pub(super) fn check_removed(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
-    check_name(context, argument, written, true)
-}
-
-fn check_name(context: &PlanContext<'_>, argument: &str, written: &str, is_fine: bool) -> Result<(), Stop> {
-    if !is_fine || !is_unit_name(&full(written)) {
+/// Refuses what cannot be the name of a unit or of a template.
+pub(super) fn check_name(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
+    if !is_unit_name(&full(written)) {
         let title = format!("`{written}` is not a valid unit name");
         return Err(context
             .refuse(argument, title, "use letters, digits and `:-_.\\@`")

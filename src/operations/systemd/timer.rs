@@ -191,6 +191,7 @@ impl Timer {
                 .refuse("unit", title, "ends with another suffix")
                 .hint("write a name such as \"backup\" or \"backup.timer\""));
         }
+        name::check_file(context, "unit", &self.names().timer)?;
         name::check(context, "unit", &self.names().timer)?;
         if self.times().is_empty() && self.present {
             return Err(context

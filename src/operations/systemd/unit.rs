@@ -90,7 +90,7 @@ impl Operation for Unit {
         if self.present {
             name::check_file(context, "unit", &self.unit)?;
         } else {
-            name::check_removed(context, "unit", &self.unit)?;
+            name::check_name(context, "unit", &self.unit)?;
         }
         if let Some(name) = &self.drop_in {
             name::check_conf(context, "drop_in", name)?;
