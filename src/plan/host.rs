@@ -221,11 +221,13 @@ impl<'a> HostPlanner<'a> {
         };
         let Some(unit) = &handler.unit else { return };
         let last = self.last_change_of(notifiers);
-        let start = self.start_after_change(unit, notifiers);
-        handler.covered_by = match start.filter(|start| Some(*start) > last) {
-            Some(start) => Some(self.operations[start].id.clone()),
+        let start = self.start_of(unit).filter(|start| Some(*start) > last);
+        let id = |start: usize| self.operations[start].id.clone();
+        handler.covered_by = match start.filter(|start| !self.may_run_before(*start, unit, notifiers)) {
+            Some(start) => Some(id(start)),
             None => self.restarted_after(unit, last),
         };
+        handler.unless_started_by = start.filter(|_| handler.covered_by.is_none()).map(id);
     }
 
     /// What makes an operation run. Of those that notify a handler, only what comes after the start of its unit counts.
@@ -236,7 +238,8 @@ impl<'a> HostPlanner<'a> {
         let (Trigger::NotifiedBy(notifiers), Some(unit), None) = (&bound.trigger, unit, changed) else {
             return due;
         };
-        let Some(start) = self.start_after_change(unit, notifiers) else {
+        let start = self.start_of(unit);
+        let Some(start) = start.filter(|start| !self.may_run_before(*start, unit, notifiers)) else {
             return due;
         };
         let later = self.operations[start..].iter().map(|operation| &operation.id);
@@ -253,19 +256,22 @@ impl<'a> HostPlanner<'a> {
         last_change(&self.operations, ids)
     }
 
-    /// The position of the operation that certainly starts a unit, or restarts it, after changes by those of `notifiers` that come
-    /// before it.
-    fn start_after_change(&self, unit: &str, notifiers: &[OperationId]) -> Option<usize> {
+    /// The position of the operation that starts a unit, or restarts it.
+    fn start_of(&self, unit: &str) -> Option<usize> {
         let starts = |effect: &Effect| {
             matches!(effect, Effect::Set(FactKey::Unit(name), Fact::Unit(UnitFact::Present(state)))
                 if name == unit && state.is_started())
         };
-        let start = self.operations.iter().rposition(|operation| {
+        self.operations.iter().rposition(|operation| {
             let mut effects = operation.changes().iter().flat_map(|change| &change.effects);
             matches!(operation.outcome, Outcome::Change(_)) && effects.any(starts)
-        })?;
+        })
+    }
+
+    /// Whether a unit may run already when those of `notifiers` change something that come before the operation `start`.
+    fn may_run_before(&self, start: usize, unit: &str, notifiers: &[OperationId]) -> bool {
         let last = last_change(&self.operations[..start], notifiers);
-        (!self.may_be_started_before(unit, last.unwrap_or_default())).then_some(start)
+        self.may_be_started_before(unit, last.unwrap_or_default())
     }
 
     /// The handler that restarts a unit after the operation `last`, unless the unit was started since then.

@@ -195,6 +195,9 @@ pub struct PlannedHandler {
     pub unit: Option<String>,
     /// The earlier operation of the plan that starts the unit after all that notify it.
     pub covered_by: Option<OperationId>,
+    /// The same of one that starts the unit unless a package has done so before them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unless_started_by: Option<OperationId>,
     /// Whether another run was changing the host when it was read: if it is owed, that run may still come to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_beside_another_run: bool,

@@ -489,6 +489,7 @@ fn planned_handler(record: Owed, given: &Given<'_>) -> PlannedHandler {
             ..record
         },
         covered_by: None,
+        unless_started_by: None,
         is_beside_another_run: given.is_beside_another_run(),
     }
 }

@@ -99,6 +99,8 @@ struct JsonOperation<'a> {
     trigger: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notified_by: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unless_started_by: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     guarded: bool,
     #[serde(flatten)]
@@ -277,6 +279,7 @@ impl<'a> JsonOperation<'a> {
                 written_at: &entry.written_at,
                 trigger,
                 notified_by,
+                unless_started_by: entry.unless_started_by.map(|id| id.0.as_str()),
                 guarded: entry.is_guarded,
                 outcome: JsonOutcome::of(entry),
             }

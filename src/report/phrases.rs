@@ -278,7 +278,11 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
             Tone::Later,
             Phrase::words("unless ")
                 .then(named(unless, " or "))
-                .word(" already creates it"),
+                .word(match change.action {
+                    Action::Create => " already creates it",
+                    Action::Remove => " already removes it",
+                    Action::Update | Action::RunEachTime | Action::Refresh => " already does that",
+                }),
         ));
     }
     parts
@@ -327,11 +331,18 @@ pub(super) fn trigger(trigger: &Trigger<'_>) -> Phrase {
 /// What holds for all changes of an operation: what may already make them, why a handler runs, and whether it is guarded; empty
 /// for most operations.
 pub(super) fn aside(entry: &Entry<'_>) -> Phrase {
+    let all_are = |action| entry.changes().iter().all(|change| change.action == action);
     let unless = match entry.unless_all() {
         [] => Phrase::default(),
         since => Phrase::words("unless ")
             .then(named(since, " or "))
-            .word(" already creates them"),
+            .word(if all_are(Action::Create) {
+                " already creates them"
+            } else if all_are(Action::Remove) {
+                " already removes them"
+            } else {
+                " already does that"
+            }),
     };
     let guarded = if entry.is_guarded {
         Phrase::words(GUARDED)
@@ -346,7 +357,11 @@ pub(super) fn aside(entry: &Entry<'_>) -> Phrase {
     } else {
         trigger(&entry.trigger)
     };
-    let all = [unless, trigger, guarded];
+    let started = match entry.unless_started_by {
+        Some(start) => Phrase::words("unless ").then(named([start], "")).word(" starts it"),
+        None => Phrase::default(),
+    };
+    let all = [unless, trigger, started, guarded];
     joined(all.into_iter().filter(|phrase| !phrase.0.is_empty()), "; ")
 }
 

@@ -163,6 +163,36 @@ fn shows(text: &str, verb: &str) -> bool {
         .any(|line| line.contains("web.service") && line.contains(&format!("→ {verb}")) && !line.contains("already so"))
 }
 
+/// What a package may do first is said: such a line may end unchanged.
+#[test]
+fn a_reload_says_that_a_start_may_come_before_it() {
+    let project = Project::with_task("");
+    let host = project.up("dev", "alpha");
+    only_repository(&host);
+    let unit = [("/usr/lib/systemd/system/web.service", UNIT)];
+    let package = |name, conffiles| Package {
+        name,
+        version: "1",
+        conffiles,
+        ..Package::default()
+    };
+    publish(&host, &[package("web-common", &unit), package("tree", &[])]);
+    fetch_lists(&host);
+    host.inside("apt-get -q -y install web-common >/dev/null 2>&1");
+    let tree = PACKAGE.replace("web", "tree");
+    let task = [&tree, &*file("'reloaded'"), STARTED, &handler("reloaded")].concat();
+    project.write("tasks/test/files.toml", task);
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0).stdout;
+    assert!(
+        ran.contains("notified by `files.put /etc/web.conf`; unless `systemd.service web` starts it"),
+        "{ran}"
+    );
+    assert_eq!(ran.matches("applied      unit web.service").count(), 1, "{ran}");
+    assert_eq!(host.inside("cat /srv/did"), "start\n");
+    let again = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0).stdout;
+    assert!(again.starts_with("nothing to do"), "{again}");
+}
+
 fn reviews_and_runs_agree(image: &str) {
     let project = Project::with_task("");
     project.write(

@@ -24,6 +24,7 @@ fn records(folder: &std::path::Path) -> (Records, PlannedOperation) {
         .in_its_file(),
         unit: None,
         covered_by: None,
+        unless_started_by: None,
         is_beside_another_run: false,
     };
     let handler = operation("it's", Some(handler), Trigger::NotifiedBy(vec![id("notifier")]));
@@ -256,6 +257,7 @@ fn what_another_handler_stopped_is_started() {
         },
         unit: Some("app.service".to_owned()),
         covered_by: None,
+        unless_started_by: None,
         is_beside_another_run: false,
     };
     let handler = operation("restart", Some(own), Trigger::Always);
@@ -312,6 +314,7 @@ fn a_restart_settles_what_is_owed_for_its_unit_and_a_reload_only_reloads() {
             record: with_state("b / own", own),
             unit: Some("app.service".to_owned()),
             covered_by: None,
+            unless_started_by: None,
             is_beside_another_run: false,
         };
         let handler = operation("own", Some(own_record), Trigger::Always);

@@ -64,6 +64,7 @@ fn restart(unit: &str, but: But) -> PlannedOperation {
         },
         unit: Some(unit.to_owned()),
         covered_by: None,
+        unless_started_by: None,
         is_beside_another_run: false,
     });
     PlannedOperation {

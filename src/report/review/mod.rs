@@ -105,6 +105,8 @@ pub struct Entry<'a> {
     /// File, line and column.
     pub written_at: String,
     pub trigger: Trigger<'a>,
+    /// Of a handler: the operation that may start its unit first, so that it finds nothing to do.
+    pub unless_started_by: Option<&'a OperationId>,
     /// Whether the host takes it back unless a new connection works.
     pub is_guarded: bool,
     /// Whether there is nothing to do as the host is now; then the state is `Deferred` with that reason.
@@ -483,6 +485,10 @@ impl<'a> Entry<'a> {
             id: &operation.id,
             written_at: operation.origin.to_string(),
             trigger: Trigger::of(operation),
+            unless_started_by: operation
+                .handler
+                .as_ref()
+                .and_then(|own| own.unless_started_by.as_ref()),
             // What stays as it is cannot lock anybody out.
             is_guarded: !operation.guards.is_empty()
                 && operation.as_now.is_no()

@@ -83,6 +83,7 @@ fn a_handler_says_what_it_restarts_and_why() {
         record: Owed::default(),
         unit: None,
         covered_by: None,
+        unless_started_by: None,
         is_beside_another_run: true,
     };
     let beside = PlannedOperation {
@@ -92,6 +93,26 @@ fn a_handler_says_what_it_restarts_and_why() {
     assert_snapshot!(reviewed(beside), @"
     ~ unit app.service   active → restarted   ! interrupts a running service
         unless the run that is changing the host now comes to it
+    ");
+}
+
+#[test]
+fn a_handler_says_what_may_start_its_unit_first() {
+    let handler = PlannedHandler {
+        record: Owed::default(),
+        unit: None,
+        covered_by: None,
+        unless_started_by: Some(operation_id("systemd.service app")),
+        is_beside_another_run: false,
+    };
+    let unless = PlannedOperation {
+        handler: Some(handler),
+        ..restart(notified())
+    };
+    assert_snapshot!(reviewed(unless), @"
+    ~ unit app.service   active → restarted   ! interrupts a running service
+        notified by `files.put /etc/app/a` and `files.put /etc/app/b`; unless `systemd.service app`
+        starts it
     ");
 }
 

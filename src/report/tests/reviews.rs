@@ -181,7 +181,7 @@ fn a_fresh_host() {
             - old world
             + world
         ~ unit exporter.service   active, enabled
-            unless `apt.packages prometheus-node-exporter` already creates it
+            unless `apt.packages prometheus-node-exporter` already does that
         ~ unit apt-daily.timer   inactive → active, disabled → enabled
         ? files.line /etc/exporter.conf   known after `apt.packages prometheus-node-exporter`:
             path `/etc/exporter.conf`: a package may create it
@@ -226,7 +226,7 @@ fn a_fresh_host() {
             unchanged: owner root, group root
             from tasks/system/monitoring.toml:13:6, `files.put /etc/motd`
         ~ unit exporter.service   active, enabled
-            unless `apt.packages prometheus-node-exporter` already creates it
+            unless `apt.packages prometheus-node-exporter` already does that
             runs `systemctl enable exporter.service`
             runs `systemctl start exporter.service`
             from tasks/system/monitoring.toml:19:6, `systemd.service exporter`
