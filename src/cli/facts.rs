@@ -80,11 +80,18 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
         let known = report::fact_names(&facts);
         let mistake = Diagnostic::new(format!("unknown fact `{name}`"));
         return Err(mistake
-            .hint_maybe(suggestion(name, known.iter().map(String::as_str)))
+            .hint_maybe(family(name).or_else(|| suggestion(name, known.iter().map(String::as_str))))
             .into());
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What to write in place of `user.anna`: families of facts are in the plural.
+fn family(name: &str) -> Option<String> {
+    let (family, rest) = name.split_once('.')?;
+    let plural = format!("{family}s");
+    InTemplates::find(&plural).map(|_| format!("did you mean `{plural}.{rest}`?"))
 }
 
 /// The parts of a fact's name. The name of a package, for example, may have dots in it.
@@ -98,5 +105,17 @@ fn path(name: &str) -> Vec<&str> {
     match rest.rsplit_once('.') {
         Some((name, attribute)) if family.attributes.contains(&attribute) => vec![family.family, name, attribute],
         _ => vec![family.family, rest],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_in_the_singular_is_answered_with_its_plural() {
+        assert_eq!(family("user.anna").as_deref(), Some("did you mean `users.anna`?"));
+        assert_eq!(family("os.id"), None);
+        assert_eq!(family("user"), None);
     }
 }

@@ -47,12 +47,18 @@ pub(super) fn check_url(context: &PlanContext<'_>, argument: &str, url: &str) ->
     if has_scheme && url.chars().all(is_plain) {
         return Ok(());
     }
-    let title = format!("`{url}` is not a valid URL");
-    Err(context.refuse(
+    let mistake = context.mistake(
         argument,
-        title,
+        format!("`{url}` is not a valid URL"),
         "must start with `http://` or `https://` and contain no spaces",
-    ))
+    );
+    let has_none = !url.is_empty() && !url.contains("://") && !url.starts_with('/') && url.chars().all(is_plain);
+    let hint = if has_none {
+        format!("write `\"http://{url}\"`")
+    } else {
+        "write a URL such as `\"https://example.org/path\"`".to_owned()
+    };
+    Err(Stop::Refused(Box::new(mistake.hint(hint))))
 }
 
 /// The headers of a request.

@@ -174,7 +174,8 @@ impl<'a> HostPlanner<'a> {
                         unfit.mistake
                     };
                     self.given.note_mistake(mistake, build);
-                    self.overlay.commit(&id, never_made(unfit.touches));
+                    let lost = never_made(unfit.touches, &self.overlay);
+                    self.overlay.commit(&id, lost);
                 }
             },
         }
@@ -387,12 +388,16 @@ impl<'a> HostPlanner<'a> {
     }
 }
 
-/// What is not known because an operation has a mistake: what is at its paths, and its units. What else it may change stays as it is, so
-/// that mistakes which do not follow from this one are reported too.
-fn never_made(touches: Vec<FactScope>) -> Vec<Effect> {
-    let named = touches
-        .into_iter()
-        .filter(|scope| matches!(scope, FactScope::Key(FactKey::Path(_) | FactKey::Unit(_))));
+/// What is not known because an operation has a mistake: what is at its paths, its units, and the users and groups that are not there
+/// yet. What else it may change stays as it is, so that mistakes which do not follow from this one are reported too.
+fn never_made(touches: Vec<FactScope>, overlay: &Overlay) -> Vec<Effect> {
+    let is_absent = |key: &FactKey| overlay.gathered(key).is_some_and(|fact| key.is_absent(fact));
+    let is_named = |scope: &FactScope| match scope {
+        FactScope::Key(FactKey::Path(_) | FactKey::Unit(_)) => true,
+        FactScope::Key(key @ (FactKey::User(_) | FactKey::Group(_))) => is_absent(key),
+        _ => false,
+    };
+    let named = touches.into_iter().filter(is_named);
     named
         .map(|scope| Effect::Forget(scope, "what makes it has a mistake".to_owned()))
         .collect()

@@ -175,6 +175,8 @@ pub struct Holds {
     pub cron_entry: Option<CronEntry>,
     /// The texts of the project that become files of the host which are validated, by the paths of those.
     pub texts: BTreeMap<String, WrittenText>,
+    /// Where `validate` is written.
+    pub validate: Option<Origin>,
 }
 
 /// Where the project asks for something.

@@ -20,7 +20,7 @@ use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, FactKey};
 use crate::operations::{CronEntry, Demand, OwedRecord, PlanContext, Role, Tree, WrittenText};
-use crate::value::{Entry, Why, Withheld};
+use crate::value::{Entry, Kind, Why, Withheld};
 
 /// A planned operation, and the facts that later ones may count on.
 pub(super) struct Planned {
@@ -98,6 +98,7 @@ pub(super) fn plan_operation(
         trees: trees.iter().map(|tree| tree.path.clone()).collect(),
         cron_entry: cron_entry(&bound.bound),
         texts: BTreeMap::new(),
+        validate: None,
     };
     if given.is_survey() {
         build.survey.add(&asked, &holds);
@@ -122,6 +123,7 @@ pub(super) fn plan_operation(
     let takes_touches = takes_touches(&bound.bound);
     let holds = Holds {
         texts: texts(&bound.bound, &outcome, &given.selection.assets),
+        validate: validator(&bound.bound),
         ..holds
     };
     let operation = PlannedOperation {
@@ -313,6 +315,7 @@ fn is_surveyed(bound: &BoundOperation, given: &Given<'_>, overlay: &Overlay, bui
             trees: trees.collect(),
             cron_entry: ready.operation.cron_entry(),
             texts: BTreeMap::new(),
+            validate: None,
         };
         let mut survey = Survey::default();
         survey.add(&asked, &holds);
@@ -472,6 +475,19 @@ fn texts(bound: &Bound, outcome: &Outcome, assets: &Assets) -> BTreeMap<String, 
     files
         .filter_map(|path| Some((path.clone(), WrittenText::of(&ready.arguments, assets, path)?)))
         .collect()
+}
+
+/// Where the program of `validate` is written.
+fn validator(bound: &Bound) -> Option<Origin> {
+    let (Bound::Ready(ready) | Bound::Partly(ready, _)) = bound else {
+        return None;
+    };
+    let written = &ready.arguments.get("validate")?.value;
+    let program = match &written.kind {
+        Kind::List(words) => words.first(),
+        _ => None,
+    };
+    program.unwrap_or(written).origin.clone()
 }
 
 /// Whether an earlier run's restart of a handler's unit may have stopped it, also for another handler.

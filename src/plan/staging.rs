@@ -27,6 +27,8 @@ pub struct Staging {
 #[derive(Debug)]
 struct Validation {
     origin: Origin,
+    /// Where the project's own `validate` is written.
+    validate: Option<Origin>,
     path: String,
     name: ValidatorName,
     /// Where its text is written, with the text, if that is in the project.
@@ -69,6 +71,7 @@ impl HostPlan {
                 parts.push(StagedPart::Validate(file));
                 validations.push(Validation {
                     origin: operation.origin.clone(),
+                    validate: operation.holds.validate.clone(),
                     path: file.path.clone(),
                     name,
                     written: written(operation, file),
@@ -180,10 +183,11 @@ impl Validation {
                     self.program(),
                     self.path
                 );
+                let place = self.validate.as_ref().filter(|_| self.name.is_of_project);
                 Judged::Refused(Box::new(
                     Diagnostic::new(title)
-                        .at(&self.origin, "no earlier operation installs it")
-                        .hint("install it with an earlier operation, or remove `validate`"),
+                        .at(place.unwrap_or(&self.origin), "no earlier operation installs it")
+                        .hint("correct its name, install it with an earlier operation, or remove `validate`"),
                 ))
             }
             ValidatorAnswer::Changed => Judged::Refused(Box::new(

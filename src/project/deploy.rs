@@ -160,8 +160,8 @@ fn refuse_nobody(fields: &mut Fields<'_>) {
 
 /// Reports that a list is missing.
 fn require(fields: &mut Fields<'_>, key: &str, what: &str) {
-    // A misspelled key is reported as that.
-    if !fields.has(key) && !fields.has_near(&[key, "stage"]) {
+    // A misspelled key is reported as that, and so is one of another tool.
+    if !fields.has(key) && !fields.has_near(&[key, "stage"]) && !fields.has_meant(key, KEYS) {
         let place = fields.place().clone();
         fields.mistake(
             Diagnostic::new(format!("missing `{key}`"))

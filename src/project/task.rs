@@ -7,9 +7,9 @@ use super::handler::{self, Handler};
 use super::operation::RawOperation;
 use super::reader::Source;
 use super::unread::Unread;
-use crate::error::{Diagnostic, Origin};
+use crate::error::{Diagnostic, Origin, habits};
 use crate::operations::find;
-use crate::value::{Table, Value};
+use crate::value::{Kind, Table, Value};
 
 /// A task file.
 #[derive(Debug)]
@@ -230,6 +230,7 @@ fn entry(table: Table, place: &Origin, unread: &mut Unread, mistakes: &mut Vec<D
         }
         return capture.map(|capture| TaskEntry::Operation(Box::new(capture)));
     }
+    let table = with_for_each(table, mistakes);
     let mut fields = Fields::new(table, place, mistakes);
     let op = fields.entry("op");
     let notify = fields.names("notify");
@@ -254,6 +255,29 @@ fn entry(table: Table, place: &Origin, unread: &mut Unread, mistakes: &mut Vec<D
             None
         }
     }
+}
+
+/// Reports a list under the word of another tool for `for_each`, and reads it as that: what uses its items has no mistake of its own.
+fn with_for_each(mut table: Table, mistakes: &mut Vec<Diagnostic>) -> Table {
+    const OWN: &str = "for_each";
+    let Some(definition) = table.get("op").and_then(|op| find(op.value.as_str()?)) else {
+        return table;
+    };
+    let is_foreign = |key: &str| !definition.keys().contains(&key) && habits::is_answered(key, OWN);
+    let mut foreign = table
+        .iter()
+        .filter(|(key, entry)| is_foreign(key) && matches!(entry.value.kind, Kind::List(_)));
+    if let Some((key, entry)) = foreign.next().filter(|_| !table.contains_key(OWN)) {
+        let (key, entry) = (key.clone(), entry.clone());
+        mistakes.push(
+            Diagnostic::new(format!("unknown parameter `{key}` of `{}`", definition.name))
+                .at_maybe(entry.key.as_ref(), "no such parameter")
+                .hint(format!("did you mean `{OWN}`?")),
+        );
+        table.shift_remove(&key);
+        table.insert(OWN.to_owned(), entry);
+    }
+    table
 }
 
 fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option<TaskUse> {

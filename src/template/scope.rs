@@ -337,6 +337,9 @@ impl Bindings {
             Some((_, last)) if written != Some(&path) => last,
             _ => &path,
         };
+        if path == "item" {
+            return mistake.hint("add `for_each = …`, or remove `item`");
+        }
         mistake.hint(
             name_suggestion(name, known.iter().map(String::as_str)).unwrap_or_else(|| {
                 format!("set `{path}` in `group_data/` or for the host, or test it with `{path} is defined`")

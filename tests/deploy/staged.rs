@@ -226,7 +226,8 @@ fn what_only_later_changes_show_is_validated_at_apply() {
     project.write("tasks/test/files.toml", &file);
     let ran = project.homelab(DRY_RUN).expect(3);
     assert!(
-        ran.stderr.contains("`nginx` is not on the host, so it cannot validate"),
+        ran.stderr.contains("`nginx` is not on the host, so it cannot validate")
+            && ran.stderr.contains("| validate = ["),
         "{}",
         ran.stderr
     );

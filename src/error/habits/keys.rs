@@ -126,6 +126,7 @@ pub(super) const KEYS: &[(&str, Answer)] = &[
         If("image", "write it in `image`, such as `\"caddy:2.10\"`"),
     ),
     ("job", Its("cron_name", "command")),
+    ("authorized_keys key keys", Own("public_keys")),
     ("weekday", Own("day_of_week")),
     ("day", Own("day_of_month")),
     ("hostnames hosts", Its("address", "names")),

@@ -236,7 +236,9 @@ pub(super) const NAMES: &[(&str, Answer)] = &[
     ),
     (
         "lookup query",
-        Do("write the value in `group_data/`, pass it with `--data`, or include a file of `templates/`"),
+        Do(
+            "write `env('NAME')` for a variable of your environment; write other values in `group_data/`, or include a file of `templates/`",
+        ),
     ),
     ("omit", Do("write the operation twice, each with its own `when`")),
     ("secret secrets sops vault", SECRET),

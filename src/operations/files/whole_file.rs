@@ -283,7 +283,12 @@ fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> Result<
 fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &Inode) -> Result<Outcome, Stop> {
     let InodeKind::File { digest: old_digest } = &inode.kind else {
         let label = format!("this is {} on the host", inode.describe());
-        return Err(context.refuse(wish.path_argument, format!("`{path}` is not a file"), label));
+        let mistake = context.mistake(wish.path_argument, format!("`{path}` is not a file"), label);
+        let hint = match inode.kind {
+            InodeKind::Directory => format!("write the name of the file too: `{}/NAME`", path.trim_end_matches('/')),
+            _ => "choose another path, or remove what is there first".to_owned(),
+        };
+        return Err(Stop::Refused(Box::new(mistake.hint(hint))));
     };
     let old = Attributes {
         owner: inode.owner.clone(),

@@ -106,6 +106,11 @@ impl Condition<'_> {
                 } else {
                     self.to_run.map_or_else(|| to_run(script, &why), str::to_owned)
                 };
+                let why = if ends_early(script, &why) {
+                    "the shell misses the end of what it begins".to_owned()
+                } else {
+                    why
+                };
                 Err(context
                     .refuse(argument, format!("`{argument}` cannot run"), why)
                     .hint(hint))
@@ -188,14 +193,32 @@ impl Condition<'_> {
 
 /// What to do about a condition of which the shell said `why`.
 fn to_run(script: &str, why: &str) -> String {
+    if ends_early(script, why) {
+        return "end it: `fi` after `if`, `done` after `while` and `for`, `esac` after `case`, and a second quote"
+            .to_owned();
+    }
     let is_missing = |program: &&str| why.starts_with(&format!("{program}: "));
     match script.split_whitespace().find(is_missing) {
+        Some(path) if why.ends_with("Permission denied") => {
+            format!("it is no program that can be run; `test -e {path}` looks whether it is there")
+        }
         Some("[[") => "conditions run in `sh`: write `[ … ]`, or `bash -c '…'`".to_owned(),
         Some(program) => {
             format!("correct it; if `{program}` may be missing, write `command -v {program} >/dev/null && …` before it")
         }
         None => "correct it: the commands of a condition run in `sh`".to_owned(),
     }
+}
+
+/// Whether a shell read on beyond the end of `script`, into what is around it.
+fn ends_early(script: &str, why: &str) -> bool {
+    let around = ['}', ')']
+        .iter()
+        .any(|sign| !script.contains(*sign) && why.contains(&format!("\"{sign}\" unexpected")));
+    let lower = why.to_lowercase();
+    around
+        || lower.contains("syntax error") && lower.contains("end of file")
+        || lower.contains("unterminated quoted string")
 }
 
 /// The user that commands run as, unless it is root.

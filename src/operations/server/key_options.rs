@@ -211,7 +211,15 @@ fn wrong_value(option: &str, value: &str) -> Option<Mistake> {
 /// A date, and perhaps a time and `Z` for UTC.
 fn is_time(value: &str) -> bool {
     let digits = value.strip_suffix(['Z', 'z']).unwrap_or(value);
-    matches!(digits.len(), 8 | 12 | 14) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    if !matches!(digits.len(), 8 | 12 | 14) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    let part = |from: usize, to: usize| digits.get(from..to).map_or(Some(0), |part| part.parse::<i8>().ok());
+    let year = digits[..4].parse::<i16>().ok();
+    let date = year.zip(part(4, 6)).zip(part(6, 8));
+    let time = part(8, 10).zip(part(10, 12)).zip(part(12, 14));
+    date.is_some_and(|((year, month), day)| jiff::civil::Date::new(year, month, day).is_ok())
+        && time.is_some_and(|((hour, minute), second)| jiff::civil::Time::new(hour, minute, second, 0).is_ok())
 }
 
 /// What is wrong with a network in `from`; other words are patterns of names and addresses.
@@ -337,6 +345,16 @@ mod tests {
             (
                 "expiry-time=\"2030-12-31\"",
                 "`2030-12-31` is not a valid value of `expiry-time` in `options`",
+                "it must be a date such as `20301231`, or one with a time: `203012312359`",
+            ),
+            (
+                "expiry-time=\"20301301\"",
+                "`20301301` is not a valid value of `expiry-time` in `options`",
+                "it must be a date such as `20301231`, or one with a time: `203012312359`",
+            ),
+            (
+                "expiry-time=\"203012312460\"",
+                "`203012312460` is not a valid value of `expiry-time` in `options`",
                 "it must be a date such as `20301231`, or one with a time: `203012312359`",
             ),
             (

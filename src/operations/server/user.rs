@@ -274,10 +274,9 @@ impl User {
                 Ok(GroupFact::Present(_)) => {}
                 Ok(GroupFact::Absent) => {
                     let title = format!("unknown group `{group}`");
-                    let mistake =
-                        context.mistake(argument, title, "not on the host, and no earlier operation creates it");
+                    let label = "not on the host, and no earlier operation creates it";
                     let hint = format!("create it first: `op = \"server.group\"`, `group = \"{group}\"`");
-                    return Err(Stop::Refused(Box::new(mistake.hint(hint))));
+                    return Err(context.refuse_item(argument, group, title, label).hint(hint));
                 }
                 Err((operation, _)) if after.contains(&operation) => {}
                 Err((operation, _)) => after.push(operation),

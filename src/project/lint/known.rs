@@ -27,6 +27,7 @@ pub(super) struct Vocabulary<'a> {
     data: Vec<&'a Table>,
     hosts: BTreeSet<&'a str>,
     stacks: BTreeSet<&'a str>,
+    captures: BTreeSet<&'a str>,
 }
 
 /// A name that exists on no host.
@@ -50,6 +51,12 @@ impl<'a> Vocabulary<'a> {
                 .map(String::as_str)
                 .collect(),
             stacks: project.catalogue.keys().map(String::as_str).collect(),
+            captures: project
+                .tasks
+                .values()
+                .flat_map(|task| task.operations())
+                .filter_map(|operation| operation.arguments.get("capture")?.value.as_str())
+                .collect(),
         }
     }
 
@@ -85,6 +92,14 @@ impl<'a> Vocabulary<'a> {
                 known: self.stacks.iter().copied().collect(),
             }),
             [first, ..] if RESERVED.contains(first) || FUNCTIONS.contains(first) => None,
+            [first, ..] if self.captures.contains(first) && self.data.iter().all(|data| !data.contains_key(*first)) => {
+                Some(Unknown {
+                    name: prefix(name, 1),
+                    label: "a captured value has another name",
+                    otherwise: format!("did you mean `captured.{first}`?"),
+                    known: Vec::new(),
+                })
+            }
             all => self.unknown_data(name, all),
         }
     }

@@ -107,7 +107,7 @@ fn check_given_table(given: &Table, above: &str, data: &[&Table], used: &BTreeSe
             let known: BTreeSet<&str> = known.chain(siblings).filter(|name| !RESERVED.contains(name)).collect();
             let otherwise = "`homelab inventory show HOST` lists the data of a host";
             return Err(Diagnostic::new(format!("`--data {path}` is not used"))
-                .hint(suggestion(key, known).unwrap_or_else(|| otherwise.to_owned())));
+                .hint(whole_suggestion(key, above, &known).unwrap_or_else(|| otherwise.to_owned())));
         }
         let tables: Vec<&Table> = set.iter().filter_map(|value| value.as_table()).collect();
         // What is not a table yet becomes one, or is used by a name that is not known before.
@@ -119,6 +119,18 @@ fn check_given_table(given: &Table, above: &str, data: &[&Table], used: &BTreeSe
         }
     }
     Ok(())
+}
+
+/// The names beside `key` of the table `above`, as they are written in `--data`.
+fn whole_suggestion(key: &str, above: &str, known: &BTreeSet<&str>) -> Option<String> {
+    if above.is_empty() {
+        return suggestion(key, known.iter().copied());
+    }
+    let whole: Vec<String> = known.iter().map(|name| format!("{above}.{name}")).collect();
+    match closest(key, known.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{above}.{near}`?")),
+        None => suggestion(&format!("{above}.{key}"), whole.iter().map(String::as_str)),
+    }
 }
 
 /// Settings of a stack whose name is close to one of its defaults.

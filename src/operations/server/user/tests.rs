@@ -229,7 +229,7 @@ fn refusals_name_what_is_wrong() {
         )
     };
     let group = refused("user = 'ann'\ngroups = ['docker']");
-    assert_eq!(group.to_string(), "t.toml:2:10: unknown group `docker`");
+    assert_eq!(group.to_string(), "t.toml:2:11: unknown group `docker`");
     assert!(group.hint.is_some_and(|hint| hint.contains("server.group")));
     assert_eq!(
         refused("user = 'ann'\nuid = 7").to_string(),
