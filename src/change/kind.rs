@@ -18,6 +18,12 @@ pub enum ResourceKind {
     /// A command that the user wrote.
     Command,
     Directory,
+    /// The cache of the Docker engine's builder.
+    #[strum(serialize = "docker build cache")]
+    DockerBuildCache,
+    /// A container of the Docker engine.
+    #[strum(serialize = "docker container")]
+    DockerContainer,
     /// An image of the Docker engine.
     #[strum(serialize = "docker image")]
     DockerImage,

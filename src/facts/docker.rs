@@ -1,6 +1,8 @@
 //! The Docker engine of a host, and what it has: networks, volumes, images and containers.
 
+mod offered;
 mod reference;
+mod usage;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +12,11 @@ use super::kind::{DependsOn, Key, Subject};
 use super::system::OperatingSystem;
 use crate::value::Known;
 
+pub use offered::{Drivers, DriversKey, SubnetsKey};
 pub use reference::Reference;
+pub use usage::{
+    BuildCache, BuildCacheKey, HeldImage, HeldNetwork, HeldVolume, StopsKey, Usage, UsageKey, UsingContainer,
+};
 
 /// How the host's own `docker` is called: whatever the user's variables say, it talks to the engine of this host.
 pub const DOCKER: &str = "DOCKER_HOST= DOCKER_CONTEXT=default docker";

@@ -1,5 +1,7 @@
 //! An example of every key and every fact: each is stored and read without loss.
 
+mod usage;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -480,6 +482,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(answer_examples())
         .chain(kernel_examples())
         .chain(docker_examples())
+        .chain(usage::examples())
         .chain(checks().map(|check| {
             let facts = vec![
                 Fact::Check(CheckFact::Holds),
@@ -698,6 +701,7 @@ fn every_key_and_every_fact_is_stored_without_loss() {
         FactScope::Key(FactKey::System),
         FactScope::MayComeWithPackages,
         FactScope::Containers,
+        FactScope::Docker,
         FactScope::Everything,
         owned,
     ] {

@@ -89,6 +89,16 @@ macro_rules! every_kind {
             DockerEndpoints(network: String) => super::docker::EndpointsKey<'a>, Vec<super::docker::Endpoint>;
             /// A container of the Docker engine, or the first of a service: `PROJECT/SERVICE`.
             DockerContainer(name: String) => super::docker::ContainerKey<'a>, #[serde(with = "presence")] Option<super::docker::Container>;
+            /// All that the Docker engine has.
+            DockerUsage => super::docker::UsageKey, super::docker::Usage;
+            /// The cache of the Docker engine's builder.
+            DockerBuildCache => super::docker::BuildCacheKey, super::docker::BuildCache;
+            /// The addresses of the networks of the Docker engine.
+            DockerSubnets => super::docker::SubnetsKey, std::collections::BTreeMap<String, Vec<String>>;
+            /// The drivers of the Docker engine.
+            DockerDrivers => super::docker::DriversKey, super::docker::Drivers;
+            /// The containers that end with the Docker engine.
+            DockerStops => super::docker::StopsKey, Vec<String>;
             /// The locales that programs can use.
             Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
             /// The key that opened this connection.
@@ -249,8 +259,8 @@ impl FactKey {
         }
     }
 
-    /// Whether what containers do is a part of it.
-    pub(super) fn is_about_containers(&self) -> bool {
+    /// Whether it is about what the Docker engine has, of which what containers do is a part.
+    pub fn is_about_containers(&self) -> bool {
         matches!(
             self,
             Self::DockerNetwork(_)
@@ -258,6 +268,19 @@ impl FactKey {
                 | Self::DockerImage(_)
                 | Self::DockerEndpoints(_)
                 | Self::DockerContainer(_)
+                | Self::DockerUsage
+                | Self::DockerBuildCache
+                | Self::DockerStops
+                | Self::DockerSubnets
+                | Self::DockerDrivers
+        )
+    }
+
+    /// Whether it is about more of what the Docker engine has than one thing.
+    pub(super) fn is_about_all_of_docker(&self) -> bool {
+        matches!(
+            self,
+            Self::DockerUsage | Self::DockerBuildCache | Self::DockerSubnets | Self::DockerDrivers
         )
     }
 

@@ -116,7 +116,12 @@ impl Overlay {
             | FactKey::DockerVolume(_)
             | FactKey::DockerImage(_)
             | FactKey::DockerEndpoints(_)
-            | FactKey::DockerContainer(_) => view.after_earlier_engine(key, known),
+            | FactKey::DockerContainer(_)
+            | FactKey::DockerUsage
+            | FactKey::DockerBuildCache
+            | FactKey::DockerStops
+            | FactKey::DockerSubnets
+            | FactKey::DockerDrivers => view.after_earlier_engine(key, known),
             key => match key.folder() {
                 Some(top) => view.after_entries_change(top, known),
                 None => known,
@@ -138,6 +143,23 @@ impl Overlay {
         let may_change = |entry: &&Entry| entry.effect.may_change_containers();
         let own = view.own.entries(usize::MAX).iter().rfind(may_change);
         let entry = own.or_else(|| view.log.entries(view.seen).iter().rfind(may_change))?;
+        Some(entry.operation.clone())
+    }
+
+    /// The latest operation that may change what the Docker engine has, since the fact `key` was set or read.
+    pub fn docker_change(&self, key: &FactKey) -> Option<OperationId> {
+        if self.as_now {
+            return None;
+        }
+        let view = self.view();
+        let mut entries = view
+            .log
+            .entries(view.seen)
+            .iter()
+            .chain(view.own.entries(usize::MAX))
+            .rev();
+        let counts = |entry: &&Entry| entry.effect.sets(key) || entry.effect.may_change_docker();
+        let entry = entries.find(counts).filter(|entry| !entry.effect.sets(key))?;
         Some(entry.operation.clone())
     }
 

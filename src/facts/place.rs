@@ -96,3 +96,21 @@ impl Room {
         length.div_ceil(self.block.max(1)).saturating_mul(self.block)
     }
 }
+
+/// A readable size with three digits.
+pub fn bytes(count: i128) -> String {
+    const STEP: i128 = 1024;
+    let mut unit = 1;
+    for name in ["bytes", "KiB", "MiB", "GiB"] {
+        if count < STEP * unit || name == "GiB" {
+            let tenths = count * 10 / unit;
+            return if unit == 1 || tenths >= 1000 {
+                format!("{} {name}", count / unit)
+            } else {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            };
+        }
+        unit *= STEP;
+    }
+    format!("{count} bytes")
+}

@@ -71,6 +71,8 @@ pub enum FactScope {
     Accounts,
     /// Which containers there are and run, whatever files change. Reviews show them as they are now, and refuse nothing for it.
     Containers,
+    /// All that the Docker engine has.
+    Docker,
     /// Everything.
     Everything,
 }
@@ -102,6 +104,7 @@ impl FactScope {
             Self::Units => matches!(key.subject(), Subject::Unit(_)),
             Self::Accounts => key.subject() == Subject::Accounts,
             Self::Containers => false,
+            Self::Docker => key.is_about_containers(),
             Self::Everything => true,
         }
     }
@@ -206,11 +209,26 @@ impl Effect {
         }
     }
 
+    /// Whether it sets `key`.
+    pub(super) fn sets(&self, key: &FactKey) -> bool {
+        matches!(self, Self::Set(set, _) if set == key)
+    }
+
+    /// Whether what the Docker engine has may change with it.
+    pub(super) fn may_change_docker(&self) -> bool {
+        let is_own = match self {
+            Self::Set(key, _) | Self::Forget(FactScope::Key(key), _) => key.is_about_containers(),
+            Self::Forget(scope, _) => *scope == FactScope::Docker,
+        };
+        is_own || self.may_change_containers()
+    }
+
     /// Whether it makes what was read under `key` out of date.
     fn affects(&self, key: &FactKey, facts: &Facts) -> bool {
         match (key.depends_on(), self) {
             (DependsOn::Anything | DependsOn::Others, _) => true,
             _ if self.may_change_containers() && key.is_about_containers() => true,
+            _ if self.may_change_docker() && key.is_about_all_of_docker() => true,
             (DependsOn::Packages, Self::Set(set, _)) if set.subject() == Subject::Packages => true,
             (_, Self::Set(set, _))
                 if facts

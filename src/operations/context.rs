@@ -61,6 +61,7 @@ pub struct PlanContext<'a> {
     awaited: RefCell<Vec<OperationId>>,
     is_amid_changes: bool,
     has_stand_ins: bool,
+    named: Arc<BTreeSet<FactKey>>,
 }
 
 impl<'a> PlanContext<'a> {
@@ -92,6 +93,7 @@ impl<'a> PlanContext<'a> {
             awaited: RefCell::default(),
             is_amid_changes: false,
             has_stand_ins: false,
+            named: Arc::default(),
         }
     }
 
@@ -100,6 +102,18 @@ impl<'a> PlanContext<'a> {
     pub fn with_stand_ins(mut self) -> Self {
         self.has_stand_ins = true;
         self
+    }
+
+    /// The same where operations so far name this of what the Docker engine has.
+    #[must_use]
+    pub fn naming(mut self, named: Arc<BTreeSet<FactKey>>) -> Self {
+        self.named = named;
+        self
+    }
+
+    /// Whether an operation so far names this of what the Docker engine has, whether it changes it or not.
+    pub(super) fn is_named(&self, key: &FactKey) -> bool {
+        self.named.contains(key)
     }
 
     /// Whether something stands in for values that are known only later, so that no text is what it will be.
@@ -373,6 +387,7 @@ impl<'a> PlanContext<'a> {
             notices: RefCell::default(),
             awaited: self.awaited.clone(),
             owed: self.owed.clone(),
+            named: Arc::clone(&self.named),
             ..*self
         };
         let found = then(&scratch);
@@ -458,6 +473,11 @@ impl<'a> PlanContext<'a> {
     /// The latest earlier operation that may start or remove containers, if there is one.
     pub fn containers_change(&self) -> Option<OperationId> {
         self.overlay.borrow().containers_change()
+    }
+
+    /// The latest earlier operation that may change what the Docker engine has, since `key` was read or set.
+    pub fn docker_change(&self, key: &FactKey) -> Option<OperationId> {
+        self.overlay.borrow().docker_change(key)
     }
 
     /// The earlier operation that fetches the package lists, if there is one.

@@ -20,6 +20,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<docker::exec::Exec>(),
     Definition::of::<docker::image::Image>(),
     Definition::of::<docker::network::Network>(),
+    Definition::of::<docker::prune::Prune>(),
     Definition::of::<docker::volume::Volume>(),
     Definition::of::<files::block::Block>(),
     Definition::of::<files::copy::Copy>(),

@@ -79,6 +79,7 @@ fn plan_stages<'a>(
                 assume,
                 is_next_run: false,
                 is_read_back: false,
+                named: Arc::default(),
             })
         })
         .collect();
@@ -145,6 +146,7 @@ pub fn plan_alone(
         assume: Assume::Nothing,
         is_next_run: false,
         is_read_back: true,
+        named: Arc::default(),
     });
     planner.begin(&mut build);
     let mut planners = [planner];

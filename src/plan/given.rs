@@ -1,6 +1,7 @@
 //! The input for planning one host, and the record of missing facts and mistakes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::expand::Assume;
 use super::visible::Asked;
@@ -28,6 +29,8 @@ pub(super) struct Given<'a> {
     pub(super) is_next_run: bool,
     /// Whether an operation that has just run is planned again.
     pub(super) is_read_back: bool,
+    /// What the operations so far name of what the Docker engine has, whether they change it or not.
+    pub(super) named: Arc<BTreeSet<FactKey>>,
 }
 
 /// The facts that templates used.

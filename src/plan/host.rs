@@ -125,6 +125,7 @@ impl<'a> HostPlanner<'a> {
         let asks_services = bound.asks_services();
         let capture = bound.captures().map(str::to_owned);
         let owed = bound.handler.clone().filter(|_| bound.trigger == Trigger::Owed);
+        self.given.named = Arc::clone(self.walk.named());
         let due = self.due(&bound);
         let notifiers = match &due {
             Due::IfChanged(notifiers) => notifiers.clone(),

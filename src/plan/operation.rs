@@ -1,6 +1,7 @@
 //! Plans one bound operation over the facts that earlier operations leave.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::as_now::{AsNow, Open, as_things_are, waits_for_others};
 use super::bind::{Bound, BoundOperation, Ready};
@@ -440,6 +441,7 @@ fn context<'a>(overlay: Overlay, ready: &'a Ready, origin: &'a Origin, given: &'
         &ready.run_as,
     )
     .amid_changes(given.is_amid_changes())
+    .naming(Arc::clone(&given.named))
 }
 
 /// Where the parameters are written.

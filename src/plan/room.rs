@@ -7,7 +7,7 @@ use crate::change::{Action, Claim, Outcome, ResourceChange, ResourceKind, Step};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::Effect;
 use crate::facts::path::parent;
-use crate::facts::place::{DiskLocation, Room};
+use crate::facts::place::{DiskLocation, Room, bytes};
 use crate::facts::{Fact, FactKey, Facts};
 
 /// The most files that an error names.
@@ -202,24 +202,6 @@ impl<'a> Account<'a> {
             mount = self.mount
         )))
     }
-}
-
-/// A readable size with three digits.
-fn bytes(count: i128) -> String {
-    const STEP: i128 = 1024;
-    let mut unit = 1;
-    for name in ["bytes", "KiB", "MiB", "GiB"] {
-        if count < STEP * unit || name == "GiB" {
-            let tenths = count * 10 / unit;
-            return if unit == 1 || tenths >= 1000 {
-                format!("{} {name}", count / unit)
-            } else {
-                format!("{}.{} {name}", tenths / 10, tenths % 10)
-            };
-        }
-        unit *= STEP;
-    }
-    format!("{count} bytes")
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::trigger::Due;
 use super::visible::VisibleFacts;
 use super::{Build, PlannedOperation, Trigger};
 use crate::error::{Diagnostic, Origin};
+use crate::facts::FactKey;
 use crate::facts::overlay::{OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::operations::RunAs;
@@ -43,6 +44,8 @@ pub(super) struct Walk<'a> {
     /// The handlers that had a turn before their time.
     early: BTreeSet<String>,
     captures: Captures,
+    /// What the operations so far name of what the Docker engine has.
+    named: Arc<BTreeSet<FactKey>>,
     /// What `when` skipped so far.
     pub(super) skipped: Vec<Skipped>,
     /// The stage, and whether it is the last one of the host.
@@ -116,6 +119,7 @@ impl<'a> Walk<'a> {
             owed: OwedHandlers::default(),
             early: BTreeSet::new(),
             captures: Captures::of(selection),
+            named: Arc::default(),
             skipped: Vec::new(),
             stage: (0, false),
         }
@@ -148,11 +152,14 @@ impl<'a> Walk<'a> {
                 Ahead::Flush(task, position) => Ok(self.flush(task, &position, given.selection)),
                 Ahead::Owed(turn) => self.bind_owed(&turn, given, place, build),
                 Ahead::Handler(turn) => self.bind_handler(&turn, given, place, build),
-                Ahead::Found(found) => match self.check_name(&found) {
-                    Ok(()) if given.is_done(&found.id) => Ok(Vec::new()),
-                    Ok(()) => return Some(*found),
-                    Err(mistake) => Err(mistake),
-                },
+                Ahead::Found(found) => {
+                    self.note_named(&found);
+                    match self.check_name(&found) {
+                        Ok(()) if given.is_done(&found.id) => Ok(Vec::new()),
+                        Ok(()) => return Some(*found),
+                        Err(mistake) => Err(mistake),
+                    }
+                }
             };
             match reached {
                 Ok(reached) => self.ahead.extend(reached.into_iter().rev()),
@@ -170,6 +177,24 @@ impl<'a> Walk<'a> {
             }
         }
         None
+    }
+
+    /// What the operations so far name of what the Docker engine has, whether they have run already or not.
+    pub(super) fn named(&self) -> &Arc<BTreeSet<FactKey>> {
+        &self.named
+    }
+
+    fn note_named(&mut self, found: &BoundOperation) {
+        let Bound::Ready(ready) = &found.bound else { return };
+        let mut named = ready
+            .operation
+            .needs()
+            .into_iter()
+            .filter(FactKey::is_about_containers)
+            .peekable();
+        if named.peek().is_some() {
+            Arc::make_mut(&mut self.named).extend(named);
+        }
     }
 
     /// Notes that nothing in `task` is looked at. `is_open` if it is not known what becomes of it.

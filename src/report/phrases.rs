@@ -447,6 +447,7 @@ pub(super) fn scope(scope: &FactScope) -> String {
         FactScope::NewKernelParameters => "new kernel parameters".to_owned(),
         FactScope::Accounts => "any user or group".to_owned(),
         FactScope::Containers => "containers".to_owned(),
+        FactScope::Docker => "anything in Docker".to_owned(),
         FactScope::Everything => "anything".to_owned(),
     }
 }

@@ -207,7 +207,7 @@ fn nothing(family: &str) -> Json {
         "check" => json!("nothing answers"),
         "docker_engine" => json!("running"),
         "docker_network" => json!([]),
-        "listing" | "entries" => json!({}),
+        "listing" | "entries" | "docker_usage" | "docker_build_cache" => json!({}),
         _ => json!("absent"),
     }
 }

@@ -188,8 +188,8 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     // Containers and repositories.
     (
         "compose. container. podman. docker.compose docker.container docker.login docker.plugin \
-         docker.prune docker.stack compose container docker docker_compose docker_compose_v2 docker_container \
-         docker_login docker_prune docker_stack podman podman_container",
+         docker.stack compose container docker docker_compose docker_compose_v2 docker_container \
+         docker_stack podman podman_container",
         Do(
             "not in this version: put `compose.yaml` in place with `files.template`, and run `docker compose up -d --wait` with `server.shell` when it changes",
         ),
@@ -197,6 +197,7 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("docker_image", Own("docker.image")),
     ("docker_container_exec", Own("docker.exec")),
     ("docker_network", Own("docker.network")),
+    ("docker_prune", Own("docker.prune")),
     ("docker_volume", Own("docker.volume")),
     (
         "git.config git_config",

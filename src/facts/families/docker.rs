@@ -2,6 +2,8 @@
 //!
 //! An engine that systemd would start at the first question is not asked: a review starts nothing.
 
+mod usage;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,8 +11,9 @@ use serde::Deserialize;
 
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::docker::{
-    self, ContainerKey, DATA_ROOT, DOCKER, Endpoint, EndpointsKey, Engine, EngineKey, Image, ImageKey, Network,
-    NetworkKey, Reference, SETTINGS, STATE, Subnet, Volume, VolumeKey,
+    self, BuildCacheKey, ContainerKey, DATA_ROOT, DOCKER, Drivers, DriversKey, Endpoint, EndpointsKey, Engine,
+    EngineKey, Image, ImageKey, Network, NetworkKey, Reference, SETTINGS, STATE, StopsKey, Subnet, SubnetsKey,
+    UsageKey, Volume, VolumeKey,
 };
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
@@ -20,13 +23,17 @@ use crate::value::Known;
 /// How long one command may take, in seconds.
 const LONGEST: u64 = 20;
 
+/// How long measuring a volume may take, in seconds.
+const MEASURED: u64 = 10;
+
 static DOCKER_FAMILY: Family = Family {
     subject: "what Docker has",
     probe,
-    // Six commands at the most, and two for each network that is created again.
+    // Six commands at the most, two for each network that is created again, and those for all that there is.
     allowance: |keys| {
         let endpoints = keys.iter().filter_map(EndpointsKey::of).count();
-        Duration::from_secs(LONGEST) * u32::try_from(6 + 2 * endpoints).unwrap_or(u32::MAX)
+        let of_all = if keys.contains(&FactKey::DockerUsage) { 20 } else { 0 };
+        Duration::from_secs(LONGEST) * u32::try_from(7 + 2 * endpoints + of_all).unwrap_or(u32::MAX)
     },
     parse,
 };
@@ -52,6 +59,31 @@ impl<'a> Readable<'a> for VolumeKey<'a> {
 }
 
 impl<'a> Readable<'a> for ImageKey<'a> {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl Readable<'_> for UsageKey {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl Readable<'_> for BuildCacheKey {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl Readable<'_> for StopsKey {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl Readable<'_> for SubnetsKey {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl Readable<'_> for DriversKey {
     const FAMILY: &'static Family = &DOCKER_FAMILY;
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
@@ -91,6 +123,23 @@ fn probe(keys: &[FactKey]) -> String {
     } else {
         ""
     };
+    let usage = if keys.contains(&FactKey::DockerUsage) {
+        usage::probe()
+    } else {
+        String::new()
+    };
+    let cache = if keys.contains(&FactKey::DockerBuildCache) {
+        usage::BUILD_CACHE
+    } else {
+        ""
+    };
+    let asked = [
+        (FactKey::DockerStops, LIVE),
+        (FactKey::DockerSubnets, SUBNETS),
+        (FactKey::DockerDrivers, DRIVERS),
+    ];
+    let asked = asked.into_iter().filter(|(key, _)| keys.contains(key));
+    let others: String = asked.map(|(_, text)| text).collect();
     format!(
         "(\n\
          PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\n\
@@ -113,7 +162,7 @@ fn probe(keys: &[FactKey]) -> String {
          124:*) echo engine denied \"$(why $s)\"; exit;;\n\
          *) [ -n \"$e\" ] || none; echo engine stopped \"$(why $s \"$a\")\"; exit;;\n\
          esac\n\
-         {images}{networks}{volumes}{endpoints}\
+         {images}{networks}{volumes}{endpoints}{usage}{cache}{others}\
          echo end\n\
          )",
         container = OF_CONTAINER.join("\t"),
@@ -125,6 +174,19 @@ fn probe(keys: &[FactKey]) -> String {
 const IMAGES: &str = "a=$(d image ls --no-trunc --digests --format \"image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}\"); s=$?\n\
     [ $s = 0 ] || { echo failed \"$(why $s \"$a\")\"; exit; }\n\
     printf \"%s\\n\" \"$a\"\n";
+
+/// Prints whether containers go on while the engine does not run.
+const LIVE: &str = "d info --format \"live {{.LiveRestoreEnabled}}\"\n";
+
+/// Prints which addresses each network has.
+const SUBNETS: &str = "a=$(d network ls --quiet --no-trunc); s=$?\n\
+    [ $s = 0 ] || { echo failed \"$(why $s \"$a\")\"; exit; }\n\
+    a=$(d network inspect --format \"range [{{json .Name}},{{json .IPAM.Config}}]\" $a); s=$?\n\
+    [ $s = 0 ] || { echo failed \"$(why $s \"$a\")\"; exit; }\n\
+    printf \"%s\\n\" \"$a\"\n";
+
+/// Prints which drivers the engine has for networks and for volumes.
+const DRIVERS: &str = "d info --format \"drivers [{{json .Plugins.Network}},{{json .Plugins.Volume}}]\"\n";
 
 /// Prints everything of this kind that has one of `names`. A name may be one of several, so it is looked for in the list.
 fn listed(kind: &str, names: &[&str]) -> String {
@@ -217,6 +279,9 @@ struct InspectedSubnet {
     auxiliary_addresses: Option<BTreeMap<String, String>>,
 }
 
+/// Labels. Older engines say `null` for none.
+type InspectedLabels = Option<BTreeMap<String, String>>;
+
 /// A volume as `docker volume inspect` prints it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -288,6 +353,11 @@ struct Said {
     networks: Vec<InspectedNetwork>,
     volumes: Vec<InspectedVolume>,
     endpoints: Vec<InspectedEndpoints>,
+    all: usage::Reading,
+    /// Whether containers go on while the engine does not run.
+    is_live: bool,
+    ranges: BTreeMap<String, Vec<String>>,
+    drivers: Drivers,
     failed: Option<String>,
 }
 
@@ -318,9 +388,24 @@ impl Said {
                 "endpoint" => said
                     .endpoints
                     .push(serde_json::from_str(rest).map_err(|error| unreadable(&error))?),
+                "range" => said.range(serde_json::from_str(rest).map_err(|error| unreadable(&error))?),
+                "drivers" => {
+                    let drivers: (Option<Vec<String>>, Option<Vec<String>>) =
+                        serde_json::from_str(rest).map_err(|error| unreadable(&error))?;
+                    said.drivers = Drivers {
+                        networks: drivers.0.unwrap_or_default(),
+                        volumes: drivers.1.unwrap_or_default(),
+                    };
+                }
+                "live" => said.is_live = rest == "true",
                 "failed" => said.failed = Some(rest.to_owned()),
-                // A warning of the command.
-                _ => {}
+                // Anything else is a warning of the command.
+                word => said
+                    .all
+                    .line(word, rest)
+                    .transpose()
+                    .map(drop)
+                    .map_err(|error| unreadable(&error))?,
             }
         }
         Ok(said)
@@ -425,6 +510,17 @@ impl Said {
         }))
     }
 
+    fn range(&mut self, (name, subnets): (String, Option<Vec<InspectedSubnet>>)) {
+        let subnets = subnets.into_iter().flatten().filter_map(|one| one.subnet);
+        self.ranges.entry(name).or_default().extend(subnets);
+    }
+
+    /// The containers that end with the engine.
+    fn stops(&self) -> Fact {
+        let runs = |container: &&Container| matches!(container.state.as_str(), "running" | "paused" | "restarting");
+        Fact::DockerStops(if self.is_live { Vec::new() } else { self.using(runs) })
+    }
+
     fn using(&self, uses: impl Fn(&&Container) -> bool) -> Vec<String> {
         let mut names: Vec<String> = self
             .containers
@@ -482,6 +578,11 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
             (FactKey::DockerVolume(name), ..) => said.volume(name),
             (FactKey::DockerImage(name), ..) => said.image(name),
             (FactKey::DockerContainer(name), ..) => said.container(name),
+            (FactKey::DockerStops, ..) => said.stops(),
+            (FactKey::DockerSubnets, ..) => Fact::DockerSubnets(said.ranges.clone()),
+            (FactKey::DockerDrivers, ..) => Fact::DockerDrivers(said.drivers.clone()),
+            (FactKey::DockerUsage, ..) => Fact::DockerUsage(said.all.usage.clone()),
+            (FactKey::DockerBuildCache, ..) => Fact::DockerBuildCache(said.all.cache.clone()),
             _ => return Err(UnreadableAnswer::new(format!("Docker is not asked for {key}"))),
         };
         Ok((key.clone(), fact))

@@ -5,5 +5,6 @@ mod engine;
 pub(super) mod exec;
 pub(super) mod image;
 pub(super) mod network;
+pub(super) mod prune;
 mod resource;
 pub(super) mod volume;

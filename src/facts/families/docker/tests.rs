@@ -206,6 +206,84 @@ fn a_container_is_found_by_name_and_by_its_service() {
     assert_eq!(facts[3].1, Fact::DockerContainer(None));
 }
 
+#[test]
+fn all_that_the_engine_has_is_read_with_its_age() {
+    let anonymous = "8d501ea5b775610784c9866c4652b8e70a74fe96cddb7b4bebeaddd60e44497d";
+    let answer = format!(
+        r#"engine running
+now 1796004800
+user ["/web","running","2026-11-30T02:00:00.15Z","0001-01-01T00:00:00Z","sha256:2222",{{}},[],{{"lan":{{"IPAMConfig":null}}}}]
+user ["/shop-job-1","exited","2026-11-29T22:27:22.1Z","2026-11-30T02:11:30.6Z","sha256:1111",{{"com.docker.compose.service":"job","com.docker.compose.oneoff":"False"}},[{{"Type":"bind","Source":"/srv"}},{{"Type":"volume","Name":"{anonymous}"}}],{{"bridge":null}}]
+own ["/shop-job-1",4096]
+held ["sha256:1111",["a:1"],["a@sha256:9a0b"],"2020-01-01T00:00:00Z",{{"LastTagTime":"2026-11-30T02:13:19Z"}},131350600]
+held ["sha256:2222",[],null,"0001-01-01T00:00:00Z",{{"LastTagTime":"0001-01-01T00:00:00Z"}},1]
+link ["lan","6ff4","2026-11-30T02:13:10.2Z","local"]
+link ["overlay","6ff5","2026-11-30T02:13:10.2Z","swarm"]
+store ["{anonymous}","2026-11-30T02:13:20Z","local",null]
+store ["media","2026-11-30T02:13:20Z","local",{{}}]
+filled {anonymous} 12
+cache {{"Active":"1","Reclaimable":"1.2GB","Size":"2GB","TotalCount":"4","Type":"Build Cache"}}
+cache {{"Active":"1","Reclaimable":"3GB","Size":"2GB","TotalCount":"9","Type":"Images"}}
+end
+"#
+    );
+    let keys = [FactKey::DockerUsage, FactKey::DockerBuildCache];
+    let facts = parse(&keys, 0, answer.as_bytes()).expect("readable");
+    let usage = docker::Usage {
+        containers: vec![
+            docker::UsingContainer {
+                name: "web".to_owned(),
+                is_running: true,
+                age: 800,
+                image: "sha256:2222".to_owned(),
+                networks: vec!["lan".to_owned()],
+                ..docker::UsingContainer::default()
+            },
+            docker::UsingContainer {
+                name: "shop-job-1".to_owned(),
+                is_service: true,
+                age: 110,
+                size: Some(4096),
+                image: "sha256:1111".to_owned(),
+                networks: vec!["bridge".to_owned()],
+                volumes: vec![anonymous.to_owned()],
+                ..docker::UsingContainer::default()
+            },
+        ],
+        images: vec![
+            docker::HeldImage {
+                id: "sha256:1111".to_owned(),
+                tags: vec!["a:1".to_owned()],
+                digests: vec!["a@sha256:9a0b".to_owned()],
+                age: 1,
+                size: 131_350_600,
+            },
+            docker::HeldImage {
+                id: "sha256:2222".to_owned(),
+                age: 63_931_601_600,
+                size: 1,
+                ..docker::HeldImage::default()
+            },
+        ],
+        networks: vec![docker::HeldNetwork {
+            name: "lan".to_owned(),
+            id: "6ff4".to_owned(),
+            age: 10,
+        }],
+        volumes: vec![docker::HeldVolume {
+            name: anonymous.to_owned(),
+            age: 0,
+            size: Some(12_288),
+        }],
+    };
+    assert_eq!(facts[0].1, Fact::DockerUsage(usage));
+    let cache = docker::BuildCache {
+        entries: 3,
+        size: "1.2GB".to_owned(),
+    };
+    assert_eq!(facts[1].1, Fact::DockerBuildCache(cache));
+}
+
 /// Runs the probe with a `docker` of these lines of shell.
 fn asked(keys: &[FactKey], docker: Option<&str>, dockerd: bool) -> Vec<Fact> {
     use std::os::unix::fs::PermissionsExt as _;
