@@ -18,6 +18,7 @@ mod conditions;
 mod convergence;
 mod cuts;
 mod docker;
+mod docker_engine;
 mod documentation;
 mod ends;
 mod examples;

@@ -1,7 +1,7 @@
 //! Whether there is an engine that can be asked.
 
-use crate::change::Stop;
-use crate::facts::docker::{DATA_ROOT, Engine, EngineKey, SETTINGS, data_root, state_file};
+use crate::change::{NotKnown, Stop};
+use crate::facts::docker::{DATA_ROOT, Engine, EngineKey, SETTINGS, StopsKey, data_root, state_file};
 use crate::facts::path::ContentFact;
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
@@ -9,7 +9,7 @@ use crate::operations::PlanContext;
 /// Whether an engine runs at this place of the plan. There is none if nothing has to be there.
 ///
 /// Errors: it is not known, or none runs although something has to be there.
-pub(super) fn runs(context: &PlanContext<'_>, argument: &str, is_needed: bool) -> Result<bool, Stop> {
+pub(in crate::operations) fn runs(context: &PlanContext<'_>, argument: &str, is_needed: bool) -> Result<bool, Stop> {
     let engine = context.get(EngineKey)?;
     ask_for_state(context);
     let refuse = |title: &str, label: &str| context.refuse(argument, title, label);
@@ -25,6 +25,22 @@ pub(super) fn runs(context: &PlanContext<'_>, argument: &str, is_needed: bool) -
             let stop = if why.is_empty() { stop } else { stop.because(why) };
             Err(stop.hint("start it first: `op = \"systemd.service\"`, `service = \"docker\"`, `state = \"started\"`"))
         }
+    }
+}
+
+/// The containers that end when this unit is stopped or restarted. What is not known counts as none.
+///
+/// Errors: they were not read yet.
+pub(in crate::operations) fn stopped_with(context: &PlanContext<'_>, unit: &str) -> Result<Vec<String>, Stop> {
+    if !["docker.service", "docker.socket"].contains(&unit) {
+        return Ok(Vec::new());
+    }
+    match context.get(StopsKey) {
+        Err(Stop::NotKnown {
+            cause: NotKnown::Since(..) | NotKnown::Denied(_),
+            ..
+        }) => Ok(Vec::new()),
+        found => found,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::owed::was_started_since;
 use crate::facts::unit::{Reload, ReloadKey, UnitFact, UnitKey, UnitState};
+use crate::operations::docker::engine::stopped_with;
 use crate::operations::{PlanContext, Role};
 use crate::quote::quote;
 
@@ -71,7 +72,13 @@ pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<
                 .refuse("state", title, "its unit file has no `ExecReload=`")
                 .hint("write `state = \"restarted\"`, or add `ExecReload=` to the unit file"))
         }
-        Ok(UnitFact::Present(state)) => Ok(Outcome::Change(vec![change(unit, &state, verb, context.owes_start())])),
+        Ok(UnitFact::Present(state)) => {
+            let mut change = change(unit, &state, verb, context.owes_start());
+            if change.risk == Risk::Restart {
+                note_stopped(&mut change, &stopped_with(context, unit)?);
+            }
+            Ok(Outcome::Change(vec![change]))
+        }
         Ok(UnitFact::Absent) if is_forgotten(context, unit) => Ok(Outcome::Unchanged),
         Ok(UnitFact::Absent) => {
             let mistake = context.mistake("service", format!("unknown unit `{unit}`"), "no such unit on the host");
@@ -152,6 +159,19 @@ fn can_reload(context: &PlanContext<'_>, unit: &str, state: &UnitState) -> Resul
             }) => Ok(true),
             found => found,
         },
+    }
+}
+
+/// Says which containers end with the unit.
+fn note_stopped(change: &mut ResourceChange, containers: &[String]) {
+    let Some(active) = change.after.as_mut().and_then(|after| after.get_mut("active")) else {
+        return;
+    };
+    if let (Attribute::Known(value), false) = (&*active, containers.is_empty()) {
+        *active = Attribute::Noted {
+            value: value.clone(),
+            note: format!("stops containers {}", containers.join(", ")),
+        };
     }
 }
 
