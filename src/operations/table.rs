@@ -19,6 +19,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<crontab::crontab::Crontab>(),
     Definition::of::<docker::exec::Exec>(),
     Definition::of::<docker::image::Image>(),
+    Definition::of::<docker::login::Login>(),
     Definition::of::<docker::network::Network>(),
     Definition::of::<docker::prune::Prune>(),
     Definition::of::<docker::volume::Volume>(),

@@ -92,6 +92,7 @@ fn make_ready(host: &Host<'_>) {
          for copy in $(seq {COPIES}); do mkdir /srv/lab-mount-$copy /srv/lab-archive-$copy && touch /srv/lab-old-$copy && tar -cf /srv/lab-$copy.tar -C /etc hostname && git init -q -b main /srv/lab-source-$copy && git -C /srv/lab-source-$copy -c user.name=lab -c user.email=lab@lab commit -q --allow-empty -m lab && echo 'color = red' >/etc/lab-$copy.ini || exit; done && \
          mkdir -p -m 0700 /root/.ssh && \
          echo 'PerSourcePenaltyExemptList 127.0.0.0/8' >/etc/ssh/sshd_config.d/00-keyscan.conf && systemctl reload ssh && \
+         mkdir -m 0700 /root/.docker && (umask 077; echo '{{\"auths\":{{\"lab.example\":{{\"auth\":\"bGFiOmxhYg==\"}}}}}}' >/root/.docker/config.json) && \
          docker run -d --name lab-box busybox:1.37 sleep infinity",
     ));
 }

@@ -187,7 +187,7 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("tmpfiles", Own("systemd.tmpfiles")),
     // Containers and repositories.
     (
-        "compose. container. podman. docker.compose docker.container docker.login docker.plugin \
+        "compose. container. podman. docker.compose docker.container docker.plugin \
          docker.stack compose container docker docker_compose docker_compose_v2 docker_container \
          docker_stack podman podman_container",
         Do(
@@ -196,6 +196,7 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ),
     ("docker_image", Own("docker.image")),
     ("docker_container_exec", Own("docker.exec")),
+    ("docker_login", Own("docker.login")),
     ("docker_network", Own("docker.network")),
     ("docker_prune", Own("docker.prune")),
     ("docker_volume", Own("docker.volume")),

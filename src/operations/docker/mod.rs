@@ -4,6 +4,7 @@ mod command;
 pub(super) mod engine;
 pub(super) mod exec;
 pub(super) mod image;
+pub(super) mod login;
 pub(super) mod network;
 pub(super) mod prune;
 mod resource;
