@@ -18,6 +18,7 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::docker::engine;
 use super::docker::exec::Place;
 use super::files::parameters::{Mode, check_owners, check_path, octal, path_and_ancestors};
 use super::files::whole_file::{FileWish, IfExists, WishedContent, check_parent, plan_file};
@@ -26,8 +27,8 @@ use super::parameters::Span;
 use super::request::{JsonValue, check_url, headers, unchecked};
 use super::{Define, Operation, PlanContext};
 use crate::change::{
-    Action, Attribute, Before, Command, Expect, Outcome, Ownership, ResourceChange, ResourceId, ResourceKind, Step,
-    Stop,
+    Action, Attribute, Before, Command, Expect, NotKnown, Outcome, Ownership, ResourceChange, ResourceId, ResourceKind,
+    Step, Stop,
 };
 use crate::content::{Content, Input};
 use crate::facts::http::{Headers, Request};
@@ -43,6 +44,10 @@ const LATER: &str = "the capture makes it";
 const SHELL: &str = "server.shell";
 const REQUEST: &str = "http.resource";
 const EXEC: &str = "docker.exec";
+/// Shell text that ends if Docker could not start the program of the container, with the exit code `$1`. Docker says why where the program
+/// would print, and trying again does not help.
+const STARTED: &str =
+    "started() { case $1 in 126|127) ! grep -a '^OCI runtime exec failed' ./value >&2 || exit \"$1\";; esac; }\n";
 /// The operations that make a value.
 pub const MAKES_VALUES: [&str; 3] = [SHELL, REQUEST, EXEC];
 
@@ -164,6 +169,7 @@ impl Operation for Capture {
                 .hint("add `[operation.create]`, or create the file first"));
         };
         check_parent(context, "file", &self.file)?;
+        create.check_container(context)?;
         Ok(Outcome::Change(vec![self.change(context, create)?]))
     }
 }
@@ -241,7 +247,7 @@ impl Capture {
                 Effect::Forget(FactScope::Key(FactKey::Content(self.file.clone())), LATER.to_owned()),
             ])
             .collect();
-        let script = self.script(&make, create.within.is_some(), &format!("{owner}:{group}"), mode);
+        let script = self.script(create, &make, &format!("{owner}:{group}"), mode);
         let mut command = if create.op == REQUEST {
             // A shell reads it from standard input: it has the values of the headers.
             let input = Input::secret(script.into_bytes(), context.digests());
@@ -267,12 +273,14 @@ impl Capture {
 
     /// The file gets its place only when it is whole. Until then it is in a new folder that only this user can enter: others may own
     /// the one around it. From there, `..` is that one, whatever is renamed.
-    fn script(&self, make: &str, tries_again: bool, owner: &str, mode: u32) -> String {
-        let again = if tries_again {
-            "until make; do sleep 2; done"
-        } else {
-            "make || exit"
+    fn script(&self, create: &Create, make: &str, owner: &str, mode: u32) -> String {
+        let again = match (create.within.is_some(), create.op.as_str()) {
+            (true, EXEC) => "until make; do started $?; sleep 2; done",
+            (true, _) => "until make; do sleep 2; done",
+            (false, EXEC) => "make || { s=$?; started $s; exit $s; }",
+            (false, _) => "make || exit",
         };
+        let started = if create.op == EXEC { STARTED } else { "" };
         format!(
             "umask 077\n\
              from=$PWD\n\
@@ -280,7 +288,7 @@ impl Capture {
              trap 'cd -- \"$folder\" && rm -rf -- \"$new\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
              cd -P -- \"$new\" && [ \"$(pwd -P)\" = \"${{folder%/}}/${{new#./}}\" ] && [ -O . ] || {{ echo 'its folder has changed'; exit 1; }}\n\
              make() {{ ( cd -- \"$from\"\n{make}) </dev/null >./value; }}\n\
-             {again}\n\
+             {started}{again}\n\
              [ -s ./value ] || {{ echo 'the command printed nothing'; exit 1; }}\n\
              chown -- {owner} ./value && chmod -- {mode:05o} ./value && sync -- ./value && ln -T -- ./value ../{name}",
             folder = quote(parent(&self.file)),
@@ -343,6 +351,23 @@ impl Create {
             None => Err(context
                 .refuse_entry("create", "command", "missing `command` in `create`", "nothing to run")
                 .hint("write `command = [\"PROGRAM\", \"ARGUMENT\"]`")),
+        }
+    }
+
+    /// Refuses a container that does not run. One that an earlier operation may start is waited for in its turn.
+    fn check_container(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        if self.op != EXEC {
+            return Ok(());
+        }
+        let refuse = |argument: &str, title, label| context.refuse_entry("create", argument, title, label);
+        let runs = engine::runs(context, "create", true).map(drop);
+        let found = runs.and_then(|()| self.place().check_runs(context, refuse));
+        match found {
+            Err(Stop::NotKnown {
+                cause: NotKnown::Since(..),
+                ..
+            }) => Ok(()),
+            found => found,
         }
     }
 

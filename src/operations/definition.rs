@@ -222,13 +222,17 @@ impl Definition {
             None => format!("a secret cannot be used here in `{}`", self.name),
         };
         let usual = match self.runs {
-            RunsCommands::Own | RunsCommands::Contained if self.keys().contains(&"input") => {
+            RunsCommands::Contained => {
+                "other users of the host can see it: pass it in `input`, or set `env = { NAME = … }` and let a shell of the container \
+                 read it: `[\"sh\", \"-c\", \"… \\\"$NAME\\\"\"]`"
+            }
+            RunsCommands::Own if self.keys().contains(&"input") => {
                 "other users of the host can see it: set `env = { NAME = … }` and write `\"$NAME\"`, or pass it in `input`"
             }
-            RunsCommands::Own | RunsCommands::Contained if self.keys().contains(&"headers") => {
+            RunsCommands::Own if self.keys().contains(&"headers") => {
                 "other users of the host can see it: pass it in `headers`, such as `{ Authorization = \"Bearer …\" }`"
             }
-            RunsCommands::Own | RunsCommands::Contained => {
+            RunsCommands::Own => {
                 "other users of the host can see it: set `env = { NAME = … }`, and read `\"$NAME\"` in the script"
             }
             RunsCommands::TriesOwn => {

@@ -63,6 +63,24 @@ fn a_container_with_a_fixed_address_has_it_in_a_network_that_is_created_again() 
 }
 
 #[test]
+fn what_takes_too_long_in_a_container_ends_there_too() {
+    let project = project(
+        "[[operation]]\nop = 'docker.exec'\ncontainer = 'box'\nalways = true\nwithin = '2s'\n\
+         command = ['sh', '-c', 'trap \"\" TERM; sleep 987; sleep 988']\n",
+    );
+    let host = project.up("dev", "box");
+    host.inside("docker run -d --name box busybox:1.37 sleep infinity");
+    let failed = project.homelab(&["deploy", "dev", "site", "--yes"]).expect(1);
+    let told = format!("{}{}", failed.stdout, failed.stderr);
+    assert!(!told.contains("may still run"), "{told}");
+    let left = host.inside("docker top box; docker inspect -f '{{.State.Running}}' box");
+    assert!(
+        !left.contains("sleep 98") && left.contains("sleep infinity\ntrue"),
+        "{left}"
+    );
+}
+
+#[test]
 fn a_volume_keeps_its_data_if_its_driver_refuses_the_new_one() {
     let project =
         project("[[operation]]\nop = 'docker.volume'\nvolume = 'media'\nopts = { nonsense = 'x' }\nrecreate = true\n");

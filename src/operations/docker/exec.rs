@@ -64,7 +64,7 @@ pub(in crate::operations) struct Exec {
     /// Paths of the host that the command may change, through what is mounted into the container.
     #[serde(default)]
     touches: Vec<String>,
-    /// How long `docker exec` may take before it is killed. What it started in the container goes on.
+    /// How long it may take before it is killed, with what it started in the container.
     #[serde(default = "default_within")]
     within: Span,
 }
@@ -108,7 +108,8 @@ impl Operation for Exec {
         engine::runs(context, "command", true)?;
         // The container of a handler may be created by what notifies it.
         if context.role() == Role::Operation {
-            self.place().check_runs(context)?;
+            self.place()
+                .check_runs(context, |argument, title, label| context.refuse(argument, title, label))?;
         }
         let conditions = self.conditions();
         Ok(if conditions.condition(self.always).is_due(context)? {
@@ -230,7 +231,7 @@ impl Exec {
             .collect();
         let script = self
             .place()
-            .run(&context.environment(), self.input.is_some(), &self.command);
+            .run_marked(&context.environment(), self.input.is_some(), &self.command);
         let command = Command {
             timeout: self.within.0,
             env_is_apart: true,
@@ -241,6 +242,22 @@ impl Exec {
         change
     }
 }
+
+/// Shell text that marks what is started in the container by a variable, and ends it if this shell is ended: Docker does not. The host
+/// sees these processes as its own.
+const MARK: &str = "read -r mark </proc/sys/kernel/random/uuid; mark=HOMELAB_EXEC=$mark\n\
+    end() {\n\
+    found=\n\
+    for signal in TERM KILL; do\n\
+    for process in $(grep -lzxF -e \"$mark\" /proc/[0-9]*/environ 2>/dev/null); do\n\
+    process=${process%/environ}; kill -$signal \"${process#/proc/}\" 2>/dev/null && found=1\n\
+    done\n\
+    [ -z \"$found\" ] || sleep 1\n\
+    done\n\
+    [ -n \"$found\" ] || echo 'what it started may still run in the container' >&2\n\
+    exit 124\n\
+    }\n\
+    trap end HUP INT TERM\n";
 
 /// Refuses variables that reach the container only through the `docker` command, which would take them for its own.
 fn check_env(context: &PlanContext<'_>) -> Result<(), Stop> {
@@ -329,8 +346,12 @@ impl Place<'_> {
         }
     }
 
-    /// Refuses a container that does not run although nothing before it starts it.
-    fn check_runs(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+    /// Refuses a container that does not run although nothing before it starts it. `refuse` points at a parameter.
+    pub(in crate::operations) fn check_runs(
+        &self,
+        context: &PlanContext<'_>,
+        refuse: impl FnOnce(&str, String, String) -> Stop,
+    ) -> Result<(), Stop> {
         let key = self.key().unwrap_or_default();
         let found = context.get(ContainerKey(&key))?;
         if found.as_ref().is_some_and(|container| container.state == RUNS) {
@@ -342,10 +363,15 @@ impl Place<'_> {
             None => (format!("there is no {what}"), "not on the host".to_owned()),
             Some(container) => (format!("{what} does not run"), format!("it is {}", container.state)),
         };
-        let refusal = context
-            .refuse(self.argument(), title, label)
-            .hint("start it first, in an earlier operation");
+        let refusal = refuse(self.argument(), title, label).hint("start it first, in an earlier operation");
         Err(unless_they_change(context, key, refusal))
+    }
+
+    /// The same as [`Self::run`], which ends what it started in the container if it is ended itself.
+    fn run_marked(&self, environment: &Environment, reads_input: bool, command: &[String]) -> String {
+        let run = self.text(environment, reads_input, command, true);
+        // The shell of a command in the background would have no input.
+        format!("{MARK}exec 5<&0\n{{ exec <&5 5<&-\n{run}\n}} &\nwait $!")
     }
 
     /// Shell text that runs a command in the container, with these variables of the shell.
@@ -355,10 +381,15 @@ impl Place<'_> {
         reads_input: bool,
         command: &[String],
     ) -> String {
+        self.text(environment, reads_input, command, false)
+    }
+
+    fn text(&self, environment: &Environment, reads_input: bool, command: &[String], is_marked: bool) -> String {
         let mut docker = Docker::new(&["exec"])
             .flag("--interactive", reads_input)
             .option("--user", self.user)
-            .option("--workdir", self.workdir);
+            .option("--workdir", self.workdir)
+            .flag("--env \"$mark\"", is_marked);
         // Their values are not on the command line, which every user of the host can read, and not variables of the `docker` command,
         // but for those of several lines, which no file can have.
         let (mut file, mut assigned) = (String::new(), String::new());
