@@ -14,6 +14,7 @@ use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, width};
 use crate::apply::{HostEnd, OperationResult, ResourceEnd};
 use crate::change::{Action, CheckState, Risk};
+use crate::facts::FactKey;
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::plan::Totals;
 
@@ -405,9 +406,10 @@ pub(super) fn may_change(touches: &[FactScope]) -> Phrase {
     Phrase::words("may change ").value(scopes.join(", "))
 }
 
-/// The descriptions of scopes, but for containers: any command may start some.
+/// The descriptions of scopes, but for containers: any command may start some. Addresses come with the network that has them.
 pub(super) fn named_scopes(touches: &[FactScope]) -> impl Iterator<Item = String> {
-    let named = touches.iter().filter(|one| **one != FactScope::Containers);
+    let is_implied = |one: &&FactScope| matches!(one, FactScope::Containers | FactScope::Key(FactKey::DockerSubnets));
+    let named = touches.iter().filter(move |one| !is_implied(one));
     named.map(scope)
 }
 

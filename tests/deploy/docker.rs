@@ -15,12 +15,12 @@ fn project(task: &str) -> Project {
 #[test]
 fn a_network_that_cannot_be_created_again_comes_back_with_its_containers() {
     let project = project(
-        "[[operation]]\nop = 'docker.network'\nnetwork = 'lan'\nsubnet = '10.62.0.0/24'\nlabels = { of = 'us' }\nrecreate = true\n",
+        "[[operation]]\nop = 'docker.network'\nnetwork = 'lan'\nsubnet = '10.62.0.0/24'\nlabels = { of = 'us' }\nopts = { 'com.docker.network.bridge.name' = 'taken0' }\nrecreate = true\n",
     );
     let host = project.up("dev", "box");
     host.inside(
         "docker network create --subnet 10.61.0.0/24 --opt com.docker.network.driver.mtu=1400 lan && \
-         docker network create --subnet 10.62.0.0/24 taken && \
+         docker network create --opt com.docker.network.bridge.name=taken0 taken && \
          docker run -d --name runs --network lan --network-alias db --ip 10.61.0.9 busybox:1.37 sleep infinity && \
          docker create --name stands --network lan --network-alias web busybox:1.37 true",
     );
@@ -31,14 +31,14 @@ fn a_network_that_cannot_be_created_again_comes_back_with_its_containers() {
     assert!(before.contains("10.61.0.9 db"), "{before}");
     let failed = project.homelab(&["deploy", "dev", "site", "--yes"]).expect(1);
     let told = format!("{}{}", failed.stdout, failed.stderr);
-    assert!(told.contains("Pool overlaps with other one"), "{told}");
+    assert!(told.contains("same bridge name"), "{told}");
     assert_eq!(host.inside(state), before);
 
     // Where nothing is in its way, the new one has them too.
     host.inside("docker network rm taken");
     project.homelab(&["deploy", "dev", "site", "--yes"]).expect(0);
     let after = host.inside(state);
-    let expected = "10.62.0.0/24 map[com.docker.network.driver.mtu:1400] map[of:us]\n/runs true 10.62.0.2 db\n/stands false  web\nfinds itself";
+    let expected = "10.62.0.0/24 map[com.docker.network.bridge.name:taken0 com.docker.network.driver.mtu:1400] map[of:us]\n/runs true 10.62.0.2 db\n/stands false  web\nfinds itself";
     assert_eq!(after.trim_end(), expected);
 }
 

@@ -116,7 +116,7 @@ impl<'a> Answers<'a> {
     /// The facts of a host without given facts.
     fn usual(&self, family: &str, name: &str) -> Option<Json> {
         match family {
-            "system" | "metadata" => Some(json!({})),
+            "system" | "metadata" | "docker_subnets" | "docker_drivers" => Some(json!({})),
             "path" => self.usual_path(name),
             "group" => self.usual_group(name),
             "content" => self.content_of(name),

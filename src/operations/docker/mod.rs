@@ -6,6 +6,7 @@ pub(super) mod exec;
 pub(super) mod image;
 pub(super) mod login;
 pub(super) mod network;
+mod offered;
 pub(super) mod prune;
 mod resource;
 pub(super) mod volume;

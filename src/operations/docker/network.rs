@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::command::Docker;
 use super::engine;
+use super::offered::{DriverOf, check_driver, check_overlap, note_subnet};
 use super::resource::{
     Pairs, check_labels, check_name, check_pairs, differences, merged, named, show_pairs, tell_hidden,
     unless_they_change,
@@ -88,7 +89,7 @@ impl Operation for Network {
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        vec![FactScope::Key(self.key())]
+        [self.key(), FactKey::DockerSubnets].map(FactScope::Key).to_vec()
     }
 
     fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
@@ -138,7 +139,12 @@ impl Operation for Network {
         };
         match (&found[..], self.present) {
             ([], false) => Ok(Outcome::Unchanged),
-            ([], true) => Ok(Outcome::Change(vec![self.create(Before::Absent)])),
+            ([], true) => {
+                self.check_offered(context)?;
+                let mut change = self.create(Before::Absent);
+                note_subnet(context, &self.network, self.subnet.as_ref(), &mut change);
+                Ok(Outcome::Change(vec![change]))
+            }
             ([one], false) => self.remove(context, one),
             ([one], true) => self.update(context, one),
             (several, _) => Err(self.ambiguous(context, several)),
@@ -197,6 +203,16 @@ impl Network {
             Some((name, address)) => Err(context
                 .refuse_entry("aux_addresses", name, outside(address), "must be in `subnet`")
                 .hint(format!("write an address of `{whole}`"))),
+        }
+    }
+
+    /// Refuses what the engine would refuse.
+    fn check_offered(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let driver = self.driver.as_deref();
+        driver.map_or(Ok(()), |driver| check_driver(context, DriverOf::Networks, driver))?;
+        match &self.subnet {
+            Some(subnet) if driver != Some("overlay") => check_overlap(context, &self.network, subnet),
+            _ => Ok(()),
         }
     }
 
@@ -335,6 +351,7 @@ impl Network {
         if !self.recreate {
             return Err(self.refuse_recreation(context, found, &differences(&before, &after)));
         }
+        self.check_offered(context)?;
         let endpoints = if found.containers.is_empty() {
             Vec::new()
         } else {
@@ -356,6 +373,7 @@ impl Network {
             Risk::Restart
         };
         change.steps = self.step("create", self.recreation(found, &wished, &dropped));
+        note_subnet(context, &self.network, self.subnet.as_ref(), &mut change);
         Ok(Outcome::Change(vec![change]))
     }
 

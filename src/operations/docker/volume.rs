@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::command::Docker;
 use super::engine;
+use super::offered::{DriverOf, check_driver};
 use super::resource::{
     Pairs, check_labels, check_name, check_pairs, differences, merged, named, show_pairs, tell_hidden,
     unless_they_change,
@@ -92,7 +93,10 @@ impl Operation for Volume {
         }
         match (since(context.get(VolumeKey(&self.volume)))?, self.present) {
             (Ok(None), false) => Ok(Outcome::Unchanged),
-            (Ok(None), true) => Ok(Outcome::Change(vec![self.create(Before::Absent)])),
+            (Ok(None), true) => {
+                self.check_driver(context)?;
+                Ok(Outcome::Change(vec![self.create(Before::Absent)]))
+            }
             (Ok(Some(found)), false) => self.remove(context, &found),
             (Ok(Some(found)), true) => self.update(context, &found),
             (Err((operation, why)), true) => Ok(Outcome::Ensure {
@@ -146,6 +150,12 @@ impl Volume {
         change
     }
 
+    /// Refuses a driver that the engine does not have.
+    fn check_driver(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let driver = self.driver.as_deref();
+        driver.map_or(Ok(()), |driver| check_driver(context, DriverOf::Volumes, driver))
+    }
+
     fn check_unused(&self, context: &PlanContext<'_>, found: &docker::Volume, hint: &str) -> Result<(), Stop> {
         if found.containers.is_empty() {
             return Ok(());
@@ -191,6 +201,7 @@ impl Volume {
                 data(found)
             )));
         }
+        self.check_driver(context)?;
         after.insert("data", Attribute::known(data(found)));
         let mut change = self.change(Action::Update, Before::Present(before), Some(&wished));
         change.after = Some(after);
