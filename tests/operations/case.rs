@@ -61,13 +61,20 @@ pub(crate) enum ProjectFile {
         image: String,
         text: String,
     },
+    /// An archive of several such images: their names, and the texts of their files.
+    Images {
+        images: BTreeMap<String, String>,
+    },
 }
 
 impl ProjectFile {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Text(text) => text.clone().into_bytes(),
-            Self::Image { image, text } => docker_image::archive(image, text),
+            Self::Image { image, text } => docker_image::archive([(image.as_str(), text.as_str())]),
+            Self::Images { images } => {
+                docker_image::archive(images.iter().map(|(image, text)| (image.as_str(), text.as_str())))
+            }
             Self::Deb { deb } => deb::package(&format!("{deb}Maintainer: nobody\nDescription: for tests\n")),
         }
     }
