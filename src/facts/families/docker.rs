@@ -23,9 +23,6 @@ use crate::value::Known;
 /// How long one command may take, in seconds.
 const LONGEST: u64 = 20;
 
-/// How long measuring a volume may take, in seconds.
-const MEASURED: u64 = 10;
-
 static DOCKER_FAMILY: Family = Family {
     subject: "what Docker has",
     probe,
@@ -278,9 +275,6 @@ struct InspectedSubnet {
     ip_range: Option<String>,
     auxiliary_addresses: Option<BTreeMap<String, String>>,
 }
-
-/// Labels. Older engines say `null` for none.
-type InspectedLabels = Option<BTreeMap<String, String>>;
 
 /// A volume as `docker volume inspect` prints it.
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! Whether there is an engine that can be asked.
 
-use crate::change::{NotKnown, Stop};
-use crate::facts::docker::{DATA_ROOT, Engine, EngineKey, SETTINGS, StopsKey, data_root, state_file};
+use crate::change::Stop;
+use crate::facts::docker::{DATA_ROOT, Engine, EngineKey, SETTINGS, data_root, state_file};
 use crate::facts::path::ContentFact;
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
@@ -25,22 +25,6 @@ pub(in crate::operations) fn runs(context: &PlanContext<'_>, argument: &str, is_
             let stop = if why.is_empty() { stop } else { stop.because(why) };
             Err(stop.hint("start it first: `op = \"systemd.service\"`, `service = \"docker\"`, `state = \"started\"`"))
         }
-    }
-}
-
-/// The containers that end when this unit is stopped or restarted. What is not known counts as none.
-///
-/// Errors: they were not read yet.
-pub(in crate::operations) fn stopped_with(context: &PlanContext<'_>, unit: &str) -> Result<Vec<String>, Stop> {
-    if !["docker.service", "docker.socket"].contains(&unit) {
-        return Ok(Vec::new());
-    }
-    match context.get(StopsKey) {
-        Err(Stop::NotKnown {
-            cause: NotKnown::Since(..) | NotKnown::Denied(_),
-            ..
-        }) => Ok(Vec::new()),
-        found => found,
     }
 }
 

@@ -8,11 +8,11 @@ use super::script::{Again, Text, again as again_unit, again_after};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, Risk, Step, Stop, has_stopped,
 };
+use crate::facts::docker::StopsKey;
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::owed::was_started_since;
 use crate::facts::unit::{Reload, ReloadKey, UnitFact, UnitKey, UnitState};
-use crate::operations::docker::engine::stopped_with;
 use crate::operations::{PlanContext, Role};
 use crate::quote::quote;
 
@@ -159,6 +159,22 @@ fn can_reload(context: &PlanContext<'_>, unit: &str, state: &UnitState) -> Resul
             }) => Ok(true),
             found => found,
         },
+    }
+}
+
+/// The containers that end when this unit is stopped or restarted. What is not known counts as none.
+///
+/// Errors: they were not read yet.
+fn stopped_with(context: &PlanContext<'_>, unit: &str) -> Result<Vec<String>, Stop> {
+    if !["docker.service", "docker.socket"].contains(&unit) {
+        return Ok(Vec::new());
+    }
+    match context.get(StopsKey) {
+        Err(Stop::NotKnown {
+            cause: NotKnown::Since(..) | NotKnown::Denied(_),
+            ..
+        }) => Ok(Vec::new()),
+        found => found,
     }
 }
 

@@ -1,11 +1,18 @@
 //! Reads all that the engine has, for what removes things that nothing uses.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{InspectedLabels, MEASURED};
 use crate::facts::docker::{BuildCache, HeldImage, HeldNetwork, HeldVolume, Usage, UsingContainer};
+
+/// How long measuring a volume may take, in seconds.
+const MEASURED: u64 = 10;
+
+/// Labels. Older engines say `null` for none.
+type InspectedLabels = Option<BTreeMap<String, String>>;
 
 /// Shell text that prints all of it: `now` and the host's clock; then, each as a list in JSON, `user` for a container, `held` for an
 /// image, `link` for a network and `store` for a volume; `own` and `filled` have the bytes of what does not run or is not used.
