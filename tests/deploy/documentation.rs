@@ -178,6 +178,7 @@ fn the_example_of_each_operation_can_be_planned() {
         project.write(&format!("templates/etc/motd{index}"), "{{ host.name }}\n");
     }
     project.write("templates/scripts/setup.sh", "#!/bin/sh\ntrue\n");
+    project.write("group_data/all.toml", "registry_token = 't0ken'\n");
     project.write("templates/site/index.html", "<p>hello</p>\n");
     is_accepted(&project, "dev", "all");
 }
