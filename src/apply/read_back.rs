@@ -47,7 +47,7 @@ fn is_read_by_a_program(key: &FactKey) -> bool {
 pub(super) fn to_read_after(operation: &PlannedOperation, facts: &Facts) -> BTreeSet<FactKey> {
     let asked = operation.asked.iter().chain([&FactKey::System]);
     asked
-        .filter(|key| facts.get(key).is_none() && key.depends_on() != DependsOn::Packages)
+        .filter(|key| facts.get(key).is_none() && key.depends_on() != DependsOn::Packages && !key.is_about_plan())
         .cloned()
         .collect()
 }

@@ -328,7 +328,7 @@ impl<'a> Key<'a> for ContainerKey<'a> {
     }
 }
 
-fn is_about_engine(changed: Subject<'_>) -> bool {
+pub(super) fn is_about_engine(changed: Subject<'_>) -> bool {
     match changed {
         Subject::Packages => true,
         Subject::Unit(unit) => is_unit(unit),

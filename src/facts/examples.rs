@@ -1,5 +1,6 @@
 //! An example of every key and every fact: each is stored and read without loss.
 
+mod compose;
 mod usage;
 
 use std::collections::BTreeSet;
@@ -483,6 +484,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(kernel_examples())
         .chain(docker_examples())
         .chain(usage::examples())
+        .chain(compose::examples())
         .chain(checks().map(|check| {
             let facts = vec![
                 Fact::Check(CheckFact::Holds),

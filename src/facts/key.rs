@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::apt::Installation;
 use super::check::Check;
+use super::compose::ProjectFiles;
 use super::http::Question;
 use super::inquiry::Inquiry;
 use super::kind::{DependsOn, Key, Subject};
@@ -99,6 +100,10 @@ macro_rules! every_kind {
             DockerDrivers => super::docker::DriversKey, super::docker::Drivers;
             /// The containers that end with the Docker engine.
             DockerStops => super::docker::StopsKey, Vec<String>;
+            /// The containers of a compose project, and what they may use.
+            ComposeProject(name: String) => super::compose::ProjectKey<'a>, Box<super::compose::Project>;
+            /// What compose makes of the files of a project.
+            ComposeConfig(files: ProjectFiles) => super::compose::ConfigKey<'a>, super::compose::ConfigFact;
             /// The locales that programs can use.
             Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
             /// The key that opened this connection.
@@ -250,11 +255,26 @@ impl FactKey {
         }
     }
 
+    /// Whether it is about what a plan makes of the host: once that is done, nothing is to be learned from it.
+    pub fn is_about_plan(&self) -> bool {
+        matches!(self, Self::ComposeConfig(files) if !files.0.planned.is_empty())
+    }
+
+    /// The compose project that it is about.
+    pub(super) fn compose_project(&self) -> Option<&str> {
+        match self {
+            Self::ComposeConfig(files) => Some(&files.0.project),
+            _ => None,
+        }
+    }
+
     /// The folder whose content decides about it, besides its own changes.
     pub(super) fn folder(&self) -> Option<&str> {
         match self {
             Self::Entries(path) | Self::Listing(path) => Some(path),
             Self::Inquiry(inquiry) => inquiry.folder(),
+            // What is planned has the files of earlier operations too.
+            Self::ComposeConfig(files) if files.0.planned.is_empty() => Some(&files.0.directory),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ pub mod archive;
 pub mod calendar;
 pub mod check;
 mod collection;
+pub mod compose;
 pub mod deb;
 pub mod docker;
 pub mod download;

@@ -5,7 +5,7 @@ mod docker;
 mod log;
 mod sources;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use self::log::{Entry, Log};
@@ -14,7 +14,7 @@ use super::collection::Facts;
 use super::key::{Fact, FactKey};
 use super::kind::DependsOn;
 use super::package::PackageFact;
-use super::path::ContentFact;
+use super::path::{ContentFact, PathFact};
 
 pub use super::scope::{Effect, FactScope, OperationId};
 
@@ -27,6 +27,9 @@ pub enum Lookup {
     /// An earlier operation makes it unknown, for this reason.
     Since(OperationId, String),
 }
+
+/// Files that operations write, with what is in them, or remove (`None`), by path.
+pub type WrittenFiles = BTreeMap<String, Option<Vec<u8>>>;
 
 /// Facts, with the effects of the operations so far.
 ///
@@ -121,7 +124,8 @@ impl Overlay {
             | FactKey::DockerBuildCache
             | FactKey::DockerStops
             | FactKey::DockerSubnets
-            | FactKey::DockerDrivers => view.after_earlier_engine(key, known),
+            | FactKey::DockerDrivers
+            | FactKey::ComposeProject(_) => view.after_earlier_engine(key, known),
             key => match key.folder() {
                 Some(top) => view.after_entries_change(top, known),
                 None => known,
@@ -226,6 +230,29 @@ impl Overlay {
             }
         }
         view.facts.get(key).is_some_and(|fact| key.is_absent(fact))
+    }
+
+    /// The files below a directory that operations so far write (with what is in them, unless that is large) or remove, by path.
+    ///
+    /// Errors: one of them makes something there unknown, for this reason.
+    pub fn files_below(&self, top: &str) -> Result<WrittenFiles, (OperationId, String)> {
+        let view = self.view();
+        let mut files = BTreeMap::new();
+        let entries = view.log.entries(view.seen).iter().chain(view.own.entries(usize::MAX));
+        for entry in entries.filter(|entry| entry.effect.is_below(top)) {
+            match &entry.effect {
+                Effect::Set(FactKey::Content(path), Fact::Content(ContentFact::Bytes(bytes))) => {
+                    files.insert(path.clone(), Some(bytes.clone()));
+                }
+                Effect::Set(FactKey::Path(path), Fact::Path(PathFact::Absent)) => {
+                    files.insert(path.clone(), None);
+                }
+                Effect::Set(..) => {}
+                Effect::Forget(..) if self.as_now => {}
+                Effect::Forget(_, why) => return Err((entry.operation.clone(), why.clone())),
+            }
+        }
+        Ok(files)
     }
 
     /// Whether operations so far change apt's sources, and none fetches the package lists since.

@@ -82,10 +82,13 @@ impl FactScope {
     pub fn covers(&self, key: &FactKey) -> bool {
         match self {
             Self::Key(own) => {
-                // What it is about counts: headers may be known only later, and are not stored.
+                // What it is about counts: headers and planned texts may be known only later, and are not stored.
                 own == key
                     || own.path().is_some_and(|path| key.path() == Some(path))
                     || own.url().is_some_and(|url| key.url() == Some(url))
+                    || own
+                        .compose_project()
+                        .is_some_and(|name| key.compose_project() == Some(name))
             }
             Self::Tree(top) => key.path().is_some_and(|path| is_below(path, top)),
             Self::Packages => key.subject() == Subject::Packages,

@@ -207,7 +207,8 @@ fn nothing(family: &str) -> Json {
         "check" => json!("nothing answers"),
         "docker_engine" => json!("running"),
         "docker_network" => json!([]),
-        "listing" | "entries" | "docker_usage" | "docker_build_cache" => json!({}),
+        "compose_config" => json!("no_files"),
+        "compose_project" | "docker_build_cache" | "docker_usage" | "entries" | "listing" => json!({}),
         _ => json!("absent"),
     }
 }

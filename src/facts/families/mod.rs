@@ -4,6 +4,7 @@ mod account;
 mod apt;
 mod calendar;
 pub(super) mod check;
+mod compose;
 mod docker;
 mod entries;
 pub(super) mod http;

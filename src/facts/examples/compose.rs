@@ -1,0 +1,124 @@
+//! Examples of facts about compose projects.
+
+use super::super::compose::{
+    Config, ConfigFact, Container, ContainerState, Files, Health, Image, PlannedFile, Project, ProjectFiles,
+    ProjectNetwork, ProjectVolume, Record, RecordedService, Service,
+};
+use super::{Fact, FactKey, names, text};
+
+fn project() -> Project {
+    Project {
+        containers: vec![Container {
+            id: text("5912"),
+            name: text("web-app-1"),
+            service: text("app"),
+            number: 1,
+            hash: text("e84e"),
+            image: text("sha256:89fc"),
+            state: ContainerState::Running,
+            exit_code: 0,
+            started: text("2026-11-29T22:15:40.000139877Z"),
+            health: Some(Health::Healthy),
+            directory: text("/opt/stacks/web"),
+            networks: [(text("lan"), text("b399"))].into(),
+            volumes: [(text("/data"), text("web_data"))].into(),
+        }],
+        networks: [(text("lan"), names(&["b399"]))].into(),
+        images: vec![Image {
+            repository: text("caddy"),
+            tag: Some(text("2.10")),
+            digest: None,
+            id: text("sha256:89fc"),
+        }],
+        record: Some(Record {
+            services: [(
+                text("app"),
+                RecordedService {
+                    containers: names(&["5912"]),
+                    hash: text("e84e"),
+                    mounted: [(text("/opt/stacks/web/one.conf"), text("2c8b"))].into(),
+                },
+            )]
+            .into(),
+        }),
+    }
+}
+
+fn config() -> Config {
+    Config {
+        services: [(
+            text("app"),
+            Service {
+                hash: text("e84e"),
+                image: Some(text("caddy:2.10")),
+                is_built: false,
+                container_name: Some(text("caddy")),
+                restart: Some(text("unless-stopped")),
+                replicas: Some(2),
+                shares: names(&["vpn"]),
+                volumes_from: names(&["data"]),
+                depends_on: [(text("vpn"), true)].into(),
+                networks: names(&["default"]),
+                ports: vec![text("8080:80")],
+                mounted: names(&["/opt/stacks/web/one.conf"]),
+                volumes: [(text("/data"), text("data"))].into(),
+                has_health_check: true,
+            },
+        )]
+        .into(),
+        networks: [(
+            text("default"),
+            ProjectNetwork {
+                name: text("web_default"),
+                is_external: false,
+            },
+        )]
+        .into(),
+        volumes: [(
+            text("data"),
+            ProjectVolume {
+                name: text("web_data"),
+                is_external: false,
+                driver: Some(text("local")),
+                options: [(text("type"), text("74f8"))].into(),
+            },
+        )]
+        .into(),
+        disabled: names(&["debug"]),
+        has_unset_variables: true,
+    }
+}
+
+pub(super) fn examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
+    let files = Files {
+        project: text("web"),
+        directory: text("/opt/stacks/web"),
+        compose_files: vec![text("compose.yaml")],
+        profiles: vec![text("debug")],
+        planned: vec![PlannedFile {
+            path: text("/opt/stacks/web/compose.yaml"),
+            is_removed: false,
+            text: None,
+        }],
+    };
+    let read = [
+        ConfigFact::NoFiles,
+        ConfigFact::NoCompose,
+        ConfigFact::Refused(text("service `app` has no image")),
+        ConfigFact::Read(Box::new(config())),
+    ];
+    [
+        (
+            FactKey::ComposeProject(text("web")),
+            vec![
+                Fact::ComposeProject(Box::default()),
+                Fact::ComposeProject(Box::new(project())),
+            ],
+        ),
+        (
+            FactKey::ComposeConfig(ProjectFiles(Box::new(files))),
+            read.into_iter().map(Fact::ComposeConfig).collect(),
+        ),
+    ]
+    .into_iter()
+}
