@@ -17,6 +17,9 @@ pub enum ResourceKind {
     Check,
     /// A command that the user wrote.
     Command,
+    /// A service of a compose project, by the names of both.
+    #[strum(serialize = "compose service")]
+    ComposeService,
     Directory,
     /// The cache of the Docker engine's builder.
     #[strum(serialize = "docker build cache")]

@@ -12,7 +12,7 @@ use crate::content::{Assets, Input};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::account::{GroupFact, GroupKey, UserFact, UserKey};
 use crate::facts::apt::ListsFact;
-use crate::facts::overlay::{Effect, FactScope, Lookup, OperationId, Overlay};
+use crate::facts::overlay::{Effect, FactScope, Lookup, OperationId, Overlay, WrittenFiles};
 use crate::facts::package::{PackageFact, Want};
 use crate::facts::path::{InodeKind, PathFact, PathKey, Place, follow};
 use crate::facts::session::Session;
@@ -463,6 +463,19 @@ impl<'a> PlanContext<'a> {
     /// The fact under `key` as it was read, whatever earlier operations change.
     pub fn now<'k, K: Stored<'k>>(&self, key: K) -> Option<K::Fact> {
         K::fact(self.overlay.borrow().gathered(&key.stored())?.clone())
+    }
+
+    /// The files below a directory that earlier operations write or remove, by path.
+    ///
+    /// Errors: one of them makes something there unknown.
+    pub(super) fn files_below(&self, top: &str) -> Result<WrittenFiles, Stop> {
+        self.overlay
+            .borrow()
+            .files_below(top)
+            .map_err(|(operation, why)| Stop::NotKnown {
+                key: FactKey::Path(top.to_owned()),
+                cause: NotKnown::Since(operation, why),
+            })
     }
 
     /// The latest earlier operation that changes anything, if there is one.

@@ -180,5 +180,6 @@ fn the_example_of_each_operation_can_be_planned() {
     project.write("templates/scripts/setup.sh", "#!/bin/sh\ntrue\n");
     project.write("group_data/all.toml", "registry_token = 't0ken'\n");
     project.write("templates/site/index.html", "<p>hello</p>\n");
+    project.write("templates/services/grafana/compose.yaml", "services: {}\n");
     is_accepted(&project, "dev", "all");
 }

@@ -13,6 +13,7 @@ mod chaos;
 mod commands;
 mod common_keys;
 mod completion;
+mod compose;
 mod concurrency;
 mod conditions;
 mod convergence;

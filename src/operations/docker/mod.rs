@@ -1,6 +1,7 @@
 //! What the Docker engine of the host has. Everything is done by the host's own `docker`.
 
 mod command;
+pub(super) mod compose;
 pub(super) mod engine;
 pub(super) mod exec;
 pub(super) mod image;

@@ -16,7 +16,7 @@ mod record;
 mod removal;
 mod source;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,7 @@ use super::directory::{Directory, plan_one};
 use super::parameters::{Mode, check_owners, check_path, check_validate, path_and_ancestors};
 use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{Outcome, ResourceKind, Stop};
+use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{InodeKind, PathFact, PathKey, ancestors, parent};
@@ -291,6 +292,72 @@ const SHARED: [&str; 43] = [
 const ABOVE_SHARED: [&str; 2] = ["/home", "/usr"];
 
 impl Sync {
+    /// The folder `src` of the project as the directory `dest`, from which only leaves what homelab wrote there.
+    pub(in crate::operations) fn of_folder(src: &str, dest: &str, exclude: &[&str]) -> Self {
+        Self {
+            src: src.to_owned(),
+            dest: dest.to_owned(),
+            user: None,
+            group: None,
+            mode: None,
+            dir_mode: None,
+            exclude: exclude.iter().map(|pattern| (*pattern).to_owned()).collect(),
+            delete: Delete::Recorded,
+            protect: Vec::new(),
+            render: true,
+            validate: None,
+        }
+    }
+
+    /// The same, with an owner.
+    pub(in crate::operations) fn owned_by(mut self, user: Option<&str>, group: Option<&str>) -> Self {
+        self.user = user.map(str::to_owned);
+        self.group = group.map(str::to_owned);
+        self
+    }
+
+    /// Removes what homelab wrote to `dest`, and directories below it that are empty then.
+    ///
+    /// Errors: what is there is not known.
+    pub(in crate::operations) fn plan_removed(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let record = Record::of(context, &self.src, &self.dest);
+        let old = record.read(context);
+        let top = context.resolve(&self.dest);
+        let (old, top) = (old?, top?);
+        let source = Source::empty();
+        let removal = Removal::of_recorded(context, &top, &old, &source, |_| false)?;
+        let left = removal.left.clone();
+        context.on_scratch(|scratch| {
+            let mut work = Work::default();
+            removal.add_to(scratch, &mut work)?;
+            Ok(record.kept_along(&old, &source, &top, |name| left.contains(name), work))
+        })
+    }
+
+    /// What each file gets, by its path below `dest`. `Known::No` if a template uses an unknown value.
+    ///
+    /// Errors: there is no such folder, or a file of it is not valid.
+    pub(in crate::operations) fn contents(
+        &self,
+        context: &PlanContext<'_>,
+    ) -> Result<Known<BTreeMap<String, Content>>, Stop> {
+        let excluded = Patterns::new(context, "exclude", &self.exclude)?;
+        let source = Source::new(context, &self.src, self.render, &excluded)?;
+        let texts = match source.texts(context)? {
+            Known::Yes(texts) => texts,
+            Known::No(why) => return Ok(Known::No(why)),
+        };
+        let read = |(name, text): (&str, Text<'_>)| {
+            let content = match text {
+                Text::Asset(path) => context.asset("src", path)?,
+                Text::Rendered(content) => content,
+            };
+            Ok((name.to_owned(), content))
+        };
+        let contents: Result<_, Stop> = texts.into_iter().map(read).collect();
+        contents.map(Known::Yes)
+    }
+
     /// Refuses to empty a directory that is not for one purpose alone.
     fn check_emptied(&self, context: &PlanContext<'_>, dest: &str) -> Result<(), Stop> {
         let path = match dest.trim_end_matches('/') {

@@ -28,6 +28,11 @@ pub(super) enum Text<'a> {
 }
 
 impl<'a> Source<'a> {
+    /// No files.
+    pub(super) fn empty() -> Self {
+        Self { files: BTreeMap::new() }
+    }
+
     /// The files of the folder `src`.
     ///
     /// Errors: there is no such folder, two files would become one, or a name cannot be on a host.

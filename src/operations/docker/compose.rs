@@ -1,0 +1,545 @@
+//! `docker.compose`: the services of a compose project.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "docker.compose"
+//! project_directory = "/opt/stacks/grafana"
+//! stack = "grafana"                            # below templates/services/
+//! ```
+//!
+//! What the files mean is said by the host's own compose, for those that are there and for those that the plan writes. What happens to
+//! a service, and why, is decided here, and compose is told to do exactly that.
+
+mod changes;
+mod decision;
+mod files;
+mod preview;
+mod script;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::changes::{Services, forget, removal};
+use self::decision::{Situation, decide};
+use self::files::{Written, project_name};
+use super::engine;
+use super::resource::differences;
+use crate::change::{Attribute, Attributed, NotKnown, Outcome, ResourceChange, ResourceKind, Stop};
+use crate::facts::compose::{Config, ConfigFact, ConfigKey, Files, Project, ProjectFiles, ProjectKey};
+use crate::facts::docker::{NetworkKey, VolumeKey};
+use crate::facts::overlay::{FactScope, OperationId};
+use crate::facts::{FactKey, path::parent};
+use crate::operations::files::sync::Sync;
+use crate::operations::parameters::Span;
+use crate::operations::{Define, Demand, Operation, PlanContext, Tree};
+use crate::secret::sha256_hex;
+use crate::template::STACKS;
+use crate::value::Known;
+
+/// Parameters of `docker.compose`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Compose {
+    /// Directory of the host that contains the compose file, such as `"/opt/stacks/grafana"`.
+    project_directory: String,
+    /// Stack whose files are put there: a folder below `templates/services/`. Its `stack.toml` stays in the project. Without a stack the
+    /// files must be on the host, or come from earlier operations.
+    stack: Option<String>,
+    /// Name of the compose project. By default it is `name` of the compose file, or else the name of the directory.
+    project_name: Option<String>,
+    /// Compose files in the directory, such as `["compose.yaml", "compose.prod.yaml"]`. By default compose finds them by itself.
+    #[serde(default)]
+    files: Vec<String>,
+    /// Profiles whose services run too.
+    #[serde(default)]
+    profiles: Vec<String>,
+    /// User who owns the files; by default the owner is kept, and new files belong to `root`.
+    user: Option<String>,
+    /// Group of the files; by default the group is kept, and new files get `root`.
+    group: Option<String>,
+    /// What to do about an image that the host does not have: `"missing"` pulls it, `"never"` is an error.
+    #[serde(default)]
+    pull: Pull,
+    /// How long services have until they run and are healthy, such as `"5m"`.
+    #[serde(default = "two_minutes")]
+    within: Span,
+    /// How long a service without health check must run to count as started.
+    #[serde(default = "three_seconds")]
+    settle: Span,
+    /// `false` leaves containers of services that are no longer in the compose file.
+    #[serde(default = "crate::operations::parameters::yes")]
+    remove_orphans: bool,
+    /// `false` removes the containers and networks of the project, and the files of the stack. Volumes and other files stay.
+    #[serde(default = "crate::operations::parameters::yes")]
+    present: bool,
+}
+
+/// What happens about an image that the host does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Pull {
+    #[default]
+    Missing,
+    Never,
+}
+
+fn two_minutes() -> Span {
+    Span(Duration::from_secs(120))
+}
+
+fn three_seconds() -> Span {
+    Span(Duration::from_secs(3))
+}
+
+/// Packages that bring `docker compose`.
+const PACKAGES: [&str; 3] = ["docker-compose", "docker-compose-plugin", "docker-compose-v2"];
+
+impl Define for Compose {
+    const NAME: &'static str = "docker.compose";
+    const SUMMARY: &'static str = "Run the services of a compose project";
+    const MAIN_ARGUMENT: &'static str = "project_directory";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "docker.compose"
+project_directory = "/opt/stacks/grafana"
+stack = "grafana"
+"#;
+}
+
+impl Operation for Compose {
+    fn needs(&self) -> Vec<FactKey> {
+        let own = [FactKey::DockerEngine, FactKey::Path(self.project_directory.clone())];
+        self.sync().iter().flat_map(Sync::needs).chain(own).collect()
+    }
+
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        let files = self.sync().map(|sync| sync.touches(context)).unwrap_or_default();
+        let name = match self.written(context) {
+            Ok(Known::Yes(written)) => self.name(context, &written).ok(),
+            Ok(Known::No(_)) | Err(_) => None,
+        };
+        let name = name.or_else(|| self.project_name.clone()).unwrap_or_default();
+        let own = self.forgotten(&name, &self.project_directory);
+        files.into_iter().chain(own).collect()
+    }
+
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
+        let directory = || Demand::presence(ResourceKind::Directory, &self.project_directory, true);
+        self.present.then(directory).into_iter().collect()
+    }
+
+    fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
+        self.sync().map(|sync| sync.trees(context)).unwrap_or_default()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        self.check(context)?;
+        let written = match self.written(context)? {
+            Known::Yes(written) => written,
+            Known::No(why) => return Ok(self.deferred(context, why)),
+        };
+        let name = self.name(context, &written)?;
+        if !self.present {
+            return self.plan_removed(context, &name);
+        }
+        // All of it in one round.
+        let runs = engine::runs(context, "project_directory", true);
+        let project = context.get(ProjectKey(&name));
+        let there = self.project_files(&name, &self.project_directory);
+        let _ = context.get(ConfigKey(&there));
+        let outcome = self.sync().map(|sync| sync.plan(context)).transpose();
+        let top = context.resolve(&self.project_directory);
+        runs?;
+        let (files, since) = match outcome? {
+            None | Some(Outcome::Unchanged | Outcome::Check { .. }) => (Vec::new(), Vec::new()),
+            Some(Outcome::Change(changes)) => (changes, Vec::new()),
+            Some(Outcome::Ensure { changes, since }) => (changes, since),
+            Some(Outcome::Deferred {
+                waits_for,
+                why,
+                preview,
+                ..
+            }) => {
+                return Ok(Outcome::Deferred {
+                    waits_for,
+                    why,
+                    touches: self.touches(context),
+                    preview,
+                });
+            }
+        };
+        let (project, top) = (project?, top?);
+        let written = written.after(context.files_below(&top)?).changed_by(&files, &top);
+        let mut asked = self.project_files(&name, &top);
+        asked.0.planned = written.planned();
+        let config = self.config(context, &asked, &written)?;
+        let services = self.services(context, &name, &top, &config, *project, &written)?;
+        Ok(outcome_of(files, services, since))
+    }
+}
+
+/// All changes, in this order.
+fn outcome_of(mut changes: Vec<ResourceChange>, more: Vec<ResourceChange>, since: Vec<OperationId>) -> Outcome {
+    changes.extend(more);
+    match (changes.is_empty(), since.is_empty()) {
+        (true, _) => Outcome::Unchanged,
+        (false, true) => Outcome::Change(changes),
+        (false, false) => Outcome::Ensure { changes, since },
+    }
+}
+
+impl Compose {
+    fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        use crate::operations::files::parameters::{check_owners, check_path};
+        check_path(context, "project_directory", &self.project_directory)?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
+        if parent(&self.project_directory) == self.project_directory {
+            return Err(context
+                .refuse("project_directory", "`/` cannot be a compose project", "the whole host")
+                .hint("give the project a directory of its own, such as \"/opt/stacks/grafana\""));
+        }
+        let is_wrong = |file: &&String| {
+            file.starts_with(['/', '-']) || file.is_empty() || file.split('/').any(|part| part == "..")
+        };
+        if let Some(file) = self.files.iter().find(is_wrong) {
+            let title = format!("`{file}` is not a compose file of the project");
+            return Err(context
+                .refuse_item("files", file, title, "must be a path below `project_directory`")
+                .hint("write the path from there, such as \"compose.prod.yaml\""));
+        }
+        match &self.stack {
+            Some(stack) if stack.is_empty() || stack.contains('/') => Err(context
+                .refuse(
+                    "stack",
+                    format!("`{stack}` is not a valid name for a stack"),
+                    "must be the name of a folder",
+                )
+                .hint(format!("write the name of a folder below `templates/{STACKS}/`"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the project.
+    fn plan_removed(&self, context: &PlanContext<'_>, name: &str) -> Result<Outcome, Stop> {
+        let runs = engine::runs(context, "project_directory", false);
+        let project = context.get(ProjectKey(name));
+        let files = self.sync().map(|sync| sync.plan_removed(context)).transpose();
+        let mut services = Vec::new();
+        if runs? {
+            let project = project?;
+            services = removal(name, &project);
+        }
+        for change in &mut services {
+            let forgotten = self.forgotten(name, &self.project_directory);
+            change.effects = forgotten.map(|scope| forget(name, scope)).into();
+        }
+        Ok(match files? {
+            None | Some(Outcome::Unchanged) => outcome_of(Vec::new(), services, Vec::new()),
+            // The services end while their files are there.
+            Some(Outcome::Change(files)) => outcome_of(services, files, Vec::new()),
+            Some(Outcome::Ensure { changes, since }) => outcome_of(services, changes, since),
+            Some(other) => other,
+        })
+    }
+
+    /// The operation that writes the files of the stack.
+    fn sync(&self) -> Option<Sync> {
+        let stack = self.stack.as_ref()?;
+        let sync = Sync::of_folder(&format!("{STACKS}/{stack}"), &self.project_directory, &["stack.toml"]);
+        Some(sync.owned_by(self.user.as_deref(), self.group.as_deref()))
+    }
+
+    fn written(&self, context: &PlanContext<'_>) -> Result<Known<Written>, Stop> {
+        let Some(sync) = self.sync() else {
+            return Ok(Known::Yes(Written::default()));
+        };
+        Ok(match sync.contents(context)? {
+            Known::Yes(contents) => Known::Yes(Written::new(contents)),
+            Known::No(why) => Known::No(why),
+        })
+    }
+
+    fn name(&self, context: &PlanContext<'_>, written: &Written) -> Result<String, Stop> {
+        let name = match &self.project_name {
+            Some(name) => name.clone(),
+            None => match written.name(&self.files) {
+                Some(name) => name,
+                None => project_name(&self.project_directory),
+            },
+        };
+        let plain =
+            |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "_-".contains(character);
+        if name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
+            && name.chars().all(plain)
+        {
+            return Ok(name);
+        }
+        let title = format!("`{name}` is not a valid name for a compose project");
+        let argument = if self.project_name.is_some() {
+            "project_name"
+        } else {
+            "project_directory"
+        };
+        Err(context
+            .refuse(
+                argument,
+                title,
+                "use lower-case letters, digits, `_` and `-`, starting with a letter or digit",
+            )
+            .hint("write another `project_name`"))
+    }
+
+    /// The files as they are on the host.
+    fn project_files(&self, name: &str, directory: &str) -> ProjectFiles {
+        ProjectFiles(Box::new(Files {
+            project: name.to_owned(),
+            directory: directory.to_owned(),
+            compose_files: self.files.clone(),
+            profiles: self.profiles.clone(),
+            planned: Vec::new(),
+        }))
+    }
+
+    /// What is not known any more once services have changed.
+    fn forgotten(&self, name: &str, directory: &str) -> [FactScope; 2] {
+        [
+            FactScope::Key(FactKey::ComposeProject(name.to_owned())),
+            FactScope::Key(FactKey::ComposeConfig(self.project_files(name, directory))),
+        ]
+    }
+
+    /// What compose makes of the files.
+    ///
+    /// Errors: it is not known, or compose does not accept them.
+    fn config(&self, context: &PlanContext<'_>, files: &ProjectFiles, written: &Written) -> Result<Config, Stop> {
+        let argument = if self.stack.is_some() {
+            "stack"
+        } else {
+            "project_directory"
+        };
+        let directory = &files.0.directory;
+        match context.get(ConfigKey(files))? {
+            ConfigFact::Read(config) => {
+                if config.has_unset_variables {
+                    context.notice_of(
+                        argument,
+                        "a file uses a variable that is not set, so compose puts nothing in its place; write `$$` for a `$`",
+                    );
+                }
+                Ok(*config)
+            }
+            ConfigFact::NoFiles => Err(context
+                .refuse(
+                    argument,
+                    format!("`{directory}` has no compose file"),
+                    "compose finds none there",
+                )
+                .hint("add `compose.yaml`, or name the files with `files`")),
+            ConfigFact::Refused(why) => Err(context
+                .refuse(
+                    argument,
+                    "`docker compose` does not accept the project",
+                    format!("read in `{directory}`"),
+                )
+                .because(why)
+                .hint("correct its files; the host is as it was")),
+            ConfigFact::NoCompose => self.before_compose(context, files, written, argument),
+        }
+    }
+
+    /// What the compose file says by itself, where an earlier operation installs compose.
+    ///
+    /// Errors: none does, or only compose can say.
+    fn before_compose(
+        &self,
+        context: &PlanContext<'_>,
+        files: &ProjectFiles,
+        written: &Written,
+        argument: &str,
+    ) -> Result<Config, Stop> {
+        let Some(package) = PACKAGES.iter().find(|name| context.is_installed_before(name)) else {
+            return Err(context
+                .refuse(argument, "`docker compose` is not on the host", "needs this command")
+                .hint(
+                    "install it first: `op = \"apt.packages\"`, `packages = [\"docker-compose\"]` on Debian 13, \
+                     `docker-compose-plugin` from Docker's own repository",
+                ));
+        };
+        let Files { project, directory, .. } = &*files.0;
+        let text = written.only_text(&self.files);
+        let config = text.and_then(|text| preview::config(project, directory, &self.profiles, text));
+        let package = (*package).to_owned();
+        config.ok_or_else(|| {
+            let installed_by = context.predicted_by(&FactKey::Package(package.clone()));
+            Stop::NotKnown {
+                key: FactKey::ComposeConfig(files.clone()),
+                cause: NotKnown::Since(
+                    installed_by.unwrap_or_else(|| OperationId(package.clone())),
+                    format!("`{package}` brings the compose that reads the files"),
+                ),
+            }
+        })
+    }
+
+    fn services(
+        &self,
+        context: &PlanContext<'_>,
+        name: &str,
+        directory: &str,
+        config: &Config,
+        mut project: Project,
+        written: &Written,
+    ) -> Result<Vec<ResourceChange>, Stop> {
+        check_networks(context, config, &mut project)?;
+        check_volumes(context, config)?;
+        let files = written.digests(directory);
+        let changed: BTreeSet<String> = written.changed().map(str::to_owned).collect();
+        let situation = Situation {
+            project: name,
+            config,
+            now: &project,
+            files: &files,
+            changed: &changed,
+            removes_orphans: self.remove_orphans,
+        };
+        let decisions = decide(&situation);
+        self.check_pulls(context, &situation, &decisions)?;
+        let services = Services {
+            directory,
+            situation: &situation,
+            options: self.options(),
+            replaced: written.replaced(),
+            within: self.within.0,
+            settle: self.settle.0,
+        };
+        let mut changes = services.changes(&decisions);
+        for change in &mut changes {
+            let forgotten = self.forgotten(name, directory);
+            change.effects = forgotten.map(|scope| forget(name, scope)).into();
+        }
+        Ok(changes)
+    }
+
+    /// The options of compose that say which files it reads.
+    fn options(&self) -> Vec<String> {
+        let files = self.files.iter().flat_map(|file| ["-f".to_owned(), file.clone()]);
+        let profiles = self
+            .profiles
+            .iter()
+            .flat_map(|name| ["--profile".to_owned(), name.clone()]);
+        files.chain(profiles).collect()
+    }
+
+    /// Refuses images that would have to be pulled.
+    fn check_pulls(
+        &self,
+        context: &PlanContext<'_>,
+        situation: &Situation<'_>,
+        decisions: &[decision::Decision],
+    ) -> Result<(), Stop> {
+        let pulled = decisions.iter().find(|one| one.image == decision::Obtain::Pull);
+        let Some(decision) = pulled.filter(|_| self.pull == Pull::Never) else {
+            return Ok(());
+        };
+        let image = situation.image_named(&decision.service);
+        let title = format!("image `{image}` of service `{}` is not on the host", decision.service);
+        Err(context
+            .refuse("pull", title, "it is never pulled")
+            .hint("load the image first, or remove `pull`"))
+    }
+
+    fn deferred(&self, context: &PlanContext<'_>, why: String) -> Outcome {
+        Outcome::Deferred {
+            waits_for: Vec::new(),
+            why,
+            touches: self.touches(context),
+            preview: Vec::new(),
+        }
+    }
+}
+
+/// Refuses networks that have to be there and are not. A network that an earlier operation creates anew has another id.
+fn check_networks(context: &PlanContext<'_>, config: &Config, project: &mut Project) -> Result<(), Stop> {
+    for network in config.networks.values() {
+        if context
+            .predicted_by(&FactKey::DockerNetwork(network.name.clone()))
+            .is_some()
+        {
+            project.networks.remove(&network.name);
+        } else if !network.is_external || project.networks.contains_key(&network.name) {
+            continue;
+        }
+        if network.is_external && context.get(NetworkKey(&network.name))?.is_empty() {
+            let title = format!("Docker network `{}` does not exist", network.name);
+            return Err(context
+                .refuse("project_directory", title, "the compose file uses it as `external`")
+                .hint(format!(
+                    "create it first: `op = \"docker.network\"`, `network = \"{}\"`",
+                    network.name
+                )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses volumes that have to be there and are not, and those whose options differ: compose leaves these as they are.
+fn check_volumes(context: &PlanContext<'_>, config: &Config) -> Result<(), Stop> {
+    for volume in config.volumes.values() {
+        if !volume.is_external && volume.driver.is_none() && volume.options.is_empty() {
+            continue;
+        }
+        let found = context.get(VolumeKey(&volume.name))?;
+        let Some(found) = found else {
+            if !volume.is_external {
+                continue;
+            }
+            let title = format!("Docker volume `{}` does not exist", volume.name);
+            return Err(context
+                .refuse("project_directory", title, "the compose file uses it as `external`")
+                .hint(format!(
+                    "create it first: `op = \"docker.volume\"`, `volume = \"{}\"`",
+                    volume.name
+                )));
+        };
+        if volume.is_external {
+            continue;
+        }
+        let driver = volume.driver.clone().unwrap_or_else(|| found.driver.clone());
+        let digests: BTreeMap<String, String> = found
+            .options
+            .iter()
+            .map(|(name, value)| (name.clone(), sha256_hex(value.as_bytes())))
+            .collect();
+        if driver == found.driver && digests == volume.options {
+            continue;
+        }
+        let names = |options: &BTreeMap<String, String>| options.keys().cloned().collect::<Vec<_>>().join(", ");
+        let shown = |driver: &str, options: &BTreeMap<String, String>| -> Attributed {
+            [
+                ("driver", Attribute::known(driver)),
+                ("options", Attribute::known(names(options))),
+            ]
+            .into_iter()
+            .collect()
+        };
+        let mut what = differences(&shown(&found.driver, &digests), &shown(&driver, &volume.options));
+        if what.is_empty() {
+            let other = digests
+                .iter()
+                .filter(|(name, digest)| volume.options.get(*name) != Some(digest));
+            let names: Vec<&str> = other.map(|(name, _)| name.as_str()).collect();
+            what = format!("option {} has another value", names.join(", "));
+        }
+        let title = format!(
+            "Docker volume `{}` differs, and compose does not change it",
+            volume.name
+        );
+        return Err(context.refuse("project_directory", title, what).hint(format!(
+            "let `docker.volume` recreate it first (`volume = \"{}\"`, `recreate = true`), or correct the compose file",
+            volume.name
+        )));
+    }
+    Ok(())
+}

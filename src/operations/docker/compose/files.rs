@@ -1,0 +1,182 @@
+//! The files of a stack, and what a plan makes of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::change::{ResourceChange, ResourceKind, Step};
+use crate::content::Content;
+use crate::facts::compose::{DEFAULT_FILES, PlannedFile};
+use crate::facts::overlay::WrittenFiles;
+use crate::secret::Secret;
+
+/// The files of a stack.
+#[derive(Default)]
+pub(super) struct Written {
+    /// By their paths below the project's directory.
+    contents: BTreeMap<String, Content>,
+    /// Those that the plan changes, by their paths on the host; `None` is removed.
+    changed: BTreeMap<String, Option<Content>>,
+    /// Those of them that are on the host before.
+    replaced: BTreeSet<String>,
+    /// Those that earlier operations change.
+    earlier: BTreeSet<String>,
+}
+
+impl Written {
+    pub(super) fn new(contents: BTreeMap<String, Content>) -> Self {
+        Self {
+            contents,
+            ..Self::default()
+        }
+    }
+
+    /// The same, after earlier operations have written and removed these files.
+    pub(super) fn after(mut self, earlier: WrittenFiles) -> Self {
+        self.earlier.extend(earlier.keys().cloned());
+        let contents = earlier.into_iter().map(|(path, bytes)| (path, bytes.map(Content::new)));
+        self.changed.extend(contents);
+        self
+    }
+
+    /// The same, as `changes` write the files into `directory`.
+    pub(super) fn changed_by(mut self, changes: &[ResourceChange], directory: &str) -> Self {
+        let files = changes.iter().filter(|change| change.id.kind == ResourceKind::File);
+        for change in files {
+            let path = &change.id.name;
+            let is_written = change.steps.iter().any(|step| matches!(step, Step::WriteFile(_)));
+            if is_written {
+                let below = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/'));
+                let content = below.and_then(|name| self.contents.get(name)).cloned();
+                self.changed.insert(path.clone(), content);
+            } else if change.after.is_none() {
+                self.changed.insert(path.clone(), None);
+            } else {
+                continue;
+            }
+            if change.before != crate::change::Before::Absent {
+                self.replaced.insert(path.clone());
+            }
+        }
+        self
+    }
+
+    /// The SHA-256 of each file of the stack, by its path on the host.
+    pub(super) fn digests(&self, directory: &str) -> BTreeMap<String, String> {
+        let files = self.contents.iter();
+        files
+            .map(|(name, content)| (format!("{directory}/{name}"), content.sha256().to_owned()))
+            .collect()
+    }
+
+    /// The paths of what the plan changes.
+    pub(super) fn changed(&self) -> impl Iterator<Item = &str> {
+        self.changed.keys().map(String::as_str)
+    }
+
+    /// What the operation itself changes: whether there is something before, by path.
+    pub(super) fn replaced(&self) -> BTreeMap<String, bool> {
+        let changed = self.changed.keys().filter(|path| !self.earlier.contains(*path));
+        changed
+            .map(|path| (path.clone(), self.replaced.contains(path)))
+            .collect()
+    }
+
+    /// What compose has to see before it is written. A large file, and one that is no text, is none that compose reads.
+    pub(super) fn planned(&self) -> Vec<PlannedFile> {
+        let changed = self.changed.iter().filter_map(|(path, content)| {
+            let text = match content {
+                None => None,
+                Some(content) => Some(Secret::new(std::str::from_utf8(content.bytes()?).ok()?)),
+            };
+            Some(PlannedFile {
+                path: path.clone(),
+                is_removed: content.is_none(),
+                text,
+            })
+        });
+        changed.collect()
+    }
+
+    /// The text of the compose file, if there is only one.
+    pub(super) fn only_text(&self, files: &[String]) -> Option<&str> {
+        let name = match files {
+            [] => *DEFAULT_FILES.iter().find(|name| self.contents.contains_key(**name))?,
+            [one] => one,
+            _ => return None,
+        };
+        let (start, end) = name.rsplit_once('.')?;
+        let has_override = files.is_empty() && self.contents.contains_key(&format!("{start}.override.{end}"));
+        let content = self.contents.get(name).filter(|_| !has_override)?;
+        std::str::from_utf8(content.bytes()?).ok()
+    }
+
+    /// The name of the project in the compose file, if it has one. Of several files the last one counts.
+    pub(super) fn name(&self, files: &[String]) -> Option<String> {
+        let text = |name: &str| {
+            self.contents
+                .get(name)
+                .and_then(|content| std::str::from_utf8(content.bytes()?).ok())
+        };
+        if files.is_empty() {
+            let found = DEFAULT_FILES.iter().find_map(|name| text(name));
+            return top_name(found?);
+        }
+        files.iter().rev().find_map(|name| top_name(text(name)?))
+    }
+}
+
+/// The value of the key `name` at the top of a compose file.
+fn top_name(text: &str) -> Option<String> {
+    let value = text.lines().find_map(|line| line.strip_prefix("name:"))?;
+    let value = value.split(" #").next().unwrap_or(value).trim();
+    let value = value.trim_matches(['"', '\'']);
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// The name that compose gives to a project in this directory.
+pub(super) fn project_name(directory: &str) -> String {
+    let last = directory.rsplit('/').next().unwrap_or(directory).to_lowercase();
+    let plain =
+        |character: &char| character.is_ascii_lowercase() || character.is_ascii_digit() || "_-".contains(*character);
+    let name: String = last.chars().filter(plain).collect();
+    name.trim_start_matches(['_', '-']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_is_called_as_compose_calls_it() {
+        for (directory, expected) in [
+            ("/opt/stacks/grafana", "grafana"),
+            ("/opt/stacks/Home.Assistant", "homeassistant"),
+            ("/opt/_web-1", "web-1"),
+        ] {
+            assert_eq!(project_name(directory), expected);
+        }
+        for (text, expected) in [
+            ("name: shop\nservices: {}\n", Some("shop")),
+            ("services:\n  a:\n    name: no\nname: \"shop\" # ours\n", Some("shop")),
+            ("services:\n  name: {}\n", None),
+            ("name:\n", None),
+        ] {
+            assert_eq!(top_name(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_file_that_compose_finds_names_the_project() {
+        let content = |text: &str| Content::new(text.as_bytes());
+        let written = Written::new(
+            [
+                ("compose.yaml".to_owned(), content("name: a\n")),
+                ("docker-compose.yml".to_owned(), content("name: b\n")),
+                ("prod.yaml".to_owned(), content("services: {}\n")),
+            ]
+            .into(),
+        );
+        assert_eq!(written.name(&[]).as_deref(), Some("a"));
+        let named = ["docker-compose.yml".to_owned(), "prod.yaml".to_owned()];
+        assert_eq!(written.name(&named).as_deref(), Some("b"));
+    }
+}

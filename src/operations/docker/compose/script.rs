@@ -1,0 +1,256 @@
+//! The shell text that changes the services of a project, waits for them, and goes back if they do not run.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::facts::compose::{CLEAN, HASHES, RECORDS};
+use crate::quote::{quote, quote_all};
+
+/// What is done to a project.
+#[derive(Default)]
+pub(super) struct Orders<'a> {
+    pub(super) project: &'a str,
+    pub(super) directory: &'a str,
+    /// The options of compose that say which files it reads.
+    pub(super) options: &'a [String],
+    /// Services that get new containers and had none.
+    pub(super) created: Vec<&'a str>,
+    /// Services that get new containers in place of theirs.
+    pub(super) recreated: Vec<&'a str>,
+    /// Services that are started, or get another number of containers.
+    pub(super) started: Vec<&'a str>,
+    pub(super) restarted: Vec<&'a str>,
+    pub(super) removed: Vec<&'a str>,
+    /// The containers of those that are removed.
+    pub(super) removed_ids: Vec<&'a str>,
+    /// The images that services had before, by the names that they have in the compose file.
+    pub(super) images: BTreeMap<String, String>,
+    /// Files that the plan changes: whether there was one before, by path.
+    pub(super) replaced: BTreeMap<String, bool>,
+    /// Files that are mounted, by the services that have them.
+    pub(super) mounted: BTreeMap<&'a str, Vec<String>>,
+    pub(super) within: Duration,
+    pub(super) settle: Duration,
+}
+
+/// Functions of every script. `hl_of SERVICE` lists the ids of its containers; `hl_wait SERVICE` waits until they run.
+///
+/// A container with a health check has to be healthy, any other has to run on from the same start. One that is not started again by
+/// itself may end well.
+const FUNCTIONS: &str = r#"docker() { hl_clean docker "$@"; }
+hl_compose() { docker compose "$@" </dev/null; }
+hl_all() { docker ps -a --no-trunc --filter "label=com.docker.compose.project=$p" --filter label=com.docker.compose.oneoff=False --format "$p {{.Label \"com.docker.compose.service\"}} {{.ID}}" </dev/null; }
+hl_of() { hl_all | while read -r _ s i; do [ "$s" != "$1" ] || echo "$i"; done; }
+hl_others() { hl_all | while read -r _ s i; do case " $touched " in *" $s "*) ;; *) echo "$s $i" ;; esac; done | sort; }
+hl_say() {
+docker inspect --format "service $1 does not run as it should: {{.Name}} is {{.State.Status}}{{if ne .State.ExitCode 0}}, exit code {{.State.ExitCode}}{{end}}{{with .State.Health}}, {{.Status}}{{end}}{{with .State.Error}}: {{.}}{{end}}" "$2" | sed 's|: /|: |'
+docker inspect --format '{{with .State.Health}}{{range .Log}}{{println .Output}}{{end}}{{end}}' "$2" | grep '[^[:space:]]' | tail -n 3 | sed 's/^/health check: /'
+docker logs --tail 20 "$2" 2>&1 | sed 's/^/log: /'
+}
+hl_wait() {
+for i in $(hl_of "$1"); do
+first= since=
+while :; do
+now=$(date +%s)
+set -- "$1" $(docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}} {{.HostConfig.RestartPolicy.Name}} {{with .State.Health}}{{.Status}}{{end}}' "$i") || return
+case $2:$6 in
+running:healthy) break ;;
+running:|running:none) [ "$4" = "$first" ] || first=$4 since=$now; [ $((now - since)) -lt "$settle" ] || break ;;
+exited:*)
+if [ "$3" = 0 ]; then case $5 in always|unless-stopped) ;; *) break ;; esac
+elif [ "$5" = no ] || [ -z "$5" ]; then hl_say "$1" "$i"; return 1; fi ;;
+dead:*) hl_say "$1" "$i"; return 1 ;;
+esac
+[ "$now" -lt "$end" ] || { hl_say "$1" "$i"; return 1; }
+sleep 1
+done
+done
+}
+"#;
+
+impl Orders<'_> {
+    /// Services that new containers are created for, or old ones started.
+    fn touched(&self) -> Vec<&str> {
+        let all = [&self.created, &self.recreated, &self.started, &self.restarted];
+        all.into_iter().flatten().copied().collect()
+    }
+
+    /// The whole text.
+    pub(super) fn text(&self) -> String {
+        let head = format!(
+            "{CLEAN}{HASHES}{FUNCTIONS}p={project} d={directory} touched={touched} settle={settle}\n\
+             cd -- \"$d\" || exit\n\
+             before=$(hl_others)\n",
+            project = quote(self.project),
+            directory = quote(self.directory),
+            touched = quote(&[self.touched(), self.removed.clone()].concat().join(" ")),
+            settle = self.settle.as_secs(),
+        );
+        let go = format!(
+            "hl_go() {{\n{}end=$(($(date +%s) + {}))\n{}}}\n",
+            self.commands(),
+            self.within.as_secs(),
+            self.waits()
+        );
+        let back = format!("hl_back() {{\n{}}}\n", self.back());
+        format!(
+            "{head}{go}{back}\
+             hl_go || {{ code=$?; hl_back; exit $code; }}\n\
+             after=$(hl_others)\n\
+             [ \"$before\" = \"$after\" ] || {{ printf '%s\\n' 'containers of other services have changed, from' \"$before\" to \"$after\"; exit 1; }}\n\
+             {record}",
+            record = self.record(),
+        )
+    }
+
+    /// `hl_compose` with the options of the project and these words.
+    fn compose(&self, words: &[&str], services: &[&str]) -> String {
+        let options = self.options.iter().map(String::as_str);
+        let words = options.chain(["-p", self.project]).chain(words.iter().copied());
+        format!(
+            "hl_compose {} {}",
+            quote_all(words),
+            quote_all(services.iter().copied())
+        )
+    }
+
+    fn up(&self, further: &[&str], services: &[&str]) -> String {
+        let fixed = ["up", "-d", "--no-deps", "--no-build", "--pull", "never"];
+        let words: Vec<&str> = fixed.iter().chain(further).copied().collect();
+        self.compose(&words, services)
+    }
+
+    fn commands(&self) -> String {
+        let mut text = String::new();
+        let mut add = |line: String| {
+            let _ = writeln!(text, "{line} || return");
+        };
+        if !self.removed.is_empty() {
+            let removed = quote_all(self.removed_ids.iter().copied());
+            add(format!(
+                "docker stop {removed} >/dev/null && docker rm {removed} >/dev/null"
+            ));
+        }
+        let renewed: Vec<&str> = self.created.iter().chain(&self.recreated).copied().collect();
+        if !renewed.is_empty() {
+            add(self.up(&["--force-recreate"], &renewed));
+        }
+        if !self.started.is_empty() {
+            add(format!(
+                "{{ {} 2>/dev/null; :; }}",
+                self.compose(&["unpause"], &self.started)
+            ));
+            add(self.up(&[], &self.started));
+        }
+        if !self.restarted.is_empty() {
+            add(self.compose(&["restart", "--no-deps"], &self.restarted));
+        }
+        text
+    }
+
+    fn waits(&self) -> String {
+        let each = self
+            .touched()
+            .into_iter()
+            .map(|service| format!("hl_wait {} || return\n", quote(service)));
+        let each: String = each.collect();
+        if each.is_empty() { ":\n".to_owned() } else { each }
+    }
+
+    /// Puts back the files and images of before, and the services that ran. The files are those that the run keeps for a rollback.
+    fn back(&self) -> String {
+        let mut text = files_back(&self.replaced);
+        text.push_str("[ -z \"$lost\" ] || return\n");
+        for (name, id) in &self.images {
+            let _ = writeln!(text, "docker tag {} {} 2>/dev/null", quote(id), quote(name));
+        }
+        if !self.created.is_empty() {
+            let created = quote_all(self.created.iter().copied());
+            let _ = writeln!(
+                text,
+                "for s in {created}; do for i in $(hl_of \"$s\"); do docker rm -f \"$i\" >/dev/null; done; done"
+            );
+        }
+        if self.recreated.is_empty() && self.restarted.is_empty() {
+            return text;
+        }
+        let mut ways = Vec::new();
+        if !self.recreated.is_empty() {
+            ways.push(self.up(&["--force-recreate"], &self.recreated));
+        }
+        if !self.restarted.is_empty() {
+            ways.push(self.compose(&["restart", "--no-deps"], &self.restarted));
+        }
+        let _ = writeln!(
+            text,
+            "if {} >/dev/null 2>&1; then echo 'went back: the files and services are as before'; else echo 'went back to the files of before, but the services do not start with them'; fi",
+            ways.join(" && ")
+        );
+        text
+    }
+
+    /// Keeps what the next run compares.
+    fn record(&self) -> String {
+        let options = self.options.iter().map(String::as_str);
+        let options = quote_all(options.chain(["-p", self.project]));
+        let mounted = self.mounted.iter().flat_map(|(service, paths)| {
+            paths.iter().map(move |path| {
+                format!(
+                    "[ ! -f {path} ] || printf 'mounted %s %s %s\\n' {service} \"$(sha256sum <{path} | cut -d ' ' -f 1)\" {path}\n",
+                    path = quote(path),
+                    service = quote(service),
+                )
+            })
+        });
+        format!(
+            "ids=$(hl_all)\n\
+             mkdir -p {RECORDS} && chmod 0700 {RECORDS} || exit\n\
+             {{\n\
+             printf '%s\\n' \"$ids\" | sed 's/^[^ ]* /container /'\n\
+             hl_compose {options} config --format json 2>/dev/null | hl_shared \"$p\" | docker compose -p \"$p\" --project-directory \"$d\" --profile '*' -f - config --hash '*' 2>/dev/null | sed 's/^/hash /'\n\
+             {mounted}}} >{RECORDS}/$p.new && mv -f {RECORDS}/$p.new {RECORDS}/$p\n",
+            mounted = mounted.collect::<String>(),
+        )
+    }
+}
+
+/// Puts back files: those that the run keeps for a rollback. `$lost` says which were not kept.
+fn files_back(replaced: &BTreeMap<String, bool>) -> String {
+    let mut text = String::from("lost=\n");
+    if replaced.values().any(|was_there| *was_there) {
+        text.push_str("r=/var/lib/homelab/previous; r=$r/$(ls -1 \"$r\" 2>/dev/null | tail -n 1)/tree\n");
+        text.push_str(PUT_BACK);
+    }
+    for (path, was_there) in replaced {
+        let path = quote(path);
+        let line = if *was_there {
+            format!("hl_put_back {path}\n")
+        } else {
+            format!("rm -f -- {path}\n")
+        };
+        text.push_str(&line);
+    }
+    text.push_str("[ -z \"$lost\" ] || echo \"did not go back, since these files were not kept:$lost\"\n");
+    text
+}
+
+const PUT_BACK: &str = r#"hl_put_back() {
+if [ -e "$r$1" ]; then cp -a -- "$r$1" "$1.homelab-back" && mv -f -T -- "$1.homelab-back" "$1" && return; fi
+lost="$lost $1"
+}
+"#;
+
+/// `command`, after which files are as before if it fails.
+pub(super) fn or_files_back(replaced: &BTreeMap<String, bool>, command: &str) -> String {
+    if replaced.is_empty() {
+        return format!("{CLEAN}{command}");
+    }
+    format!(
+        "{CLEAN}{command} && exit\ncode=$?\n{}[ -n \"$lost\" ] || echo 'went back: the files are as before'\nexit $code",
+        files_back(replaced)
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use super::*;
+
+fn orders() -> Orders<'static> {
+    Orders {
+        project: "web",
+        directory: "/opt/stacks/web",
+        within: Duration::from_secs(120),
+        settle: Duration::from_secs(3),
+        ..Orders::default()
+    }
+}
+
+/// The lines of the text that call compose to change something.
+fn calls(orders: &Orders<'_>) -> Vec<String> {
+    let text = orders.text();
+    let go = &text[text.find("hl_go() {").expect("it is there")..text.find("hl_back() {").expect("it is there")];
+    let lines = go
+        .lines()
+        .filter(|line| line.starts_with("hl_compose") || line.starts_with("docker"));
+    lines
+        .map(|line| line.trim_end_matches(" || return").to_owned())
+        .collect()
+}
+
+#[test]
+fn compose_is_told_exactly_which_services_to_change() {
+    let options = ["-f".to_owned(), "a b.yaml".to_owned()];
+    let orders = Orders {
+        options: &options,
+        created: vec!["app"],
+        recreated: vec!["side"],
+        restarted: vec!["shop"],
+        removed: vec!["old"],
+        removed_ids: vec!["5912"],
+        ..orders()
+    };
+    assert_eq!(
+        calls(&orders),
+        [
+            "docker stop 5912 >/dev/null && docker rm 5912 >/dev/null",
+            "hl_compose -f 'a b.yaml' -p web up -d --no-deps --no-build --pull never --force-recreate app side",
+            "hl_compose -f 'a b.yaml' -p web restart --no-deps shop",
+        ]
+    );
+    assert!(
+        orders
+            .text()
+            .contains("hl_wait app || return\nhl_wait side || return\nhl_wait shop || return\n")
+    );
+}
+
+#[test]
+fn going_back_puts_back_what_was_there_and_removes_what_is_new() {
+    let orders = Orders {
+        created: vec!["app"],
+        recreated: vec!["side"],
+        images: [("demo:1".to_owned(), "sha256:1".to_owned())].into(),
+        replaced: [
+            ("/opt/stacks/web/compose.yaml".to_owned(), true),
+            ("/opt/stacks/web/new".to_owned(), false),
+        ]
+        .into(),
+        ..orders()
+    };
+    let text = orders.back();
+    assert!(text.contains("hl_put_back /opt/stacks/web/compose.yaml\n"), "{text}");
+    assert!(text.contains("rm -f -- /opt/stacks/web/new\n"), "{text}");
+    assert!(text.contains("docker tag sha256:1 demo:1"), "{text}");
+    assert!(text.contains("for s in app; do"), "{text}");
+    let old = "hl_compose -p web up -d --no-deps --no-build --pull never --force-recreate side";
+    assert!(text.contains(old), "{text}");
+}
+
+#[test]
+fn the_text_is_one_for_a_shell() {
+    let orders = Orders {
+        created: vec!["app"],
+        recreated: vec!["side"],
+        started: vec!["job"],
+        restarted: vec!["shop"],
+        removed: vec!["old"],
+        removed_ids: vec!["5912"],
+        mounted: [("app", vec!["/opt/stacks/web/it's".to_owned()])].into(),
+        replaced: [("/opt/stacks/web/it's".to_owned(), true)].into(),
+        ..orders()
+    };
+    let pull = or_files_back(&orders.replaced, "docker pull x");
+    for text in [orders.text(), self::orders().text(), pull] {
+        let checked = std::process::Command::new("sh").args(["-n", "-c", &text]).output();
+        let checked = checked.expect("sh runs");
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
+}
