@@ -164,11 +164,25 @@ impl Services<'_> {
                 What::Nothing => {}
                 What::Create => orders.created.push(name),
                 What::Recreate(_) => {
-                    orders.recreated.push(name);
+                    let lives = self.lives_in_restarted(name, decisions);
+                    let order = if lives {
+                        &mut orders.recreated_later
+                    } else {
+                        &mut orders.recreated
+                    };
+                    order.push(name);
                     self.add_images(name, &mut orders.images);
                 }
                 What::Scale { .. } | What::Start => orders.started.push(name),
-                What::Restart(_) => orders.restarted.push(name),
+                What::Restart(_) => {
+                    let lives = self.lives_in_restarted(name, decisions);
+                    let order = if lives {
+                        &mut orders.restarted_later
+                    } else {
+                        &mut orders.restarted
+                    };
+                    order.push(name);
+                }
                 What::Remove => {
                     orders.removed.push(name);
                     let ids = self.containers(name).into_iter().map(|one| one.id.as_str());
@@ -177,6 +191,21 @@ impl Services<'_> {
             }
         }
         orders
+    }
+
+    /// Whether a service uses the network or processes of one that is restarted.
+    fn lives_in_restarted(&self, service: &str, decisions: &[&Decision]) -> bool {
+        let shares = self
+            .situation
+            .config
+            .services
+            .get(service)
+            .map(|service| &service.shares);
+        let is_restarted = |other: &String| {
+            let of = decisions.iter().find(|one| one.service == *other);
+            of.is_some_and(|one| matches!(one.what, What::Restart(_)))
+        };
+        shares.is_some_and(|shares| shares.iter().any(is_restarted))
     }
 
     /// The images of a service's containers, by the names that they have in the compose file: an earlier image may have lost its name.

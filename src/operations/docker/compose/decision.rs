@@ -143,6 +143,13 @@ fn following<'a>(service: &Service, what: &What, of: impl Fn(&str) -> Option<&'a
     if let Some(other) = renewed {
         return Some(What::Recreate(Cause::Shares(other)));
     }
+    // One that is started first would have the network of before.
+    let is_restarted = |what: &What| matches!(what, What::Restart(_));
+    if *what == What::Start
+        && let Some(other) = uses(is_restarted, &service.shares)
+    {
+        return Some(What::Restart(Cause::Shares(other)));
+    }
     if what.starts() {
         return None;
     }

@@ -21,6 +21,10 @@ pub(super) struct Orders<'a> {
     /// Services that are started, or get another number of containers.
     pub(super) started: Vec<&'a str>,
     pub(super) restarted: Vec<&'a str>,
+    /// Services that get new containers in place of theirs once others, which they live in, are restarted.
+    pub(super) recreated_later: Vec<&'a str>,
+    /// Services that are restarted once others, which they live in, are.
+    pub(super) restarted_later: Vec<&'a str>,
     pub(super) removed: Vec<&'a str>,
     /// The containers of those that are removed.
     pub(super) removed_ids: Vec<&'a str>,
@@ -72,7 +76,14 @@ done
 impl Orders<'_> {
     /// Services that new containers are created for, or old ones started.
     fn touched(&self) -> Vec<&str> {
-        let all = [&self.created, &self.recreated, &self.started, &self.restarted];
+        let all = [
+            &self.created,
+            &self.recreated,
+            &self.started,
+            &self.restarted,
+            &self.recreated_later,
+            &self.restarted_later,
+        ];
         all.into_iter().flatten().copied().collect()
     }
 
@@ -93,14 +104,14 @@ impl Orders<'_> {
             self.within.as_secs(),
             self.waits()
         );
+        let record = format!("hl_record() {{\n{}}}\n", self.record());
         let back = format!("hl_back() {{\n{}}}\n", self.back());
         format!(
-            "{head}{go}{back}\
+            "{head}{go}{record}{back}\
              hl_go || {{ code=$?; hl_back; exit $code; }}\n\
              after=$(hl_others)\n\
              [ \"$before\" = \"$after\" ] || {{ printf '%s\\n' 'containers of other services have changed, from' \"$before\" to \"$after\"; exit 1; }}\n\
-             {record}",
-            record = self.record(),
+             hl_record",
         )
     }
 
@@ -119,6 +130,23 @@ impl Orders<'_> {
         let fixed = ["up", "-d", "--no-deps", "--no-build", "--pull", "never"];
         let words: Vec<&str> = fixed.iter().chain(further).copied().collect();
         self.compose(&words, services)
+    }
+
+    /// Restarts services, then gives new containers to those that live in them, and restarts the rest of these: a container that is started
+    /// before the one whose network it uses has none.
+    fn renewing_again(&self, restarted: &[&str], recreated_later: &[&str], restarted_later: &[&str]) -> Vec<String> {
+        let mut ways = Vec::new();
+        let restart = |services: &[&str]| self.compose(&["restart", "--no-deps"], services);
+        if !restarted.is_empty() {
+            ways.push(restart(restarted));
+        }
+        if !recreated_later.is_empty() {
+            ways.push(self.up(&["--force-recreate"], recreated_later));
+        }
+        if !restarted_later.is_empty() {
+            ways.push(restart(restarted_later));
+        }
+        ways
     }
 
     fn commands(&self) -> String {
@@ -143,8 +171,8 @@ impl Orders<'_> {
             ));
             add(self.up(&[], &self.started));
         }
-        if !self.restarted.is_empty() {
-            add(self.compose(&["restart", "--no-deps"], &self.restarted));
+        for way in self.renewing_again(&self.restarted, &self.recreated_later, &self.restarted_later) {
+            add(way);
         }
         text
     }
@@ -172,19 +200,17 @@ impl Orders<'_> {
                 "for s in {created}; do for i in $(hl_of \"$s\"); do docker rm -f \"$i\" >/dev/null; done; done"
             );
         }
-        if self.recreated.is_empty() && self.restarted.is_empty() {
-            return text;
-        }
         let mut ways = Vec::new();
         if !self.recreated.is_empty() {
             ways.push(self.up(&["--force-recreate"], &self.recreated));
         }
-        if !self.restarted.is_empty() {
-            ways.push(self.compose(&["restart", "--no-deps"], &self.restarted));
+        ways.extend(self.renewing_again(&self.restarted, &self.recreated_later, &self.restarted_later));
+        if ways.is_empty() {
+            return text;
         }
         let _ = writeln!(
             text,
-            "if {} >/dev/null 2>&1; then echo 'went back: the files and services are as before'; else echo 'went back to the files of before, but the services do not start with them'; fi",
+            "if {{ {}; }} >/dev/null 2>&1; then hl_record; echo 'went back: the files and services are as before'; else echo 'went back to the files of before, but the services do not start with them'; fi",
             ways.join(" && ")
         );
         text
@@ -205,7 +231,7 @@ impl Orders<'_> {
         });
         format!(
             "ids=$(hl_all)\n\
-             mkdir -p {RECORDS} && chmod 0700 {RECORDS} || exit\n\
+             mkdir -p {RECORDS} && chmod 0700 {RECORDS} || return\n\
              {{\n\
              printf '%s\\n' \"$ids\" | sed 's/^[^ ]* /container /'\n\
              hl_compose {options} config --format json 2>/dev/null | hl_shared \"$p\" | docker compose -p \"$p\" --project-directory \"$d\" --profile '*' -f - config --hash '*' 2>/dev/null | sed 's/^/hash /'\n\

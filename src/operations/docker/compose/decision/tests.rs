@@ -261,6 +261,17 @@ fn others_follow_a_service_that_they_live_with() {
         shown,
         format!("app: recreate (configuration); job: recreate (shares side); {WITH_NEW_APP}")
     );
+    // One that does not run either is started after what it lives in.
+    let shown = after(|host| {
+        host.changed.extend([text(FILE)]);
+        let side = host.of("side");
+        side.state = ContainerState::Exited;
+        side.exit_code = 143;
+    });
+    assert_eq!(
+        shown,
+        format!("app: restart (files {FILE}); shop: restart (depends on app); side: restart (shares app)")
+    );
     // A service that did not exist restarts nothing that depends on it, but what shares its network needs the new one.
     let shown = after(|host| host.without("app"));
     assert_eq!(shown, "app: create; side: recreate (shares app)");

@@ -13,7 +13,7 @@ fn orders() -> Orders<'static> {
 /// The lines of the text that call compose to change something.
 fn calls(orders: &Orders<'_>) -> Vec<String> {
     let text = orders.text();
-    let go = &text[text.find("hl_go() {").expect("it is there")..text.find("hl_back() {").expect("it is there")];
+    let go = &text[text.find("hl_go() {").expect("it is there")..text.find("hl_record() {").expect("it is there")];
     let lines = go
         .lines()
         .filter(|line| line.starts_with("hl_compose") || line.starts_with("docker"));
@@ -30,6 +30,8 @@ fn compose_is_told_exactly_which_services_to_change() {
         created: vec!["app"],
         recreated: vec!["side"],
         restarted: vec!["shop"],
+        recreated_later: vec!["vpn"],
+        restarted_later: vec!["web"],
         removed: vec!["old"],
         removed_ids: vec!["5912"],
         ..orders()
@@ -40,6 +42,8 @@ fn compose_is_told_exactly_which_services_to_change() {
             "docker stop 5912 >/dev/null && docker rm 5912 >/dev/null",
             "hl_compose -f 'a b.yaml' -p web up -d --no-deps --no-build --pull never --force-recreate app side",
             "hl_compose -f 'a b.yaml' -p web restart --no-deps shop",
+            "hl_compose -f 'a b.yaml' -p web up -d --no-deps --no-build --pull never --force-recreate vpn",
+            "hl_compose -f 'a b.yaml' -p web restart --no-deps web",
         ]
     );
     assert!(
