@@ -1,6 +1,6 @@
 //! A segment of operations: one frame to the host, answers as they come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::keeping::Keeping;
 use super::owed::Records;
 use super::perform::UNTRUE;
 use super::prepared::{Kept, Placed, Prepared, prepare};
-use crate::change::{NOT_BEGUN, NOT_NOTED, NOT_REVIEWED, Step};
+use crate::change::{NOT_BEGUN, NOT_NOTED, NOT_REVIEWED, PUT_BACK, Step};
 use crate::facts::Probe;
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
@@ -421,6 +421,7 @@ impl Progress<'_> {
                     .find_map(|(placed, answer)| describe(operation, placed.step, answer))
             });
             lines.push(ResourceResult::of(change, end));
+            mark_put_back(&mut lines, &answered);
         }
         OperationResult {
             operation: operation.id.clone(),
@@ -440,6 +441,21 @@ pub(super) fn found_nothing(operation: &PlannedOperation, result: &OperationResu
 fn mark(result: &mut OperationResult, from: ResourceEnd, to: ResourceEnd) {
     for line in result.lines.iter_mut().filter(|line| line.end == from) {
         line.end = to;
+    }
+}
+
+/// The ends of what a command put back after it failed.
+fn mark_put_back(lines: &mut [ResourceResult], answered: &[(&Placed<'_>, &StepAnswer)]) {
+    let failed = answered
+        .iter()
+        .filter(|(_, answer)| answer.end == StepEnd::Failed { status: PUT_BACK });
+    let back: BTreeSet<&String> = failed
+        .filter_map(|(placed, _)| placed.step.command())
+        .flat_map(|command| &command.puts_back)
+        .collect();
+    let lines = lines.iter_mut().filter(|line| line.end == ResourceEnd::Applied);
+    for line in lines.filter(|line| back.contains(&line.resource.name)) {
+        line.end = ResourceEnd::PutBack;
     }
 }
 
@@ -505,6 +521,15 @@ fn describe(operation: &PlannedOperation, step: &Step, answer: &StepAnswer) -> O
             exit_code: None,
             output,
             hint: Some("make room there, then rerun: what was not done yet is done then".to_owned()),
+        }),
+        StepEnd::Failed { status: PUT_BACK } => Some(Failure {
+            attempted,
+            cause: None,
+            outcome: None,
+            place: place(),
+            exit_code: None,
+            output,
+            hint: Some("fix the cause and rerun; what this operation changed is as before".to_owned()),
         }),
         StepEnd::Failed { status } => Some(Failure {
             cause: match step.command() {

@@ -24,6 +24,9 @@ pub const NOT_BEGUN: i32 = 115;
 /// The exit code of a step that was not begun, since homelab could not write on the host what it has to note before. It says so.
 pub const NOT_NOTED: i32 = 116;
 
+/// The exit code of a command that failed and then put back what its operation had changed before: see [`Command::puts_back`].
+pub const PUT_BACK: i32 = 117;
+
 /// Seconds until a command that ignores SIGTERM is killed.
 const KILL_AFTER: u32 = 5;
 
@@ -67,6 +70,9 @@ pub struct Command {
     /// Set if neighbors of its kind can run with it as one command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joint: Option<Joint>,
+    /// The paths that the script puts back if it ends with [`PUT_BACK`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub puts_back: Vec<String>,
     /// Set if all it does is to set attributes of this path, which needs only its owner's rights.
     pub sets_attributes_of: Option<String>,
 }
@@ -89,6 +95,7 @@ impl Command {
             already: None,
             recovery: None,
             joint: None,
+            puts_back: Vec::new(),
             sets_attributes_of: None,
         }
     }
