@@ -1,6 +1,6 @@
 //! The files of a project that operations send to hosts or render.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -19,6 +19,7 @@ pub struct Assets {
     small: BTreeMap<String, Arc<[u8]>>,
     large: BTreeMap<String, Arc<LargeFile>>,
     encrypted: BTreeMap<String, Arc<EncryptedFile>>,
+    executable: BTreeSet<String>,
 }
 
 impl Assets {
@@ -37,6 +38,16 @@ impl Assets {
         let name = name.into();
         let file = LargeFile::new(&format!("templates/{name}"), path);
         self.large.insert(name, Arc::new(file));
+    }
+
+    /// Notes that a file can be executed in the project.
+    pub fn note_executable(&mut self, name: impl Into<String>) {
+        self.executable.insert(name.into());
+    }
+
+    /// Whether a file can be executed in the project.
+    pub fn is_executable(&self, name: &str) -> bool {
+        self.executable.contains(name)
     }
 
     /// Adds a file that is encrypted in the project, by the name of its content.

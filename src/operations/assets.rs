@@ -42,6 +42,11 @@ impl PlanContext<'_> {
         )))
     }
 
+    /// Whether the file can be executed in the project.
+    pub fn is_executable_asset(&self, path: &str) -> bool {
+        self.assets.is_executable(path)
+    }
+
     /// Whether the file is encrypted in the project.
     pub fn is_encrypted_asset(&self, path: &str) -> bool {
         self.assets.encrypted(path).is_some()

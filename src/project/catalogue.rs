@@ -1,5 +1,7 @@
 //! Stacks: folders below `templates/services/`, each with the settings in its `stack.toml`.
 
+mod files;
+
 use std::collections::BTreeMap;
 
 use super::fields::Fields;
@@ -21,8 +23,7 @@ pub struct Stack {
     pub settings: Table,
 }
 
-const KEYS: &[&str] = &["defaults", "on_change", "site", "backup"];
-const NOT_YET: &[&str] = &["on_change"];
+const KEYS: &[&str] = &["defaults", "files", "directories", "on_change", "site", "backup"];
 const BACKUP_KEYS: &[&str] = &["command", "keep", "at"];
 
 /// Reads a `stack.toml`.
@@ -38,10 +39,10 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
     }
     let backup = source.table.get("backup").cloned();
     let mut fields = Fields::new(source.table, &place, mistakes);
-    fields.not_yet(NOT_YET);
     let defaults = fields.table("defaults");
     check_site(&mut fields);
     check_backup(&mut fields);
+    files::check(&mut fields);
     fields.end("a stack", KEYS);
     for (key, entry) in defaults
         .iter()

@@ -1,6 +1,7 @@
 //! Files to tables, and tables to structs, with positions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -216,6 +217,12 @@ fn other_format(files: &ProjectFolder, shown: &str) -> Option<(String, Diagnosti
 
 /// Adds a file that can be read.
 fn read_asset(name: &str, place: &Path, assets: &mut Assets) -> Result<(), Refused> {
+    if place
+        .metadata()
+        .is_ok_and(|metadata| metadata.permissions().mode() & 0o100 != 0)
+    {
+        assets.note_executable(name);
+    }
     // A template is rendered, so it is read whole.
     if name.ends_with(Assets::TEMPLATE_SUFFIX) {
         assets.insert(name, read_in_place(place, LARGEST_TEXT)?);

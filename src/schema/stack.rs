@@ -1,6 +1,8 @@
 //! `templates/services/<stack>/stack.toml`.
 #![expect(dead_code, reason = "these types describe what is read by hand, and are never made")]
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 
 use super::data::Variables;
@@ -11,10 +13,69 @@ use super::data::Variables;
 pub(super) struct Stack {
     /// Defaults of what templates see as `stack`; a host's `stack_settings` override them.
     defaults: Option<Variables>,
+    /// Owner and permissions of files of the stack, by patterns of their paths below its folder, such as `"secrets/*"`. Of several that
+    /// match, the longest one counts.
+    files: Option<BTreeMap<String, Own>>,
+    /// Directories that the services fill, such as `"export"`: they are created, and their content is left alone.
+    directories: Option<BTreeMap<String, Own>>,
+    /// What a change of files does, by patterns of their paths. By default the services that a file is mounted into are restarted.
+    on_change: Option<BTreeMap<String, OnChange>>,
     /// Where the service is reachable as a web site.
     site: Option<Site>,
     /// How to back up the stack.
     backup: Option<Backup>,
+}
+
+/// Owner and permissions.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Own {
+    /// User, by name or number. By default that of the operation.
+    user: Option<NameOrNumber>,
+    /// Group, by name or number. By default that of the operation.
+    group: Option<NameOrNumber>,
+    /// Permissions, such as `"0400"`.
+    #[schemars(regex(pattern = r"^[0-7]{3,5}$"))]
+    mode: Option<String>,
+}
+
+/// A user or group.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum NameOrNumber {
+    Name(String),
+    Number(u32),
+}
+
+/// What a change of files does: one of `reload`, `signal` and `action`.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, extend("oneOf" = [{ "required": ["reload"] }, { "required": ["signal"] }, { "required": ["action"] }]))]
+struct OnChange {
+    /// The service that it is about, or a list of them; by default all that the files are mounted into.
+    service: Option<Services>,
+    /// Command in the container of the service that has it read its files again, as a list of words.
+    #[schemars(length(min = 1))]
+    reload: Option<Vec<String>>,
+    /// Signal that has the service read its files again, such as `"HUP"`.
+    #[schemars(regex(pattern = "^[A-Z0-9]+$"))]
+    signal: Option<String>,
+    /// `"restart"`, `"recreate"` or `"none"`.
+    action: Option<Action>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Services {
+    One(String),
+    Several(#[schemars(length(min = 1))] Vec<String>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Action {
+    Restart,
+    Recreate,
+    None,
 }
 
 /// Where the service is reachable as a web site. More keys may be added for templates.

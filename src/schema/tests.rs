@@ -187,6 +187,10 @@ fn what_is_wrong_is_refused() {
         "[site]\n",
         "[backup]\ncommand = ['a']\nat = '24:00'\n",
         "[on_change.x]\nservice = 'a'\n",
+        "[on_change.x]\nsignal = 'HUP'\naction = 'none'\n",
+        "[on_change.x]\naction = 'stop'\n",
+        "[files.x]\nmode = 400\n",
+        "[directories.x]\nowner = 'a'\n",
     ] {
         refuses(FileKind::Stack, text);
     }

@@ -22,8 +22,13 @@ pub(crate) const PLACES: &[Place] = &[
     },
     Place {
         path: "templates/services/web/stack.toml",
-        around: "defaults = {}\n@\n",
-        keys: &[("on_change", "{ 'conf/web' = { service = 'web' } }")],
+        around: "[files.a]\n@\n",
+        keys: &[("src", "'pki:ca'")],
+    },
+    Place {
+        path: "templates/services/web/stack.toml",
+        around: "[on_change.a]\nsignal = 'HUP'\n@\n",
+        keys: &[("validate", "['web', 'check']")],
     },
 ];
 
@@ -55,7 +60,12 @@ fn every_key_that_the_source_refuses_so_is_among_them() {
         .map(|(key, _)| *key)
         .collect();
     let mut refused = BTreeSet::new();
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/project")).unwrap() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["src/project", "src/project/catalogue"];
+    for entry in folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(top.join(folder)).unwrap())
+    {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|suffix| suffix == "rs") {
             collect_refused(&fs::read_to_string(path).unwrap(), &mut refused);

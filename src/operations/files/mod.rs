@@ -20,3 +20,5 @@ pub(super) mod text;
 pub(super) mod unarchive;
 pub(super) mod unit_lines;
 pub(super) mod whole_file;
+
+pub use sync::pattern_mistake;

@@ -22,6 +22,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::patterns::Patterns;
+pub(in crate::operations) use self::patterns::Rules;
+pub use self::patterns::pattern_mistake;
 use self::record::{Record, record_path};
 use self::removal::Removal;
 use self::source::{Source, Text, directories_of};
@@ -73,6 +75,23 @@ pub(in crate::operations) struct Sync {
     /// `["nginx", "-t"]`; `{path}` stands for the path of the new file. It is tried before the review, where nothing that it
     /// writes is kept.
     validate: Option<Vec<String>>,
+    /// Files with another owner or mode.
+    #[serde(skip)]
+    own: Rules<Own>,
+    /// Directories below `dest` of which nothing is known but their owners and modes, by their paths from there.
+    #[serde(skip)]
+    directories: BTreeMap<String, Own>,
+    /// Whether files that can be executed in the project can be on the host.
+    #[serde(skip)]
+    keeps_executable: bool,
+}
+
+/// An owner and permissions, as far as they are given.
+#[derive(Clone, Debug, Default)]
+pub(in crate::operations) struct Own {
+    pub(in crate::operations) user: Option<String>,
+    pub(in crate::operations) group: Option<String>,
+    pub(in crate::operations) mode: Option<Mode>,
 }
 
 /// What is removed from the host.
@@ -197,13 +216,8 @@ impl Operation for Sync {
                 .or_else(|stop| later(stop, &mut first))?;
             self.add_directories(scratch, &top, &source, &mut work)?;
             for (name, text) in &texts {
-                self.add_file(
-                    scratch,
-                    &format!("{}/{name}", top.trim_end_matches('/')),
-                    text,
-                    &mut work,
-                )
-                .or_else(|stop| later(stop, &mut first))?;
+                self.add_file(scratch, &top, &source, (name, text), &mut work)
+                    .or_else(|stop| later(stop, &mut first))?;
             }
             removal
                 .and_then(|removal| removal.add_to(scratch, &mut work))
@@ -212,7 +226,7 @@ impl Operation for Sync {
                 return Err(stop);
             }
             let stays = |name: &str| left.contains(name) || stays_recorded(self.delete, &stays)(name);
-            Ok(record.kept_along(&old, &source, &top, stays, work))
+            Ok(record.kept_along(&old, &source, (&top, &self.filled(&source)), stays, work))
         })
     }
 }
@@ -306,6 +320,9 @@ impl Sync {
             protect: Vec::new(),
             render: true,
             validate: None,
+            own: Rules::default(),
+            directories: BTreeMap::new(),
+            keeps_executable: true,
         }
     }
 
@@ -313,6 +330,13 @@ impl Sync {
     pub(in crate::operations) fn owned_by(mut self, user: Option<&str>, group: Option<&str>) -> Self {
         self.user = user.map(str::to_owned);
         self.group = group.map(str::to_owned);
+        self
+    }
+
+    /// The same, with files that have owners of their own, and directories that are filled by others.
+    pub(in crate::operations) fn with_own(mut self, files: Rules<Own>, directories: BTreeMap<String, Own>) -> Self {
+        self.own = files;
+        self.directories = directories;
         self
     }
 
@@ -330,7 +354,13 @@ impl Sync {
         context.on_scratch(|scratch| {
             let mut work = Work::default();
             removal.add_to(scratch, &mut work)?;
-            Ok(record.kept_along(&old, &source, &top, |name| left.contains(name), work))
+            Ok(record.kept_along(
+                &old,
+                &source,
+                (&top, &BTreeSet::new()),
+                |name| left.contains(name),
+                work,
+            ))
         })
     }
 
@@ -356,6 +386,25 @@ impl Sync {
         };
         let contents: Result<_, Stop> = texts.into_iter().map(read).collect();
         contents.map(Known::Yes)
+    }
+
+    /// The directories that others fill, and those above them that have none of its files.
+    fn filled(&self, source: &Source<'_>) -> BTreeSet<String> {
+        let own = directories_of(source.names());
+        let above = directories_of(self.directories.keys().map(String::as_str));
+        let filled = self.directories.keys().cloned().chain(above);
+        filled.filter(|name| !own.contains(name)).collect()
+    }
+
+    /// The files that can be executed in the project, by their paths below `dest`.
+    pub(in crate::operations) fn executable(&self, context: &PlanContext<'_>) -> BTreeSet<String> {
+        let excluded = Patterns::new(context, "exclude", &self.exclude);
+        let source = excluded.and_then(|excluded| Source::new(context, &self.src, self.render, &excluded));
+        let Ok(source) = source else {
+            return BTreeSet::new();
+        };
+        let names = source.names().filter(|name| source.is_executable(context, name));
+        names.map(str::to_owned).collect()
     }
 
     /// Refuses to empty a directory that is not for one purpose alone.
@@ -385,9 +434,23 @@ impl Sync {
         }
         let wish = Directory::new(top, self.user.as_deref(), self.group.as_deref(), self.dir_mode);
         Self::add_directory(context, top, Some(&wish), work)?;
-        for name in directories_of(source.names()) {
+        let filled = self.filled(source);
+        for name in directories_of(source.names())
+            .into_iter()
+            .chain(filled)
+            .collect::<BTreeSet<String>>()
+        {
             let path = context.resolve(&format!("{}/{name}", top.trim_end_matches('/')))?;
-            Self::add_directory(context, &path, Some(&wish), work)?;
+            let wish = match self.directories.get(&name) {
+                None => &wish,
+                Some(own) => &Directory::new(
+                    &path,
+                    own.user.as_deref().or(self.user.as_deref()),
+                    own.group.as_deref().or(self.group.as_deref()),
+                    own.mode.or(self.dir_mode),
+                ),
+            };
+            Self::add_directory(context, &path, Some(wish), work)?;
         }
         Ok(())
     }
@@ -418,15 +481,26 @@ impl Sync {
         Ok(())
     }
 
-    fn add_file(&self, context: &PlanContext<'_>, path: &str, text: &Text<'_>, work: &mut Work) -> Result<(), Stop> {
+    fn add_file(
+        &self,
+        context: &PlanContext<'_>,
+        top: &str,
+        source: &Source<'_>,
+        (name, text): (&str, &Text<'_>),
+        work: &mut Work,
+    ) -> Result<(), Stop> {
+        let path = &format!("{}/{name}", top.trim_end_matches('/'));
+        let own = self.own.of(name).cloned().unwrap_or_default();
+        let executable = || (self.keeps_executable && source.is_executable(context, name)).then_some(Mode(0o755));
+        let mode = own.mode.or(self.mode).or_else(executable);
         let content = match text {
             Text::Asset(path) => WishedContent::Asset { argument: "src", path },
             Text::Rendered(content) => WishedContent::Ready(content.clone()),
         };
         let wish = FileWish {
-            owner: self.user.as_deref(),
-            group: self.group.as_deref(),
-            mode: self.mode.map(|mode| mode.0),
+            owner: own.user.as_deref().or(self.user.as_deref()),
+            group: own.group.as_deref().or(self.group.as_deref()),
+            mode: mode.map(|mode| mode.0),
             validate: self.validate.clone(),
             ..FileWish::new(path, "dest", content)
         };

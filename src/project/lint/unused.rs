@@ -10,7 +10,7 @@ use crate::template::RESERVED;
 use crate::value::{Kind, Table, Value};
 
 /// The data that homelab itself reads.
-const READ_BY_ITSELF: &[&str] = &["stacks", "stack_settings"];
+const READ_BY_ITSELF: &[&str] = &["stacks", "stack_settings", "stacks_path"];
 /// Shorter names are close to too many others.
 const SHORTEST: usize = 4;
 /// Names of at least this length may differ in two letters.

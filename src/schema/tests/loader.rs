@@ -50,7 +50,9 @@ const WHOLE: &[(&str, &str)] = &[
     ),
     (
         "templates/services/x/stack.toml",
-        "@\n[defaults]\nimage = 'x'\n[site]\nupstream = 'x:80'\nextra = 1\n[backup]\ncommand = ['sh']\nkeep = 3\nat = '01:30'\n@\n",
+        "@\n[defaults]\nimage = 'x'\n[files.'a/*']\nuser = 1\ngroup = 'g'\nmode = '0400'\n@\n\
+         [directories.b]\nuser = 'u'\ngroup = 2\nmode = '0700'\n@\n[on_change.c]\nservice = 'x'\nreload = ['y']\n@\n\
+         [on_change.d]\nservice = ['x']\nsignal = 'HUP'\n[on_change.e]\naction = 'none'\n[site]\nupstream = 'x:80'\nextra = 1\n[backup]\ncommand = ['sh']\nkeep = 3\nat = '01:30'\n@\n",
     ),
 ];
 
@@ -148,5 +150,5 @@ fn a_key_that_is_not_in_it_is_refused_by_both() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 13);
+    assert_eq!(tried, 16);
 }

@@ -73,12 +73,13 @@ impl Record {
         Ok(lines.filter(|line| is_plain(line)).map(str::to_owned).collect())
     }
 
-    /// The work, with the steps that keep the record true before and after it. `stays` says what else of the old record stays.
+    /// The work, with the steps that keep the record true before and after it. `stays` says what else of the old record stays. Directories
+    /// in `filled`, which others fill, are in no record.
     pub(super) fn kept_along(
         &self,
         old: &BTreeSet<String>,
         source: &Source<'_>,
-        top: &str,
+        (top, filled): (&str, &BTreeSet<String>),
         stays: impl Fn(&str) -> bool,
         mut work: Work,
     ) -> Outcome {
@@ -105,7 +106,8 @@ impl Record {
             };
             let below = change.id.name.strip_prefix(top.trim_end_matches('/'));
             let name = below.and_then(|rest| rest.strip_prefix('/'));
-            if let Some(name) = name.filter(|name| is_written && !name.is_empty() && is_below(&change.id.name, top)) {
+            let is_kept = |name: &str| is_written && !name.is_empty() && !filled.contains(name);
+            if let Some(name) = name.filter(|name| is_kept(name) && is_below(&change.id.name, top)) {
                 new.insert(format!("{name}{end}"));
             }
         }

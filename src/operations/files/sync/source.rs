@@ -96,6 +96,12 @@ impl<'a> Source<'a> {
         self.files.keys().map(String::as_str)
     }
 
+    /// Whether a file can be executed in the project.
+    pub(super) fn is_executable(&self, context: &PlanContext<'_>, name: &str) -> bool {
+        let file = self.files.get(name);
+        file.is_some_and(|file| context.is_executable_asset(file.asset))
+    }
+
     pub(super) fn contains(&self, name: &str) -> bool {
         self.files.contains_key(name)
     }

@@ -1,0 +1,168 @@
+//! What a `stack.toml` says of the files of its stack.
+
+use super::super::fields::Fields;
+use crate::error::{Diagnostic, Origin};
+use crate::operations::pattern_mistake;
+use crate::value::{Entry, Kind, Table};
+
+/// Keys of `[files."…"]` and `[directories."…"]`.
+const OWN_KEYS: &[&str] = &["user", "group", "mode"];
+/// Those that only files may have, later.
+const FILE_KEYS_NOT_YET: &[&str] = &["src"];
+/// Keys of `[on_change."…"]`.
+const CHANGE_KEYS: &[&str] = &["service", "reload", "signal", "action"];
+const CHANGE_KEYS_NOT_YET: &[&str] = &["validate"];
+/// Those of which there is exactly one.
+const REACTIONS: [&str; 3] = ["reload", "signal", "action"];
+const ACTIONS: [&str; 3] = ["restart", "recreate", "none"];
+
+/// Reports what is wrong in these tables.
+pub(super) fn check(fields: &mut Fields<'_>) {
+    each(fields, "files", |of, _| {
+        of.not_yet(FILE_KEYS_NOT_YET);
+        check_own(of);
+        of_end(of)
+    });
+    each(fields, "directories", |of, name| {
+        check_directory(of, name);
+        check_own(of);
+        of_end(of)
+    });
+    each(fields, "on_change", |of, _| {
+        of.not_yet(CHANGE_KEYS_NOT_YET);
+        check_change(of);
+        ("`on_change`", CHANGE_KEYS)
+    });
+}
+
+fn of_end(_: &Fields<'_>) -> (&'static str, &'static [&'static str]) {
+    ("files of a stack", OWN_KEYS)
+}
+
+/// Each table in the table `key`, whose names are patterns. `check` says what the table is, and which keys it has.
+fn each(
+    fields: &mut Fields<'_>,
+    key: &str,
+    check: impl Fn(&mut Fields<'_>, &str) -> (&'static str, &'static [&'static str]),
+) {
+    let tables: Table = fields.table(key);
+    let mut mistakes = Vec::new();
+    for (name, Entry { key: place, value }) in tables {
+        let place: Origin = place.or(value.origin.clone()).unwrap_or_else(|| fields.place().clone());
+        if let Some(why) = pattern_mistake(&name) {
+            let title = format!("`{}` is not a valid pattern", name.escape_debug());
+            mistakes.push(Diagnostic::new(title).at(&place, why).hint(
+                "write a path below the folder of the stack; `*` matches any text without `/`, `**` any directories, `{a,b}` one of these texts",
+            ));
+        }
+        let Kind::Table(table) = value.kind else {
+            let title = format!("`{name}` in `{key}` must be a table");
+            mistakes.push(Diagnostic::new(title).at(&place, format!("write `[{key}.\"{name}\"]`")));
+            continue;
+        };
+        let mut of = Fields::new(table, &place, &mut mistakes);
+        let (what, known) = check(&mut of, &name);
+        of.end(what, known);
+    }
+    fields.mistakes(mistakes);
+}
+
+fn check_own(of: &mut Fields<'_>) {
+    for key in ["user", "group"] {
+        let Some(entry) = of.entry(key) else { continue };
+        match &entry.value.kind {
+            Kind::String(name) if is_owner(name) => {}
+            Kind::Integer(number) if *number >= 0 => {}
+            _ => {
+                of.misfit::<()>(key, "a name or a number", &entry.value);
+            }
+        }
+    }
+    let Some(entry) = of.entry("mode") else { return };
+    match &entry.value.kind {
+        Kind::String(mode) if (3..=5).contains(&mode.len()) && u32::from_str_radix(mode, 8).is_ok_and(is_mode) => {}
+        _ => {
+            of.misfit::<()>(
+                "mode",
+                "a mode as a string of octal digits, such as \"0644\"",
+                &entry.value,
+            );
+        }
+    }
+}
+
+fn is_mode(mode: u32) -> bool {
+    mode <= 0o7777
+}
+
+fn is_owner(name: &str) -> bool {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    !name.is_empty() && !name.starts_with('-') && name.chars().all(is_plain)
+}
+
+/// A directory is one path, and no pattern.
+fn check_directory(of: &mut Fields<'_>, name: &str) {
+    let is_above = name.split('/').any(|part| part == "..");
+    if name.contains(['*', '?', '[', '{']) || is_above {
+        let title = format!("`{}` is not a valid name for a directory", name.escape_debug());
+        let place = of.place().clone();
+        let mistake = Diagnostic::new(title).at(&place, "must be a path below the folder of the stack");
+        of.mistake(mistake.hint("write a table for each directory, such as `[directories.\"export\"]`"));
+    }
+}
+
+fn check_change(of: &mut Fields<'_>) {
+    let given: Vec<&str> = REACTIONS.into_iter().filter(|key| of.has(key)).collect();
+    let place = of.place().clone();
+    match given[..] {
+        [_] => {}
+        [] => {
+            let mistake = Diagnostic::new("missing `reload`, `signal` or `action` in `on_change`");
+            let mistake = mistake.at(&place, "does not say what happens");
+            of.mistake(mistake.hint("add `action = \"restart\"`, `signal = \"HUP\"` or `reload = [\"…\"]`"));
+        }
+        [first, second, ..] => {
+            let mistake = Diagnostic::new(format!("`{first}` and `{second}` cannot be used together"));
+            of.mistake(
+                mistake
+                    .at(&place, "one change does one thing")
+                    .hint("remove one of the two"),
+            );
+        }
+    }
+    if let Some(entry) = of.entry("service") {
+        let is_text = |item: &crate::value::Value| matches!(item.kind, Kind::String(_));
+        let fits = match &entry.value.kind {
+            Kind::String(_) => true,
+            Kind::List(items) => !items.is_empty() && items.iter().all(is_text),
+            _ => false,
+        };
+        if !fits {
+            of.misfit::<()>("service", "the name of a service, or a list of names", &entry.value);
+        }
+    }
+    let has_reload = of.has("reload");
+    if let Some(place) = of.empty_list("reload") {
+        let mistake = Diagnostic::new("`reload` is empty").at(&place, "nothing to run");
+        of.mistake(mistake.hint("write a command of the container, such as `[\"caddy\", \"reload\"]`"));
+    }
+    if has_reload {
+        of.names("reload");
+    }
+    if let Some(signal) = of.text("signal") {
+        let is_plain = |character: char| character.is_ascii_uppercase() || character.is_ascii_digit();
+        if signal.name.is_empty() || !signal.name.chars().all(is_plain) {
+            let mistake = Diagnostic::new(format!("`{}` is not a signal", signal.name.escape_debug()));
+            let mistake = mistake.at_maybe(signal.origin.as_ref(), "use the name of a signal");
+            of.mistake(mistake.hint("write `signal = \"HUP\"`"));
+        }
+    }
+    if let Some(action) = of
+        .text("action")
+        .filter(|action| !ACTIONS.contains(&action.name.as_str()))
+    {
+        let mistake = Diagnostic::new(format!("`{}` is not an action", action.name.escape_debug()));
+        let mistake = mistake.at_maybe(action.origin.as_ref(), "unknown action");
+        of.mistake(mistake.hint("use \"restart\", \"recreate\" or \"none\""));
+    }
+}
