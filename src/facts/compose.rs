@@ -27,6 +27,27 @@ pub const CLEAN: &str = r#"home=${HOME:-/}; [ "$(id -u)" != 0 ] || home=/root
 hl_clean() { env -i PATH="$PATH" HOME="$home" DOCKER_HOST= DOCKER_CONTEXT=default "$@"; }
 "#;
 
+/// Names of files that compose reads along with [`DEFAULT_FILES`].
+pub const OVERRIDES: [&str; 4] = [
+    "compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
+/// A shell function for what decides about the answer of compose: `hl_inputs PROJECT FOLDER OPTION…` prints the digest of these words, of
+/// the program, of the project's containers in `$ids`, and of the files whose paths are its standard input. Where that is as recorded, so
+/// is the answer, and compose does not have to be asked.
+pub const INPUTS: &str = r#"tool=$(stat -L -c '%n %s %Y %i' /usr/libexec/docker/cli-plugins/docker-compose /usr/lib/docker/cli-plugins/docker-compose /usr/local/libexec/docker/cli-plugins/docker-compose /usr/local/lib/docker/cli-plugins/docker-compose "$home/.docker/cli-plugins/docker-compose" 2>/dev/null)
+hl_inputs() {
+{
+printf '%s\n' "$@" "$tool"
+printf '%s\n' "$ids" | grep "^$1 " | sort
+tr '\n' '\0' | xargs -0 sha256sum -- 2>&1
+} | sha256sum | cut -d ' ' -f 1
+}
+"#;
+
 /// A shell function for hashes.
 ///
 /// The hash that compose writes on a container is that of the configuration once everything is filled in, so that is what it gets to
@@ -155,6 +176,18 @@ pub struct RecordedService {
     /// SHA-256 of the files that are mounted into it, when it last read them, by path.
     #[serde(default)]
     pub mounted: BTreeMap<String, String>,
+    /// What its image was built from, if homelab built it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<RecordedBuild>,
+}
+
+/// A build of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedBuild {
+    /// The digest of what it was built from.
+    pub digest: String,
+    /// The id of the image.
+    pub image: String,
 }
 
 impl<'a> Key<'a> for ProjectKey<'a> {
@@ -255,9 +288,9 @@ pub struct Service {
     pub hash: String,
     #[serde(default)]
     pub image: Option<String>,
-    /// Whether its image is built from a folder of the project.
-    #[serde(default)]
-    pub is_built: bool,
+    /// What its image is built from, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
     #[serde(default)]
     pub container_name: Option<String>,
     /// `no`, `always`, `on-failure` or `unless-stopped`.
@@ -291,6 +324,19 @@ pub struct Service {
     pub has_health_check: bool,
 }
 
+/// What an image is built from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// The path or address of the files.
+    pub context: String,
+    /// From there, or absolute; by default `Dockerfile`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dockerfile: Option<String>,
+    /// The SHA-256 of all that the compose file says of it, arguments included. Empty if only compose can say.
+    #[serde(default)]
+    pub digest: String,
+}
+
 /// A network that a project uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectNetwork {
@@ -299,6 +345,8 @@ pub struct ProjectNetwork {
     /// Whether it has to be there.
     #[serde(default)]
     pub is_external: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
 }
 
 /// A volume that a project uses.
@@ -379,6 +427,14 @@ fn familiar(repository: &str) -> &str {
         .find_map(|host| repository.strip_prefix(host))
         .unwrap_or(repository);
     without_host.strip_prefix("library/").unwrap_or(without_host)
+}
+
+impl Service {
+    /// The name of its image, as the service `name` of `project`.
+    pub fn image_on(&self, project: &str, name: &str) -> String {
+        let built = || format!("{project}-{name}");
+        self.image.clone().unwrap_or_else(built)
+    }
 }
 
 impl Project {

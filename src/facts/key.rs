@@ -293,6 +293,7 @@ impl FactKey {
                 | Self::DockerStops
                 | Self::DockerSubnets
                 | Self::DockerDrivers
+                | Self::ComposeProject(_)
         )
     }
 

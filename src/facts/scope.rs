@@ -137,12 +137,17 @@ impl FactScope {
 impl Effect {
     /// Whether all that it changes or forgets is of one of `scopes`.
     pub fn is_within(&self, scopes: &[FactScope]) -> bool {
-        let covers = |key: &FactKey| scopes.iter().any(|scope| !scope.only_absent() && scope.covers(key));
+        // What starts containers may create what they are made of and use.
+        let may_start_containers = scopes.contains(&FactScope::Containers);
+        let covers = |key: &FactKey| {
+            may_start_containers && key.is_about_containers()
+                || scopes.iter().any(|scope| !scope.only_absent() && scope.covers(key))
+        };
         let includes = |other: &FactScope| scopes.iter().any(|scope| scope.includes(other));
         match self {
-            Self::Set(key, _) => covers(key),
             // What is tried depends on anything, so trying it again is beyond nothing.
             Self::Forget(FactScope::Key(key), _) if key.depends_on() == DependsOn::Anything => true,
+            Self::Set(key, _) | Self::Forget(FactScope::Key(key), _) => covers(key),
             Self::Forget(owned @ FactScope::Owned(paths), _) => {
                 let are_covered = || paths.iter().all(|path| covers(&FactKey::Path(path.clone())));
                 (includes(owned) || are_covered()) && units(paths).all(|unit| covers(&FactKey::Unit(unit.to_owned())))

@@ -478,6 +478,12 @@ impl<'a> PlanContext<'a> {
             })
     }
 
+    /// A text of the host's data, if there is one of this name.
+    pub(super) fn text_of_data(&self, name: &str) -> Option<String> {
+        let value = self.scope.evaluate(name, None).ok()?;
+        value.as_str().map(str::to_owned)
+    }
+
     /// The latest earlier operation that changes anything, if there is one.
     pub fn last_change(&self) -> Option<OperationId> {
         self.overlay.borrow().last_change()

@@ -129,7 +129,10 @@ fn a_service_that_does_not_come_up_goes_back_to_what_ran() {
     ] {
         write(&project, &broken);
         let ran = deploy(&project).expect(1);
-        assert!(ran.stderr.contains("went back"), "{}\n{}", ran.stdout, ran.stderr);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(told.contains("went back"), "{told}");
+        assert!(told.contains("1 put back"), "{told}");
+        assert!(!told.contains("changes already applied"), "{told}");
         assert_eq!(host.inside("cat /opt/stacks/web/compose.yaml"), COMPOSE);
         let states = host.inside("docker ps --format '{{.Names}}' | sort");
         assert_eq!(states, "web-app-1\nweb-shop-1\nweb-side-1\n", "{broken}");
@@ -143,4 +146,84 @@ fn a_service_that_does_not_come_up_goes_back_to_what_ran() {
     let ran = deploy(&project).expect(3);
     assert!(ran.stderr.contains("does not accept the project"), "{}", ran.stderr);
     assert_eq!(host.inside("cat /opt/stacks/web/compose.yaml"), COMPOSE);
+}
+
+/// What the stack of [`BUILT`] says of its files.
+const STACK: &str = "[files.'conf/*']\nuser = 472\nmode = '0400'\n
+[directories.'export/daily']\nuser = 472\nmode = '0700'\n
+[on_change.'conf/**']\nreload = ['sh', '-c', 'cat /conf/a >/read']\n
+[on_change.'one.conf']\nsignal = 'HUP'\n";
+
+/// A service whose image is built, with a directory and a file.
+const BUILT: &str = "services:
+  app:
+    build: ./app
+    command: [sleep, infinity]
+    init: true
+    volumes: ['./conf:/conf', './one.conf:/one.conf']
+";
+
+#[test]
+fn files_of_a_stack_are_read_again_and_images_built_again() {
+    let project = Project::with_task(TASK);
+    project.write(
+        "inventories/dev.toml",
+        "[hosts.alpha]\nlab = { image = 'debian:13-docker' }\n",
+    );
+    for (name, text) in [
+        ("compose.yaml", BUILT),
+        ("stack.toml", STACK),
+        ("conf/a", "one\n"),
+        ("one.conf", "one\n"),
+        ("app/Dockerfile", "FROM demo:1\nCOPY hello /hello\n"),
+        ("app/hello", "one\n"),
+    ] {
+        project.write(&format!("templates/services/web/{name}"), text);
+    }
+    let host = project.up("dev", "alpha");
+    host.inside(IMAGE);
+    let quiet = || assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));
+    deploy(&project).expect(0);
+    quiet();
+    assert_eq!(
+        host.inside("cd /opt/stacks/web && stat -c '%u %a' conf/a export/daily"),
+        "472 400\n472 700\n"
+    );
+
+    // A command in the container, and no restart.
+    let started = "docker inspect --format '{{.State.StartedAt}}' web-app-1";
+    let before = host.inside(started);
+    project.write("templates/services/web/conf/a", "two\n");
+    let ran = deploy(&project).expect(0);
+    assert!(ran.stdout.contains("reloaded by"), "{}", ran.stdout);
+    assert_eq!(host.inside("docker exec web-app-1 cat /read"), "two\n");
+    assert_eq!(host.inside(started), before);
+    quiet();
+
+    // A file that is mounted alone needs one.
+    project.write("templates/services/web/one.conf", "two\n");
+    deploy(&project).expect(0);
+    assert_eq!(host.inside("docker exec web-app-1 cat /one.conf"), "two\n");
+    assert_ne!(host.inside(started), before);
+    quiet();
+
+    // What the image is built from.
+    project.write("templates/services/web/app/hello", "two\n");
+    let ran = deploy(&project).expect(0);
+    assert!(ran.stdout.contains("its image is built anew"), "{}", ran.stdout);
+    assert_eq!(host.inside("docker exec web-app-1 cat /hello"), "two\n");
+    quiet();
+
+    // A comment changes nothing, and is recorded.
+    project.write("templates/services/web/compose.yaml", format!("# ours\n{BUILT}"));
+    let ran = deploy(&project).expect(0);
+    assert!(!ran.stdout.contains("compose service"), "{}", ran.stdout);
+    quiet();
+
+    // What compose said is read from the record, until anything that it reads is different.
+    host.inside("sed -i 's/\"replicas\":null/\"replicas\":2/' /var/lib/homelab/compose/web");
+    let review = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
+    assert!(review.stdout.contains("2 instead of 1"), "{}", review.stdout);
+    host.inside("echo A=b >/opt/stacks/web/.env");
+    quiet();
 }

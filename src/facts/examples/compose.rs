@@ -1,8 +1,8 @@
 //! Examples of facts about compose projects.
 
 use super::super::compose::{
-    Config, ConfigFact, Container, ContainerState, Files, Health, Image, PlannedFile, Project, ProjectFiles,
-    ProjectNetwork, ProjectVolume, Record, RecordedService, Service,
+    Build, Config, ConfigFact, Container, ContainerState, Files, Health, Image, PlannedFile, Project, ProjectFiles,
+    ProjectNetwork, ProjectVolume, Record, RecordedBuild, RecordedService, Service,
 };
 use super::{Fact, FactKey, names, text};
 
@@ -37,6 +37,10 @@ fn project() -> Project {
                     containers: names(&["5912"]),
                     hash: text("e84e"),
                     mounted: [(text("/opt/stacks/web/one.conf"), text("2c8b"))].into(),
+                    build: Some(RecordedBuild {
+                        digest: text("9d11"),
+                        image: text("sha256:89fc"),
+                    }),
                 },
             )]
             .into(),
@@ -51,7 +55,11 @@ fn config() -> Config {
             Service {
                 hash: text("e84e"),
                 image: Some(text("caddy:2.10")),
-                is_built: false,
+                build: Some(Build {
+                    context: text("/opt/stacks/web"),
+                    dockerfile: None,
+                    digest: text("0a1b"),
+                }),
                 container_name: Some(text("caddy")),
                 restart: Some(text("unless-stopped")),
                 replicas: Some(2),
@@ -71,6 +79,7 @@ fn config() -> Config {
             ProjectNetwork {
                 name: text("web_default"),
                 is_external: false,
+                driver: Some("macvlan".to_owned()),
             },
         )]
         .into(),

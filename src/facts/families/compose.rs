@@ -5,6 +5,7 @@
 mod config;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,8 +14,8 @@ use serde::Deserialize;
 
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::compose::{
-    CLEAN, ConfigFact, ConfigKey, Container, ContainerState, DEFAULT_FILES, Files, HASHES, Health, Image, Project,
-    ProjectKey, RECORDS, Record,
+    CLEAN, Config, ConfigFact, ConfigKey, Container, ContainerState, DEFAULT_FILES, Files, HASHES, Health, INPUTS,
+    Image, Project, ProjectKey, RECORDS, Record, RecordedBuild,
 };
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
@@ -74,11 +75,22 @@ echo config $n "$(printf '%s\n' "$j" | base64 | tr -d '\n')"
 )
 "#;
 
+/// Shell functions. `hl_kept NUMBER PROJECT FOLDER OPTION…` says what compose made of the files when homelab last asked it, if nothing is
+/// different since. `hl_slow` asks it about the projects with the numbers in `$slow`.
+const KEPT: &str = r#"hl_kept() {
+n=$1 r=RECORDS/$2; shift
+i=$(sed -n 's/^inputs //p' "$r" 2>/dev/null); [ -n "$i" ] || return
+[ "$i" = "$(sed -n 's/^reads //p' "$r" | hl_inputs "$@")" ] || return
+sed -n "s/^hash /hash $n /p; s/^kept /kept $n /p" "$r"
+}
+hl_slow() { case " $slow " in *" $1 "*) hl_read "$@" ;; esac; }
+"#;
+
 /// What is read of a container. Its variables stay on the host.
 const OF_CONTAINER: &str = r#"container {"project":{{json (index .Config.Labels "com.docker.compose.project")}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},"number":{{json (index .Config.Labels "com.docker.compose.container-number")}},"one_off":{{json (index .Config.Labels "com.docker.compose.oneoff")}},"hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},"directory":{{json (index .Config.Labels "com.docker.compose.project.working_dir")}},"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"state":{{json .State.Status}},"exit_code":{{json .State.ExitCode}},"started":{{json .State.StartedAt}},"health":{{with .State.Health}}{{json .Status}}{{else}}null{{end}},"networks":[{{range $name, $on := .NetworkSettings.Networks}}[{{json $name}},{{json $on.NetworkID}}],{{end}}null],"volumes":[{{range .Mounts}}{{if eq .Type "volume"}}[{{json .Destination}},{{json .Name}}],{{end}}{{end}}null]}"#;
 
 /// Lines that begin with a word: `denied` or `failed` and the reason, or `image`, `network`, `container` and `record` with what there
-/// is; `hash`, `service`, `unset` and `config` with the number of the key; `end` last.
+/// is; `hash`, `service`, `unset`, `config` and `kept` with the number of the key; `end` last.
 fn probe(keys: &[FactKey]) -> String {
     let mut text = format!("{CLEAN}{HASHES}{FUNCTIONS}")
         .replace("LONGEST", &LONGEST.to_string())
@@ -87,21 +99,35 @@ fn probe(keys: &[FactKey]) -> String {
     text.push_str("said=/dev/null ids=\n");
     text.push_str(CHECKS);
     text.push_str(&asked_of_engine(keys));
-    text.push_str("hl_asked compose version >/dev/null 2>&1 || { echo nocompose; echo end; exit; }\n");
     let (mut there, mut planned, mut files_of_plan) = (Vec::new(), Vec::new(), String::new());
+    let mut tried = String::new();
     for (number, key) in keys.iter().enumerate() {
         let Some(ConfigKey(files)) = ConfigKey::of(key) else {
             continue;
         };
         let read = read(number, &files.0);
         if files.0.planned.is_empty() {
-            there.push(read);
+            let _ = writeln!(tried, "hl_kept {read} || slow=\"$slow {number}\"");
+            there.push(format!("hl_slow {read}"));
         } else {
             files_of_plan.push_str(&laid(&files.0));
-            planned.push(read);
+            planned.push(format!("hl_read {read}"));
         }
     }
-    text.push_str(&at_once(&there));
+    text.push_str("slow=\n");
+    if !there.is_empty() {
+        text.push_str(INPUTS);
+        text.push_str(&KEPT.replace("RECORDS", RECORDS));
+        text.push_str(&tried);
+    }
+    let needs_compose = if planned.is_empty() { "[ -z \"$slow\" ] || " } else { "" };
+    let _ = writeln!(
+        text,
+        "{needs_compose}hl_asked compose version >/dev/null 2>&1 || {{ echo nocompose; echo end; exit; }}"
+    );
+    if !there.is_empty() {
+        let _ = write!(text, "if [ -n \"$slow\" ]; then\n{}fi\n", at_once(&there));
+    }
     if !planned.is_empty() {
         let inner = format!("{functions}said=/dev/shm/said\n{files_of_plan}{}", at_once(&planned));
         let limit = Duration::from_secs(3 * LONGEST * keys.len() as u64);
@@ -140,7 +166,7 @@ fn asked_of_engine(keys: &[FactKey]) -> String {
     };
     let records = projects.iter().map(|name| {
         format!(
-            "sed \"s/^/record {name} /\" {} 2>/dev/null\n",
+            "sed -e '/^kept /d' -e '/^reads /d' -e '/^inputs /d' -e \"s/^/record {name} /\" {} 2>/dev/null\n",
             quote(&format!("{RECORDS}/{name}"))
         )
     });
@@ -159,11 +185,12 @@ fn asked_of_engine(keys: &[FactKey]) -> String {
     )
 }
 
+/// The words after `hl_read`.
 fn read(number: usize, files: &Files) -> String {
     let options = options(files);
     let words = [files.project.as_str(), files.directory.as_str()];
     let words = words.into_iter().chain(options.iter().map(String::as_str));
-    format!("hl_read {number} {}", quote_all(words))
+    format!("{number} {}", quote_all(words))
 }
 
 /// Runs commands, as many as a small host has room for at the same time. Each waits with what it prints until those before it have
@@ -319,6 +346,12 @@ impl Said {
                 self.services.entry(number).or_default().insert(service.to_owned());
             }
             "unset" => drop(self.unset.insert(numbered(rest)?.0)),
+            "kept" => {
+                let (number, rest) = numbered(rest)?;
+                let mut config: Config = serde_json::from_str(rest).map_err(|error| error.to_string())?;
+                self.add_hashes(number, &mut config);
+                self.configs.insert(number, ConfigFact::Read(Box::new(config)));
+            }
             "config" => {
                 let (number, rest) = numbered(rest)?;
                 let fact = self.config(number, rest)?;
@@ -342,10 +375,7 @@ impl Said {
             coded => {
                 let json = STANDARD.decode(coded).map_err(|error| error.to_string())?;
                 let mut config = config::parse(&json)?;
-                let hashes = self.hashes.get(&number);
-                for (name, service) in &mut config.services {
-                    service.hash = hashes.and_then(|of| of.get(name)).cloned().unwrap_or_default();
-                }
+                self.add_hashes(number, &mut config);
                 let all = self.services.get(&number).into_iter().flatten();
                 config.disabled = all
                     .filter(|name| !config.services.contains_key(*name))
@@ -354,6 +384,13 @@ impl Said {
                 config.has_unset_variables = self.unset.contains(&number);
                 Ok(ConfigFact::Read(Box::new(config)))
             }
+        }
+    }
+
+    fn add_hashes(&self, number: usize, config: &mut Config) {
+        let hashes = self.hashes.get(&number);
+        for (name, service) in &mut config.services {
+            service.hash = hashes.and_then(|of| of.get(name)).cloned().unwrap_or_default();
         }
     }
 
@@ -399,7 +436,7 @@ fn image(line: &str) -> Option<Image> {
     })
 }
 
-/// A line of a record: `container SERVICE ID`, `hash SERVICE HASH` or `mounted SERVICE SHA256 PATH`.
+/// A line of a record: `container SERVICE ID`, `hash SERVICE HASH`, `build SERVICE DIGEST IMAGE` or `mounted SERVICE SHA256 PATH`.
 fn record(record: &mut Record, line: &str) {
     let mut words = line.splitn(4, ' ');
     let (Some(word), Some(service), Some(value)) = (words.next(), words.next(), words.next()) else {
@@ -409,6 +446,12 @@ fn record(record: &mut Record, line: &str) {
     match (word, words.next()) {
         ("container", None) => drop(recorded.containers.insert(value.to_owned())),
         ("hash", None) => value.clone_into(&mut recorded.hash),
+        ("build", Some(image)) => {
+            recorded.build = Some(RecordedBuild {
+                digest: value.to_owned(),
+                image: image.to_owned(),
+            });
+        }
         ("mounted", Some(path)) => drop(recorded.mounted.insert(path.to_owned(), value.to_owned())),
         _ => {}
     }

@@ -10,11 +10,14 @@
 //! What the files mean is said by the host's own compose, for those that are there and for those that the plan writes. What happens to
 //! a service, and why, is decided here, and compose is told to do exactly that.
 
+mod asked;
+mod build;
 mod changes;
 mod decision;
 mod files;
 mod preview;
 mod script;
+mod stack;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,17 +25,20 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::changes::{Services, forget, removal};
+use self::build::BuildInputs;
+use self::changes::{Services, effects, made, removal};
 use self::decision::{Situation, decide};
 use self::files::{Written, project_name};
+use self::stack::{OnChange, STACK_FILE, StackFile};
 use super::engine;
 use super::resource::differences;
-use crate::change::{Attribute, Attributed, NotKnown, Outcome, ResourceChange, ResourceKind, Stop};
-use crate::facts::compose::{Config, ConfigFact, ConfigKey, Files, Project, ProjectFiles, ProjectKey};
-use crate::facts::docker::{NetworkKey, VolumeKey};
+use crate::change::{Attribute, Attributed, NotKnown, Outcome, ResourceChange, ResourceKind, Step, Stop};
+use crate::error::suggestion;
+use crate::facts::compose::{Config, ConfigFact, ConfigKey, Files, Image, Project, ProjectFiles, ProjectKey};
+use crate::facts::docker::{ImageKey, NetworkKey, Reference, VolumeKey};
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::facts::{FactKey, path::parent};
-use crate::operations::files::sync::Sync;
+use crate::operations::files::sync::{Rules, Sync};
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Demand, Operation, PlanContext, Tree};
 use crate::secret::sha256_hex;
@@ -43,8 +49,9 @@ use crate::value::Known;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Compose {
-    /// Directory of the host that contains the compose file, such as `"/opt/stacks/grafana"`.
-    project_directory: String,
+    /// Directory of the host that contains the compose file, such as `"/opt/stacks/grafana"`. With `stack` it may be left out: then it is
+    /// the folder of this name in the data `stacks_path`.
+    project_directory: Option<String>,
     /// Stack whose files are put there: a folder below `templates/services/`. Its `stack.toml` stays in the project. Without a stack the
     /// files must be on the host, or come from earlier operations.
     stack: Option<String>,
@@ -60,9 +67,14 @@ pub(in crate::operations) struct Compose {
     user: Option<String>,
     /// Group of the files; by default the group is kept, and new files get `root`.
     group: Option<String>,
-    /// What to do about an image that the host does not have: `"missing"` pulls it, `"never"` is an error.
+    /// When to ask the registry for images: `"missing"`, the default, if one is not on the host; `"always"` each time, which does not
+    /// count as a pending change, and services of which it has another image get new containers; `"never"`: then a missing one is an
+    /// error.
     #[serde(default)]
     pull: Pull,
+    /// `true` asks the registry for the images that built ones are based on.
+    #[serde(default)]
+    build_pull: bool,
     /// How long services have until they run and are healthy, such as `"5m"`.
     #[serde(default = "two_minutes")]
     within: Span,
@@ -83,6 +95,7 @@ pub(in crate::operations) struct Compose {
 enum Pull {
     #[default]
     Missing,
+    Always,
     Never,
 }
 
@@ -93,6 +106,9 @@ fn two_minutes() -> Span {
 fn three_seconds() -> Span {
     Span(Duration::from_secs(3))
 }
+
+/// The data that says where stacks are on the host.
+const STACKS_PATH: &str = "stacks_path";
 
 /// Packages that bring `docker compose`.
 const PACKAGES: [&str; 3] = ["docker-compose", "docker-compose-plugin", "docker-compose-v2"];
@@ -110,47 +126,111 @@ stack = "grafana"
 
 impl Operation for Compose {
     fn needs(&self) -> Vec<FactKey> {
-        let own = [FactKey::DockerEngine, FactKey::Path(self.project_directory.clone())];
-        self.sync().iter().flat_map(Sync::needs).chain(own).collect()
+        let placed = self
+            .project_directory
+            .clone()
+            .map(|directory| Placed { of: self, directory });
+        let own = placed.iter().map(|placed| FactKey::Path(placed.directory.clone()));
+        let files = placed.iter().filter_map(Placed::sync).flat_map(|sync| sync.needs());
+        [FactKey::DockerEngine].into_iter().chain(own).chain(files).collect()
     }
 
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        self.placed(context)
+            .map(|placed| placed.touches(context))
+            .unwrap_or_default()
+    }
+
+    fn demands(&self, context: &PlanContext<'_>) -> Vec<Demand> {
+        let placed = self.placed(context).ok().filter(|_| self.present);
+        let directory = placed.map(|placed| Demand::presence(ResourceKind::Directory, &placed.directory, true));
+        directory.into_iter().collect()
+    }
+
+    fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
+        let sync = self.placed(context).ok().and_then(|placed| placed.sync());
+        sync.map(|sync| sync.trees(context)).unwrap_or_default()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let placed = self.placed(context)?;
+        placed.check(context)?;
+        placed.plan(context)
+    }
+}
+
+impl Compose {
+    /// It with its directory.
+    ///
+    /// Errors: none is given, and none follows from the host's data.
+    fn placed(&self, context: &PlanContext<'_>) -> Result<Placed<'_>, Stop> {
+        if let Some(directory) = self.project_directory.clone() {
+            return Ok(Placed { of: self, directory });
+        }
+        let Some(stack) = &self.stack else {
+            return Err(context
+                .refuse_key("op", "missing `project_directory`", "needs a directory of the host")
+                .hint("add `project_directory = \"/opt/stacks/NAME\"`, or `stack`"));
+        };
+        match context.text_of_data(STACKS_PATH) {
+            Some(top) if top.starts_with('/') => Ok(Placed {
+                of: self,
+                directory: format!("{}/{stack}", top.trim_end_matches('/')),
+            }),
+            _ => Err(context
+                .refuse(
+                    "stack",
+                    "missing `project_directory`",
+                    format!("the host's data has no `{STACKS_PATH}`"),
+                )
+                .hint(format!(
+                    "add `project_directory`, or the data `{STACKS_PATH} = \"/opt/stacks\"`"
+                ))),
+        }
+    }
+}
+
+/// A project with its directory.
+struct Placed<'a> {
+    of: &'a Compose,
+    /// On the host, with links not followed.
+    directory: String,
+}
+
+impl Placed<'_> {
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let files = self.sync().map(|sync| sync.touches(context)).unwrap_or_default();
         let name = match self.written(context) {
             Ok(Known::Yes(written)) => self.name(context, &written).ok(),
             Ok(Known::No(_)) | Err(_) => None,
         };
-        let name = name.or_else(|| self.project_name.clone()).unwrap_or_default();
-        let own = self.forgotten(&name, &self.project_directory);
+        let name = name.or_else(|| self.of.project_name.clone()).unwrap_or_default();
+        let own = self.keys(&name, &self.directory).map(FactScope::Key);
+        let own = own.into_iter().chain([FactScope::Containers]);
         files.into_iter().chain(own).collect()
     }
 
-    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
-        let directory = || Demand::presence(ResourceKind::Directory, &self.project_directory, true);
-        self.present.then(directory).into_iter().collect()
-    }
-
-    fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
-        self.sync().map(|sync| sync.trees(context)).unwrap_or_default()
-    }
-
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        self.check(context)?;
         let written = match self.written(context)? {
             Known::Yes(written) => written,
             Known::No(why) => return Ok(self.deferred(context, why)),
         };
         let name = self.name(context, &written)?;
-        if !self.present {
+        if !self.of.present {
             return self.plan_removed(context, &name);
         }
         // All of it in one round.
         let runs = engine::runs(context, "project_directory", true);
         let project = context.get(ProjectKey(&name));
-        let there = self.project_files(&name, &self.project_directory);
+        let there = self.project_files(&name, &self.directory);
         let _ = context.get(ConfigKey(&there));
-        let outcome = self.sync().map(|sync| sync.plan(context)).transpose();
-        let top = context.resolve(&self.project_directory);
+        let stack_file = self.stack_file(context)?;
+        let on_change = stack_file.on_change;
+        let sync = self
+            .sync()
+            .map(|sync| sync.with_own(stack_file.files, stack_file.directories));
+        let outcome = sync.map(|sync| sync.plan(context)).transpose();
+        let top = context.resolve(&self.directory);
         runs?;
         let (files, since) = match outcome? {
             None | Some(Outcome::Unchanged | Outcome::Check { .. }) => (Vec::new(), Vec::new()),
@@ -175,27 +255,22 @@ impl Operation for Compose {
         let mut asked = self.project_files(&name, &top);
         asked.0.planned = written.planned();
         let config = self.config(context, &asked, &written)?;
-        let services = self.services(context, &name, &top, &config, *project, &written)?;
+        let mut files = files;
+        let (services, record) = self.services(context, (&name, &top), &config, *project, (&written, &on_change))?;
+        // Files that nothing has to be done for are recorded too: otherwise compose is asked about them in every run.
+        if services.is_empty()
+            && let Some(last) = files.last_mut()
+        {
+            last.steps.push(record);
+        }
         Ok(outcome_of(files, services, since))
     }
-}
 
-/// All changes, in this order.
-fn outcome_of(mut changes: Vec<ResourceChange>, more: Vec<ResourceChange>, since: Vec<OperationId>) -> Outcome {
-    changes.extend(more);
-    match (changes.is_empty(), since.is_empty()) {
-        (true, _) => Outcome::Unchanged,
-        (false, true) => Outcome::Change(changes),
-        (false, false) => Outcome::Ensure { changes, since },
-    }
-}
-
-impl Compose {
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         use crate::operations::files::parameters::{check_owners, check_path};
-        check_path(context, "project_directory", &self.project_directory)?;
-        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
-        if parent(&self.project_directory) == self.project_directory {
+        check_path(context, "project_directory", &self.directory)?;
+        check_owners(context, self.of.user.as_deref(), self.of.group.as_deref())?;
+        if parent(&self.directory) == self.directory {
             return Err(context
                 .refuse("project_directory", "`/` cannot be a compose project", "the whole host")
                 .hint("give the project a directory of its own, such as \"/opt/stacks/grafana\""));
@@ -203,13 +278,13 @@ impl Compose {
         let is_wrong = |file: &&String| {
             file.starts_with(['/', '-']) || file.is_empty() || file.split('/').any(|part| part == "..")
         };
-        if let Some(file) = self.files.iter().find(is_wrong) {
+        if let Some(file) = self.of.files.iter().find(is_wrong) {
             let title = format!("`{file}` is not a compose file of the project");
             return Err(context
                 .refuse_item("files", file, title, "must be a path below `project_directory`")
                 .hint("write the path from there, such as \"compose.prod.yaml\""));
         }
-        match &self.stack {
+        match &self.of.stack {
             Some(stack) if stack.is_empty() || stack.contains('/') => Err(context
                 .refuse(
                     "stack",
@@ -232,8 +307,7 @@ impl Compose {
             services = removal(name, &project);
         }
         for change in &mut services {
-            let forgotten = self.forgotten(name, &self.project_directory);
-            change.effects = forgotten.map(|scope| forget(name, scope)).into();
+            change.effects = effects(name, self.keys(name, &self.directory), Vec::new());
         }
         Ok(match files? {
             None | Some(Outcome::Unchanged) => outcome_of(Vec::new(), services, Vec::new()),
@@ -246,9 +320,9 @@ impl Compose {
 
     /// The operation that writes the files of the stack.
     fn sync(&self) -> Option<Sync> {
-        let stack = self.stack.as_ref()?;
-        let sync = Sync::of_folder(&format!("{STACKS}/{stack}"), &self.project_directory, &["stack.toml"]);
-        Some(sync.owned_by(self.user.as_deref(), self.group.as_deref()))
+        let stack = self.of.stack.as_ref()?;
+        let sync = Sync::of_folder(&format!("{STACKS}/{stack}"), &self.directory, &[STACK_FILE]);
+        Some(sync.owned_by(self.of.user.as_deref(), self.of.group.as_deref()))
     }
 
     fn written(&self, context: &PlanContext<'_>) -> Result<Known<Written>, Stop> {
@@ -262,11 +336,11 @@ impl Compose {
     }
 
     fn name(&self, context: &PlanContext<'_>, written: &Written) -> Result<String, Stop> {
-        let name = match &self.project_name {
+        let name = match &self.of.project_name {
             Some(name) => name.clone(),
-            None => match written.name(&self.files) {
+            None => match written.name(&self.of.files) {
                 Some(name) => name,
-                None => project_name(&self.project_directory),
+                None => project_name(&self.directory),
             },
         };
         let plain =
@@ -277,7 +351,7 @@ impl Compose {
             return Ok(name);
         }
         let title = format!("`{name}` is not a valid name for a compose project");
-        let argument = if self.project_name.is_some() {
+        let argument = if self.of.project_name.is_some() {
             "project_name"
         } else {
             "project_directory"
@@ -296,17 +370,17 @@ impl Compose {
         ProjectFiles(Box::new(Files {
             project: name.to_owned(),
             directory: directory.to_owned(),
-            compose_files: self.files.clone(),
-            profiles: self.profiles.clone(),
+            compose_files: self.of.files.clone(),
+            profiles: self.of.profiles.clone(),
             planned: Vec::new(),
         }))
     }
 
-    /// What is not known any more once services have changed.
-    fn forgotten(&self, name: &str, directory: &str) -> [FactScope; 2] {
+    /// What the project is known by.
+    fn keys(&self, name: &str, directory: &str) -> [FactKey; 2] {
         [
-            FactScope::Key(FactKey::ComposeProject(name.to_owned())),
-            FactScope::Key(FactKey::ComposeConfig(self.project_files(name, directory))),
+            FactKey::ComposeProject(name.to_owned()),
+            FactKey::ComposeConfig(self.project_files(name, directory)),
         ]
     }
 
@@ -314,7 +388,7 @@ impl Compose {
     ///
     /// Errors: it is not known, or compose does not accept them.
     fn config(&self, context: &PlanContext<'_>, files: &ProjectFiles, written: &Written) -> Result<Config, Stop> {
-        let argument = if self.stack.is_some() {
+        let argument = if self.of.stack.is_some() {
             "stack"
         } else {
             "project_directory"
@@ -368,8 +442,8 @@ impl Compose {
                 ));
         };
         let Files { project, directory, .. } = &*files.0;
-        let text = written.only_text(&self.files);
-        let config = text.and_then(|text| preview::config(project, directory, &self.profiles, text));
+        let text = written.only_text(&self.of.files);
+        let config = text.and_then(|text| preview::config(project, directory, &self.of.profiles, text));
         let package = (*package).to_owned();
         config.ok_or_else(|| {
             let installed_by = context.predicted_by(&FactKey::Package(package.clone()));
@@ -386,23 +460,28 @@ impl Compose {
     fn services(
         &self,
         context: &PlanContext<'_>,
-        name: &str,
-        directory: &str,
+        (name, directory): (&str, &str),
         config: &Config,
         mut project: Project,
-        written: &Written,
-    ) -> Result<Vec<ResourceChange>, Stop> {
+        (written, on_change): (&Written, &Rules<OnChange>),
+    ) -> Result<(Vec<ResourceChange>, Step), Stop> {
+        self.check_reactions(context, config, on_change)?;
         check_networks(context, config, &mut project)?;
         check_volumes(context, config)?;
+        foresee_images(context, name, config, &mut project)?;
         let files = written.digests(directory);
+        let builds = self.builds(context, directory, config, written);
         let changed: BTreeSet<String> = written.changed().map(str::to_owned).collect();
         let situation = Situation {
             project: name,
+            directory,
             config,
+            on_change,
             now: &project,
+            builds: &builds,
             files: &files,
             changed: &changed,
-            removes_orphans: self.remove_orphans,
+            removes_orphans: self.of.remove_orphans,
         };
         let decisions = decide(&situation);
         self.check_pulls(context, &situation, &decisions)?;
@@ -411,21 +490,73 @@ impl Compose {
             situation: &situation,
             options: self.options(),
             replaced: written.replaced(),
-            within: self.within.0,
-            settle: self.settle.0,
+            reads: written.read_by_compose(directory, &self.of.files),
+            asks: self.of.pull == Pull::Always,
+            build_pull: self.of.build_pull,
+            within: self.of.within.0,
+            settle: self.of.settle.0,
         };
         let mut changes = services.changes(&decisions);
+        let made = made(&situation, &decisions);
         for change in &mut changes {
-            let forgotten = self.forgotten(name, directory);
-            change.effects = forgotten.map(|scope| forget(name, scope)).into();
+            change.effects = effects(name, self.keys(name, directory), made.clone());
         }
-        Ok(changes)
+        Ok((changes, services.record()))
+    }
+
+    /// What the images of services are built from, as far as the stack has it.
+    fn builds(
+        &self,
+        context: &PlanContext<'_>,
+        directory: &str,
+        config: &Config,
+        written: &Written,
+    ) -> BTreeMap<String, BuildInputs> {
+        if config.services.values().all(|service| service.build.is_none()) {
+            return BTreeMap::new();
+        }
+        let executable = self.sync().map(|sync| sync.executable(context)).unwrap_or_default();
+        let files = written.context_files(directory, &executable);
+        let services = config.services.iter();
+        services
+            .filter_map(|(name, service)| Some((name.clone(), files.inputs_of(service)?)))
+            .collect()
+    }
+
+    /// What the stack says of its files.
+    fn stack_file(&self, context: &PlanContext<'_>) -> Result<StackFile, Stop> {
+        let stack = self.of.stack.as_ref();
+        let read = stack.map(|stack| StackFile::read(context, stack));
+        Ok(read.transpose()?.unwrap_or_default())
+    }
+
+    /// Refuses services that the project does not have.
+    fn check_reactions(
+        &self,
+        context: &PlanContext<'_>,
+        config: &Config,
+        on_change: &Rules<OnChange>,
+    ) -> Result<(), Stop> {
+        let mut named = on_change.all().flat_map(|change| &change.services);
+        let is_unknown = |name: &&String| !config.services.contains_key(*name) && !config.disabled.contains(*name);
+        let Some(name) = named.find(is_unknown) else {
+            return Ok(());
+        };
+        let stack = self.of.stack.as_deref().unwrap_or_default();
+        let title = format!("unknown service `{name}` in `on_change`");
+        let label = format!("`templates/{STACKS}/{stack}/{STACK_FILE}` names it, the compose file does not");
+        let stop = context.refuse("stack", title, label);
+        Err(match suggestion(name, config.services.keys().map(String::as_str)) {
+            Some(hint) => stop.hint(hint),
+            None => stop,
+        })
     }
 
     /// The options of compose that say which files it reads.
     fn options(&self) -> Vec<String> {
-        let files = self.files.iter().flat_map(|file| ["-f".to_owned(), file.clone()]);
+        let files = self.of.files.iter().flat_map(|file| ["-f".to_owned(), file.clone()]);
         let profiles = self
+            .of
             .profiles
             .iter()
             .flat_map(|name| ["--profile".to_owned(), name.clone()]);
@@ -440,7 +571,7 @@ impl Compose {
         decisions: &[decision::Decision],
     ) -> Result<(), Stop> {
         let pulled = decisions.iter().find(|one| one.image == decision::Obtain::Pull);
-        let Some(decision) = pulled.filter(|_| self.pull == Pull::Never) else {
+        let Some(decision) = pulled.filter(|_| self.of.pull == Pull::Never) else {
             return Ok(());
         };
         let image = situation.image_named(&decision.service);
@@ -458,6 +589,54 @@ impl Compose {
             preview: Vec::new(),
         }
     }
+}
+
+/// All changes, in this order.
+fn outcome_of(mut changes: Vec<ResourceChange>, more: Vec<ResourceChange>, since: Vec<OperationId>) -> Outcome {
+    changes.extend(more);
+    match (changes.is_empty(), since.is_empty()) {
+        (true, _) => Outcome::Unchanged,
+        (false, true) => Outcome::Change(changes),
+        (false, false) => Outcome::Ensure { changes, since },
+    }
+}
+
+/// The images that earlier operations get or remove.
+///
+/// Errors: only after one of them it is known which image a container of now would have.
+fn foresee_images(context: &PlanContext<'_>, name: &str, config: &Config, project: &mut Project) -> Result<(), Stop> {
+    for (service_name, service) in &config.services {
+        let Ok(image) = Reference::parse(&service.image_on(name, service_name)) else {
+            continue;
+        };
+        let called = image.found_as();
+        let key = FactKey::DockerImage(called.clone());
+        let Some(operation) = context.predicted_by(&key) else {
+            continue;
+        };
+        let found = context.get(ImageKey(&called))?;
+        project.images.retain(|one| !one.is_called(&called));
+        let Some(found) = found else { continue };
+        let has_container = project.containers.iter().any(|one| one.service == *service_name);
+        let id = match found.id {
+            Known::Yes(id) => id,
+            // A new container gets whatever it is.
+            Known::No(_) if !has_container => String::new(),
+            Known::No(why) => {
+                return Err(Stop::NotKnown {
+                    key,
+                    cause: NotKnown::Since(operation, why),
+                });
+            }
+        };
+        project.images.push(Image {
+            repository: image.repository,
+            tag: image.tag,
+            digest: image.digest,
+            id,
+        });
+    }
+    Ok(())
 }
 
 /// Refuses networks that have to be there and are not. A network that an earlier operation creates anew has another id.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::facts::compose::{Config, ProjectNetwork, ProjectVolume, Service};
+use crate::facts::compose::{Build, Config, ProjectNetwork, ProjectVolume, Service};
 use crate::secret::sha256_hex;
 
 /// How the name of a service begins where its network, processes or volumes are shared.
@@ -27,7 +27,7 @@ struct Printed {
 #[derive(Deserialize)]
 struct PrintedService {
     image: Option<String>,
-    build: Option<serde::de::IgnoredAny>,
+    build: Option<serde_json::Value>,
     container_name: Option<String>,
     restart: Option<String>,
     scale: Option<u32>,
@@ -123,6 +123,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Config, String> {
     let network = |network: Named| ProjectNetwork {
         name: network.name,
         is_external: network.external,
+        driver: network.driver,
     };
     let volume = |volume: Named| ProjectVolume {
         name: volume.name,
@@ -177,7 +178,7 @@ fn with_mounts(service: PrintedService, mut mounted: BTreeSet<String>) -> Servic
     Service {
         hash: String::new(),
         image: service.image,
-        is_built: service.build.is_some(),
+        build: service.build.as_ref().map(build),
         container_name: service.container_name,
         restart: service.restart,
         replicas: service.scale.or(service.deploy.and_then(|deploy| deploy.replicas)),
@@ -193,6 +194,15 @@ fn with_mounts(service: PrintedService, mut mounted: BTreeSet<String>) -> Servic
         mounted,
         volumes,
         has_health_check: health_check.is_some_and(|check| !check.test.as_ref().is_some_and(is_none)),
+    }
+}
+
+fn build(section: &serde_json::Value) -> Build {
+    let text = |key: &str| section.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    Build {
+        context: text("context").unwrap_or_default(),
+        dockerfile: text("dockerfile"),
+        digest: sha256_hex(section.to_string().as_bytes()),
     }
 }
 

@@ -194,7 +194,7 @@ fn a_project_is_read_without_its_secrets() {
     assert_eq!(side.shares, ["app".to_owned()].into());
     assert_eq!(side.depends_on, [("app".to_owned(), true)].into());
     let built = &config.services["built"];
-    assert!(built.is_built && !built.has_health_check);
+    assert!(built.build.is_some() && !built.has_health_check);
     assert_eq!((built.replicas, built.restart.as_deref()), (Some(2), Some("no")));
     assert_eq!(built.volumes_from, ["app".to_owned()].into());
     assert!(config.networks["lan"].is_external && !config.networks["default"].is_external);
@@ -317,4 +317,40 @@ fn planned_files_are_read_in_a_view_and_others_are_not() {
     let planned = probe(&[key(&["/opt/stacks/web/.env"])]);
     assert!(planned.contains(view));
     assert!(planned.contains(&STANDARD.encode("text")) && !planned.contains("image ls"));
+}
+
+#[test]
+fn what_compose_said_is_read_from_the_record() {
+    let mut kept = read();
+    let json = serde_json::to_string(&kept).expect("json");
+    let answer = format!("hash 0 app other\nkept 0 {json}\nend\n");
+    let facts = parsed(&[key(&[])], &answer);
+    for (name, service) in &mut kept.services {
+        service.hash = if name == "app" { "other" } else { "" }.to_owned();
+    }
+    assert_eq!(facts, [Fact::ComposeConfig(ConfigFact::Read(Box::new(kept)))]);
+}
+
+#[test]
+fn whatever_compose_may_read_decides_whether_it_is_asked_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("compose.yaml"), "services: {}").expect("written");
+    let digest = |ids: &str, options: &str| {
+        let files = format!("{}\\n{}", path("compose.yaml").display(), path(".env").display());
+        let script =
+            format!("home=/nowhere ids='{ids}'\n{INPUTS}printf '{files}\\n' | hl_inputs web /opt/web {options}");
+        let output = Command::new("sh").arg("-c").arg(script).output().expect("sh runs");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let first = digest("web app 1\nother app 2", "");
+    assert_eq!(first.trim().len(), 64, "{first}");
+    assert_eq!(digest("other app 3\nweb app 1", ""), first, "of another project");
+    assert_ne!(digest("web app 4", ""), first);
+    assert_ne!(digest("web app 1", "--profile debug"), first);
+    std::fs::write(path(".env"), "A=b").expect("written");
+    let with_variables = digest("web app 1", "");
+    assert_ne!(with_variables, first);
+    std::fs::write(path("compose.yaml"), "services: { }").expect("written");
+    assert_ne!(digest("web app 1", ""), with_variables);
 }

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::asked::{Asked, asked};
 use super::decision::{Cause, Decision, Obtain, Situation, What};
-use super::script::{Orders, or_files_back};
+use super::script::{BuildOrder, Kept, Orders, or_files_back};
+use super::stack::Reload;
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, ResourceChange, ResourceId, ResourceKind, Risk, Step,
 };
 use crate::facts::compose::{CLEAN, Container, ContainerState, Project, RECORDS, Service};
+use crate::facts::docker::{Network, Reference};
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::is_below;
+use crate::facts::{Fact, FactKey};
 use crate::quote::{quote, quote_all};
+use crate::value::Known;
 
 /// How long an image may take to come, or to be built.
 const LONGEST_PULL: Duration = Duration::from_secs(3600);
@@ -30,6 +34,12 @@ pub(super) struct Services<'a> {
     pub(super) options: Vec<String>,
     /// Files that the plan changes: whether there was one before, by path.
     pub(super) replaced: BTreeMap<String, bool>,
+    /// What compose reads and looks for, with those that are not in the stack, if homelab knows all of it.
+    pub(super) reads: Option<(BTreeSet<String>, BTreeSet<String>)>,
+    /// Whether registries are asked about the images that are there.
+    pub(super) asks: bool,
+    /// Whether the images that others are built from are asked for.
+    pub(super) build_pull: bool,
     pub(super) within: Duration,
     pub(super) settle: Duration,
 }
@@ -38,11 +48,56 @@ impl Services<'_> {
     /// The changes, of which the first does all of it: compose is called once.
     pub(super) fn changes(&self, decisions: &[Decision]) -> Vec<ResourceChange> {
         let pending: Vec<&Decision> = decisions.iter().filter(|one| one.what != What::Nothing).collect();
-        let mut changes: Vec<ResourceChange> = pending.iter().map(|decision| self.change(decision)).collect();
+        let asked = if self.asks {
+            asked(self.situation, decisions)
+        } else {
+            Vec::new()
+        };
+        let images = asked.iter().map(|one| self.refreshed_image(one));
+        let mut changes: Vec<ResourceChange> = images.collect();
+        changes.extend(pending.iter().map(|decision| self.change(decision)));
+        let names: BTreeSet<&String> = asked
+            .iter()
+            .flat_map(|one| one.recreated.iter().chain(&one.restarted))
+            .collect();
+        let names = names
+            .into_iter()
+            .filter(|name| pending.iter().all(|one| one.service != **name));
+        changes.extend(names.map(|name| self.refreshed_service(name)));
         if let Some(first) = changes.first_mut() {
-            first.steps = self.steps(&pending);
+            first.steps = self.steps(&pending, &asked);
         }
         changes
+    }
+
+    /// Records what compose says and which files services have read, where nothing happens to them.
+    pub(super) fn record(&self) -> Step {
+        Step::Run(Command {
+            timeout: LONGEST_UP,
+            ..Command::new("record the project", self.orders(&[], &[]).text())
+        })
+    }
+
+    /// A registry is asked whether it has another image.
+    fn refreshed_image(&self, asked: &Asked) -> ResourceChange {
+        let id = ResourceId::new(ResourceKind::DockerImage, &asked.name);
+        let now = self.situation.now.image(&asked.name).map(short).unwrap_or_default();
+        let attributed = |attribute| [("image", attribute)].into_iter().collect();
+        let before = Before::Present(attributed(Attribute::known(now)));
+        let after = attributed(Attribute::Unknown("the registry says it".to_owned()));
+        ResourceChange::new(id, Action::Refresh, before, Some(after))
+    }
+
+    /// A service that may get another image.
+    fn refreshed_service(&self, name: &str) -> ResourceChange {
+        let before = before(&self.containers(name));
+        let mut after = before.clone();
+        after.insert(
+            "container",
+            Attribute::Unknown("it stays unless the registry has another image".to_owned()),
+        );
+        let id = service_id(self.situation.project, name);
+        ResourceChange::new(id, Action::Refresh, Before::Present(before), Some(after))
     }
 
     fn containers(&self, service: &str) -> Vec<&Container> {
@@ -76,7 +131,7 @@ impl Services<'_> {
     }
 
     fn after(&self, decision: &Decision, service: &Service, before: &Before) -> Attributed {
-        let name = self.situation.image_of(&decision.service, service);
+        let name = service.image_on(self.situation.project, &decision.service);
         let mut after = match before {
             Before::Present(before) => before.clone(),
             Before::Absent | Before::Unknown(_) => Attributed::new(),
@@ -105,17 +160,19 @@ impl Services<'_> {
         after
     }
 
-    fn steps(&self, decisions: &[&Decision]) -> Vec<Step> {
+    fn steps(&self, decisions: &[&Decision], asked: &[Asked]) -> Vec<Step> {
         let mut steps = Vec::new();
         let images = |obtain: Obtain| decisions.iter().filter(move |one| one.image == obtain);
         let pulled: BTreeSet<String> = images(Obtain::Pull)
             .map(|one| self.situation.image_named(&one.service))
+            .chain(asked.iter().map(|one| one.name.clone()))
             .collect();
         for image in &pulled {
             steps.push(supervised(
                 format!("docker pull {image}"),
                 or_files_back(&self.replaced, &format!("hl_clean docker pull -q {}", quote(image))),
                 LONGEST_PULL,
+                &self.replaced,
             ));
         }
         let built: Vec<&str> = images(Obtain::Build).map(|one| one.service.as_str()).collect();
@@ -123,6 +180,7 @@ impl Services<'_> {
             let options = self.options.iter().map(String::as_str);
             let words = options
                 .chain(["-p", self.situation.project, "build"])
+                .chain(self.build_pull.then_some("--pull"))
                 .chain(built.iter().copied());
             steps.push(supervised(
                 format!("docker compose build {}", built.join(" ")),
@@ -135,29 +193,43 @@ impl Services<'_> {
                     ),
                 ),
                 LONGEST_PULL,
+                &self.replaced,
             ));
         }
-        let orders = self.orders(decisions);
-        let services: Vec<&str> = decisions.iter().map(|one| one.service.as_str()).collect();
+        let orders = self.orders(decisions, asked);
+        let services: BTreeSet<&str> = decisions.iter().map(|one| one.service.as_str()).collect();
+        let may_follow = asked.iter().flat_map(|one| one.recreated.iter().chain(&one.restarted));
+        let services: BTreeSet<&str> = services.into_iter().chain(may_follow.map(String::as_str)).collect();
+        if services.is_empty() {
+            return steps;
+        }
+        let services: Vec<&str> = services.into_iter().collect();
         steps.push(supervised(
             format!("docker compose up {}", services.join(" ")),
             orders.text(),
             self.within + LONGEST_UP,
+            &self.replaced,
         ));
         steps
     }
 
-    fn orders<'o>(&'o self, decisions: &[&'o Decision]) -> Orders<'o> {
+    fn orders<'o>(&'o self, decisions: &[&'o Decision], asked: &'o [Asked]) -> Orders<'o> {
         let mut orders = Orders {
             project: self.situation.project,
             directory: self.directory,
             options: &self.options,
             replaced: self.replaced.clone(),
             mounted: self.mounted(),
+            builds: self.builds(decisions),
+            kept: self.kept(),
+            asked,
             within: self.within,
             settle: self.settle,
             ..Orders::default()
         };
+        for service in asked.iter().flat_map(|one| &one.services) {
+            self.add_images(service, &mut orders.images);
+        }
         for decision in decisions {
             let name = decision.service.as_str();
             match &decision.what {
@@ -183,6 +255,7 @@ impl Services<'_> {
                     };
                     order.push(name);
                 }
+                What::Reload { by, .. } => orders.reloaded.push((name, by)),
                 What::Remove => {
                     orders.removed.push(name);
                     let ids = self.containers(name).into_iter().map(|one| one.id.as_str());
@@ -217,20 +290,101 @@ impl Services<'_> {
         }
     }
 
+    /// What compose says, if it was asked.
+    fn kept(&self) -> Option<Kept> {
+        let (reads, foreign) = self.reads.clone()?;
+        let config = self.situation.config;
+        if config.services.values().any(|service| service.hash.is_empty()) {
+            return None;
+        }
+        Some(Kept {
+            reads,
+            foreign,
+            config: serde_json::to_string(config).ok()?,
+        })
+    }
+
+    /// What images are built from, to be recorded.
+    fn builds<'o>(&'o self, decisions: &[&'o Decision]) -> Vec<BuildOrder<'o>> {
+        let known = self.situation.builds.iter().filter(|(name, _)| {
+            let service = self.situation.config.services.get(*name);
+            // Until compose has read the files, not all of it is known.
+            service
+                .and_then(|service| service.build.as_ref())
+                .is_some_and(|build| !build.digest.is_empty())
+        });
+        let orders = known.map(|(name, inputs)| {
+            let record = self.situation.now.record.as_ref();
+            let recorded = record.and_then(|record| record.services.get(name)?.build.as_ref());
+            let is_built = decisions
+                .iter()
+                .any(|one| one.service == *name && one.image == Obtain::Build);
+            let before = recorded.map_or("-", |build| build.digest.as_str());
+            BuildOrder {
+                service: name,
+                image: self.situation.image_named(name),
+                digest: &inputs.digest,
+                before: if is_built { before } else { &inputs.digest },
+            }
+        });
+        orders.collect()
+    }
+
     fn mounted(&self) -> BTreeMap<&str, Vec<String>> {
         let services = self.situation.config.services.iter();
-        let of_service = |service: &Service| -> Vec<String> {
-            let is_mounted = |path: &&String| service.mounted.iter().any(|top| is_below(path, top));
-            self.situation.files.keys().filter(is_mounted).cloned().collect()
+        let of_service = |name: &str, service: &Service| -> Vec<String> {
+            let is_of = |path: &&String| self.situation.is_of(path, name, service);
+            self.situation.files.keys().filter(is_of).cloned().collect()
         };
-        let mounted = services.map(|(name, service)| (name.as_str(), of_service(service)));
+        let mounted = services.map(|(name, service)| (name.as_str(), of_service(name, service)));
         mounted.filter(|(_, paths)| !paths.is_empty()).collect()
     }
 }
 
-/// What a change of services does to what is known.
-pub(super) fn forget(project: &str, scope: FactScope) -> Effect {
+/// What a change of services does to what is known: of `keys`, of all containers, and of what compose makes for them.
+pub(super) fn effects(project: &str, keys: [FactKey; 2], made: Vec<Effect>) -> Vec<Effect> {
+    let scopes = keys.map(FactScope::Key).into_iter().chain([FactScope::Containers]);
+    scopes.map(|scope| forgotten(project, scope)).chain(made).collect()
+}
+
+fn forgotten(project: &str, scope: FactScope) -> Effect {
     Effect::Forget(scope, format!("services of `{project}` change"))
+}
+
+/// What compose makes beside containers: networks that are not there yet, volumes and images.
+pub(super) fn made(situation: &Situation<'_>, decisions: &[Decision]) -> Vec<Effect> {
+    let Situation {
+        config, now, project, ..
+    } = situation;
+    let networks = config.networks.values().filter(|network| !network.is_external);
+    let networks = networks.filter(|network| !now.networks.contains_key(&network.name));
+    let networks = networks.map(|network| {
+        let later = || "the engine chooses it".to_owned();
+        let made = Network {
+            id: Known::No(later()),
+            driver: network.driver.clone().unwrap_or_else(|| "bridge".to_owned()),
+            subnets: Known::No(later()),
+            options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            internal: false,
+            attachable: false,
+            ipv6: false,
+            containers: Vec::new(),
+        };
+        Effect::Set(
+            FactKey::DockerNetwork(network.name.clone()),
+            Fact::DockerNetwork(vec![made]),
+        )
+    });
+    let volumes = config.volumes.values().filter(|volume| !volume.is_external);
+    let volumes = volumes.map(|volume| FactKey::DockerVolume(volume.name.clone()));
+    let obtained = decisions.iter().filter(|decision| decision.image != Obtain::Nothing);
+    let images = obtained.filter_map(|decision| {
+        let image = Reference::parse(&situation.image_named(&decision.service)).ok()?;
+        Some(FactKey::DockerImage(image.found_as()))
+    });
+    let forgotten = volumes.chain(images).map(|key| forgotten(project, FactScope::Key(key)));
+    networks.chain(forgotten).collect()
 }
 
 /// The changes that remove a project, of which the first does all of it.
@@ -252,7 +406,7 @@ pub(super) fn removal(project: &str, now: &Project) -> Vec<ResourceChange> {
             record = quote(&format!("{RECORDS}/{project}"))
         );
         let summary = format!("docker compose -p {project} down");
-        first.steps = vec![supervised(summary, script, LONGEST_UP)];
+        first.steps = vec![supervised(summary, script, LONGEST_UP, &BTreeMap::new())];
     }
     changes
 }
@@ -275,10 +429,12 @@ fn before(containers: &[&Container]) -> Attributed {
     before
 }
 
-fn supervised(summary: String, script: String, timeout: Duration) -> Step {
+/// A step that goes on without a connection and puts back the files `replaced` if it fails.
+fn supervised(summary: String, script: String, timeout: Duration, replaced: &BTreeMap<String, bool>) -> Step {
     Step::Run(Command {
         supervised: true,
         timeout,
+        puts_back: replaced.keys().cloned().collect(),
         ..Command::new(summary, script)
     })
 }
@@ -306,6 +462,10 @@ fn words(what: &What) -> Option<String> {
         What::Nothing | What::Create | What::Remove => return None,
         What::Recreate(cause) => format!("recreated: {}", reason(cause)),
         What::Restart(cause) => format!("restarted: {}", reason(cause)),
+        What::Reload { by, files } => {
+            let by: Vec<String> = by.iter().map(Reload::described).collect();
+            format!("reloaded by {}: it uses {}", by.join(" and "), named(files))
+        }
         What::Start => "started".to_owned(),
         What::Scale { from, to } => format!("{to} instead of {from}"),
     })
@@ -320,13 +480,17 @@ fn reason(cause: &Cause) -> String {
         Cause::Shares(other) => format!("it lives in `{other}`"),
         Cause::Outlived(other) => format!("`{other}`, in which it lives, was started since"),
         Cause::DependsOn(other) => format!("`{other}` is restarted"),
-        Cause::Files(paths) => {
-            let named: Vec<String> = paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-            let more = match paths.len().saturating_sub(NAMED) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            format!("it uses {}{more}", named.join(", "))
-        }
+        Cause::Built => "its image is built anew".to_owned(),
+        Cause::Files(paths) => format!("it uses {}", named(paths)),
     }
+}
+
+/// The first of some files.
+fn named(paths: &BTreeSet<String>) -> String {
+    let named: Vec<String> = paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+    let more = match paths.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", named.join(", "))
 }

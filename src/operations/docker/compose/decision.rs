@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::build::BuildInputs;
+use super::stack::{OnChange, Reaction, Reload};
 use crate::facts::compose::{Config, Container, ContainerState, Project, Service};
 use crate::facts::path::is_below;
+use crate::operations::files::sync::Rules;
 
 /// What happens to a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,11 @@ pub(super) enum What {
         to: usize,
     },
     Restart(Cause),
+    /// It reads these files again without an interruption.
+    Reload {
+        by: BTreeSet<Reload>,
+        files: BTreeSet<String>,
+    },
     /// They are started, since they do not run.
     Start,
     /// The project has no such service any more.
@@ -52,6 +60,8 @@ pub(super) enum Cause {
     DependsOn(String),
     /// These files are mounted into it.
     Files(BTreeSet<String>),
+    /// Its image is built anew.
+    Built,
 }
 
 /// How a service gets its image.
@@ -66,10 +76,16 @@ pub(super) enum Obtain {
 /// What is decided about.
 pub(super) struct Situation<'a> {
     pub(super) project: &'a str,
+    /// The project's directory.
+    pub(super) directory: &'a str,
     pub(super) config: &'a Config,
+    /// What a change of files does, by their paths below the directory.
+    pub(super) on_change: &'a Rules<OnChange>,
     pub(super) now: &'a Project,
     /// The files of the project as the plan leaves them: SHA-256 by path.
     pub(super) files: &'a BTreeMap<String, String>,
+    /// What images are built from, by service, as far as the stack says it.
+    pub(super) builds: &'a BTreeMap<String, BuildInputs>,
     /// The files that the plan changes or removes.
     pub(super) changed: &'a BTreeSet<String>,
     pub(super) removes_orphans: bool,
@@ -77,7 +93,7 @@ pub(super) struct Situation<'a> {
 
 impl What {
     /// Whether the service gets other containers.
-    fn renews(&self) -> bool {
+    pub(super) fn renews(&self) -> bool {
         matches!(self, Self::Create | Self::Recreate(_))
     }
 
@@ -167,13 +183,14 @@ impl Situation<'_> {
     /// What happens to a service if nothing happens to others.
     fn alone(&self, name: &str, service: &Service) -> (What, Obtain) {
         let containers: Vec<&Container> = self.now.containers.iter().filter(|one| one.service == name).collect();
-        let image = self.image_of(name, service);
+        let image = service.image_on(self.project, name);
         let found = self.now.image(&image);
         let wanted = service.replicas.unwrap_or(1) as usize;
         let obtain = match found {
+            _ if wanted == 0 => Obtain::Nothing,
+            Some(id) if self.is_built_otherwise(name, id) => Obtain::Build,
             Some(_) => Obtain::Nothing,
-            None if wanted == 0 => Obtain::Nothing,
-            None if service.is_built => Obtain::Build,
+            None if service.build.is_some() => Obtain::Build,
             None => Obtain::Pull,
         };
         if containers.is_empty() && wanted > 0 {
@@ -182,28 +199,77 @@ impl Situation<'_> {
         let cause = containers
             .iter()
             .find_map(|one| self.outdated(name, service, one, found));
+        let cause = cause.or_else(|| (obtain == Obtain::Build).then_some(Cause::Built));
+        let mut reactions = self.reactions(name, service, &containers);
         let what = match cause {
             Some(cause) if wanted > 0 => What::Recreate(cause),
             _ if containers.len() != wanted => What::Scale {
                 from: containers.len(),
                 to: wanted,
             },
-            _ => match self.changed_files(name, service, &containers) {
-                files if !files.is_empty() => What::Restart(Cause::Files(files)),
-                _ if containers.iter().any(|one| is_to_start(service, one)) => What::Start,
-                _ => match self.outlived(service, &containers) {
-                    Some(other) => What::Restart(Cause::Outlived(other)),
-                    None => What::Nothing,
-                },
-            },
+            _ => {
+                if let Some(files) = reactions.remove(&Reaction::Recreate) {
+                    What::Recreate(Cause::Files(files))
+                } else if let Some(files) = reactions.remove(&Reaction::Restart) {
+                    What::Restart(Cause::Files(files))
+                } else if containers.iter().any(|one| is_to_start(service, one)) {
+                    What::Start
+                } else if let Some(other) = self.outlived(service, &containers) {
+                    What::Restart(Cause::Outlived(other))
+                } else {
+                    reload(reactions, &containers)
+                }
+            }
         };
         (what, obtain)
     }
 
-    /// The name of a service's image.
-    pub(super) fn image_of(&self, name: &str, service: &Service) -> String {
-        let built = || format!("{}-{name}", self.project);
-        service.image.clone().unwrap_or_else(built)
+    /// What the changes of its files have a service do, with the files of each.
+    fn reactions(
+        &self,
+        name: &str,
+        service: &Service,
+        containers: &[&Container],
+    ) -> BTreeMap<Reaction, BTreeSet<String>> {
+        let mut reactions: BTreeMap<Reaction, BTreeSet<String>> = BTreeMap::new();
+        for path in self.changed_files(name, service, containers) {
+            let reaction = match self.rule(&path) {
+                Some(rule) if rule.is_about(name) => rule.reaction.clone(),
+                _ => Reaction::Restart,
+            };
+            // A file that is mounted alone is the old one until the container is started again.
+            let reaction = match reaction {
+                Reaction::Reload(_) if service.mounted.contains(&path) => Reaction::Restart,
+                reaction => reaction,
+            };
+            reactions.entry(reaction).or_default().insert(path);
+        }
+        reactions
+    }
+
+    fn rule(&self, path: &str) -> Option<&OnChange> {
+        let name = path.strip_prefix(self.directory)?.strip_prefix('/')?;
+        self.on_change.of(name)
+    }
+
+    /// Whether a service reads a file: it is mounted into it, or the stack says so.
+    pub(super) fn is_of(&self, path: &str, name: &str, service: &Service) -> bool {
+        service.mounted.iter().any(|top| is_below(path, top))
+            || self.rule(path).is_some_and(|rule| rule.services.contains(name))
+    }
+
+    /// Whether an image was built from something else than what is there then. One that others have built is taken as it is.
+    fn is_built_otherwise(&self, name: &str, image: &str) -> bool {
+        let Some(inputs) = self.builds.get(name) else {
+            return false;
+        };
+        let recorded = self
+            .now
+            .record
+            .as_ref()
+            .and_then(|record| record.services.get(name)?.build.as_ref());
+        let is_other = recorded.is_some_and(|build| build.digest != inputs.digest || build.image != image);
+        is_other || inputs.has_any_of(self.changed)
     }
 
     /// Why a container cannot stay.
@@ -243,7 +309,9 @@ impl Situation<'_> {
     /// The name of the image of a service of the project.
     pub(super) fn image_named(&self, name: &str) -> String {
         let service = self.config.services.get(name);
-        service.map(|service| self.image_of(name, service)).unwrap_or_default()
+        service
+            .map(|service| service.image_on(self.project, name))
+            .unwrap_or_default()
     }
 
     /// Whether a container was created from the configuration as it is now.
@@ -255,7 +323,7 @@ impl Situation<'_> {
 
     /// The files that are mounted into a service and are other ones than its containers have read.
     fn changed_files(&self, name: &str, service: &Service, containers: &[&Container]) -> BTreeSet<String> {
-        let is_mounted = |path: &&String| service.mounted.iter().any(|top| is_below(path, top));
+        let is_mounted = |path: &&String| self.is_of(path, name, service);
         let mut changed: BTreeSet<String> = self.changed.iter().filter(is_mounted).cloned().collect();
         let recorded = self.now.record.as_ref().and_then(|record| record.services.get(name));
         // What was recorded of other containers says nothing: these were started since, by whoever created them.
@@ -288,6 +356,24 @@ impl Situation<'_> {
         let gone = services
             .filter(|service| !self.config.services.contains_key(*service) && !self.config.disabled.contains(*service));
         gone.cloned().collect()
+    }
+}
+
+/// A service that runs reads files again.
+fn reload(reactions: BTreeMap<Reaction, BTreeSet<String>>, containers: &[&Container]) -> What {
+    let (mut by, mut files) = (BTreeSet::new(), BTreeSet::new());
+    if containers.iter().any(|one| one.state == ContainerState::Running) {
+        for (reaction, paths) in reactions {
+            if let Reaction::Reload(reload) = reaction {
+                by.insert(reload);
+                files.extend(paths);
+            }
+        }
+    }
+    if by.is_empty() {
+        What::Nothing
+    } else {
+        What::Reload { by, files }
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
+use super::build::ContextFiles;
 use crate::change::{ResourceChange, ResourceKind, Step};
 use crate::content::Content;
-use crate::facts::compose::{DEFAULT_FILES, PlannedFile};
+use crate::facts::compose::{DEFAULT_FILES, OVERRIDES, PlannedFile};
 use crate::facts::overlay::WrittenFiles;
 use crate::secret::Secret;
 
@@ -67,6 +70,16 @@ impl Written {
             .collect()
     }
 
+    /// The files of the stack, for what images are built from. `executable` are names below the directory.
+    pub(super) fn context_files(&self, directory: &str, executable: &BTreeSet<String>) -> ContextFiles<'_> {
+        let files = self.contents.iter();
+        let contents =
+            files.map(|(name, content)| (format!("{directory}/{name}"), (content, executable.contains(name))));
+        ContextFiles {
+            contents: contents.collect(),
+        }
+    }
+
     /// The paths of what the plan changes.
     pub(super) fn changed(&self) -> impl Iterator<Item = &str> {
         self.changed.keys().map(String::as_str)
@@ -96,6 +109,35 @@ impl Written {
         changed.collect()
     }
 
+    /// The paths that compose reads or looks for, and those of them that are not in the stack; `None` if it may read more.
+    pub(super) fn read_by_compose(
+        &self,
+        directory: &str,
+        files: &[String],
+    ) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
+        let default = DEFAULT_FILES.iter().chain(&OVERRIDES).map(|name| (*name).to_owned());
+        let names: BTreeSet<String> = match files {
+            [] => default.collect(),
+            files => files.iter().cloned().collect(),
+        };
+        let mut reads = BTreeSet::new();
+        let mut foreign = BTreeSet::new();
+        for name in &names {
+            let path = format!("{directory}/{name}");
+            match self.contents.get(name) {
+                Some(content) => {
+                    let text = std::str::from_utf8(content.bytes()?).ok()?;
+                    reads.extend(references(directory, text)?);
+                }
+                None => drop(foreign.insert(path.clone())),
+            }
+            reads.insert(path);
+        }
+        reads.insert(format!("{directory}/.env"));
+        let is_plain = |path: &String| !path.contains('\n');
+        (foreign.len() < names.len() && reads.iter().all(is_plain)).then_some((reads, foreign))
+    }
+
     /// The text of the compose file, if there is only one.
     pub(super) fn only_text(&self, files: &[String]) -> Option<&str> {
         let name = match files {
@@ -122,6 +164,41 @@ impl Written {
         }
         files.iter().rev().find_map(|name| top_name(text(name)?))
     }
+}
+
+/// The files that a compose file has compose read; `None` if that is not certain.
+fn references(directory: &str, text: &str) -> Option<BTreeSet<String>> {
+    let file: Value = serde_saphyr::from_str(text).ok()?;
+    if file.get("include").is_some() {
+        return None;
+    }
+    let services = file.get("services").and_then(Value::as_object);
+    let mut found = BTreeSet::new();
+    for service in services.into_iter().flatten().map(|(_, service)| service) {
+        if service.get("extends").is_some() {
+            return None;
+        }
+        for key in ["env_file", "label_file"] {
+            let items = match service.get(key) {
+                None | Some(Value::Null) => &[],
+                Some(Value::Array(items)) => items.as_slice(),
+                Some(one) => std::slice::from_ref(one),
+            };
+            for item in items {
+                let path = item.as_str().or_else(|| item.get("path")?.as_str())?;
+                if path.contains('$') || path.starts_with('~') {
+                    return None;
+                }
+                let is_absolute = path.starts_with('/');
+                found.insert(if is_absolute {
+                    path.to_owned()
+                } else {
+                    format!("{directory}/{path}")
+                });
+            }
+        }
+    }
+    Some(found)
 }
 
 /// The value of the key `name` at the top of a compose file.
@@ -162,6 +239,31 @@ mod tests {
         ] {
             assert_eq!(top_name(text).as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_compose_reads_is_known_unless_files_lead_to_others() {
+        let reads = |text: &str| {
+            let contents = [("compose.yaml".to_owned(), Content::new(text.as_bytes()))].into();
+            Written::new(contents).read_by_compose("/opt/web", &[])
+        };
+        let text = "x-all: &all { env_file: all.env }\nservices:\n  a:\n    <<: *all\n  b:\n    env_file: [b.env, { path: /etc/c.env, required: false }]\n";
+        let (all, foreign) = reads(text).expect("known");
+        for name in ["compose.yaml", "compose.override.yml", ".env", "all.env", "b.env"] {
+            assert!(all.contains(&format!("/opt/web/{name}")), "{name}");
+        }
+        assert!(all.contains("/etc/c.env"));
+        assert!(foreign.contains("/opt/web/docker-compose.yml") && !foreign.contains("/opt/web/compose.yaml"));
+        for text in [
+            "include: [other.yaml]\nservices: {}\n",
+            "services: { a: { extends: { file: b.yaml, service: b } } }\n",
+            "services: { a: { env_file: '${NAME}.env' } }\n",
+            "services: { a: { env_file: ~/a.env } }\n",
+            "services: [\n",
+        ] {
+            assert!(reads(text).is_none(), "{text}");
+        }
+        assert!(Written::default().read_by_compose("/opt/web", &[]).is_none());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::facts::compose::{Config, ProjectNetwork, ProjectVolume, Service};
+use crate::facts::compose::{Build, Config, ProjectNetwork, ProjectVolume, Service};
 
 /// The network of services that name none.
 const DEFAULT: &str = "default";
@@ -30,6 +30,7 @@ pub(super) fn config(project: &str, directory: &str, profiles: &[String], text: 
         let network = ProjectNetwork {
             name: name_on_host,
             is_external,
+            ..ProjectNetwork::default()
         };
         config.networks.insert(name.clone(), network);
     }
@@ -119,7 +120,7 @@ impl<'a> Reading<'a> {
         let replicas = service.get("scale").or_else(|| service.get("deploy")?.get("replicas"));
         Some(Service {
             image: text("image"),
-            is_built: service.get("build").is_some(),
+            build: service.get("build").map(|_| Build::default()),
             container_name: text("container_name"),
             restart: text("restart"),
             replicas: replicas

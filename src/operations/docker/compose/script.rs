@@ -1,10 +1,13 @@
 //! The shell text that changes the services of a project, waits for them, and goes back if they do not run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::facts::compose::{CLEAN, HASHES, RECORDS};
+use super::asked::Asked;
+use super::stack::Reload;
+use crate::change::PUT_BACK;
+use crate::facts::compose::{CLEAN, HASHES, INPUTS, RECORDS};
 use crate::quote::{quote, quote_all};
 
 /// What is done to a project.
@@ -21,6 +24,8 @@ pub(super) struct Orders<'a> {
     /// Services that are started, or get another number of containers.
     pub(super) started: Vec<&'a str>,
     pub(super) restarted: Vec<&'a str>,
+    /// Services that read their files again, and how.
+    pub(super) reloaded: Vec<(&'a str, &'a BTreeSet<Reload>)>,
     /// Services that get new containers in place of theirs once others, which they live in, are restarted.
     pub(super) recreated_later: Vec<&'a str>,
     /// Services that are restarted once others, which they live in, are.
@@ -34,8 +39,33 @@ pub(super) struct Orders<'a> {
     pub(super) replaced: BTreeMap<String, bool>,
     /// Files that are mounted, by the services that have them.
     pub(super) mounted: BTreeMap<&'a str, Vec<String>>,
+    /// What images are built from.
+    pub(super) builds: Vec<BuildOrder<'a>>,
+    /// What compose says of the files, if homelab knows all that it reads.
+    pub(super) kept: Option<Kept>,
+    /// Images that registries were asked about just before.
+    pub(super) asked: &'a [Asked],
     pub(super) within: Duration,
     pub(super) settle: Duration,
+}
+
+/// What compose says, to be recorded together with what decides about that.
+pub(super) struct Kept {
+    /// The paths that compose reads or looks for.
+    pub(super) reads: BTreeSet<String>,
+    /// Those of them that are not in the stack: if there is one, it may lead to others.
+    pub(super) foreign: BTreeSet<String>,
+    /// What compose says, without secrets.
+    pub(super) config: String,
+}
+
+/// What the image of a service is built from, to be recorded.
+pub(super) struct BuildOrder<'a> {
+    pub(super) service: &'a str,
+    pub(super) image: String,
+    pub(super) digest: &'a str,
+    /// What it was built from before, for going back.
+    pub(super) before: &'a str,
 }
 
 /// Functions of every script. `hl_of SERVICE` lists the ids of its containers; `hl_wait SERVICE` waits until they run.
@@ -46,7 +76,14 @@ const FUNCTIONS: &str = r#"docker() { hl_clean docker "$@"; }
 hl_compose() { docker compose "$@" </dev/null; }
 hl_all() { docker ps -a --no-trunc --filter "label=com.docker.compose.project=$p" --filter label=com.docker.compose.oneoff=False --format "$p {{.Label \"com.docker.compose.service\"}} {{.ID}}" </dev/null; }
 hl_of() { hl_all | while read -r _ s i; do [ "$s" != "$1" ] || echo "$i"; done; }
+hl_exec() { s=$1; shift; for i in $(hl_of "$s"); do docker exec "$i" "$@" </dev/null || return; done; }
+hl_signal() { for i in $(hl_of "$1"); do docker kill --signal "$2" "$i" >/dev/null || return; done; }
 hl_others() { hl_all | while read -r _ s i; do case " $touched " in *" $s "*) ;; *) echo "$s $i" ;; esac; done | sort; }
+hl_other() {
+i=$(docker image inspect --format '{{.Id}}' "$2") || return 1
+for c in $(hl_of "$1"); do [ "$(docker inspect --format '{{.Image}}' "$c")" = "$i" ] || return 0; done
+return 1
+}
 hl_say() {
 docker inspect --format "service $1 does not run as it should: {{.Name}} is {{.State.Status}}{{if ne .State.ExitCode 0}}, exit code {{.State.ExitCode}}{{end}}{{with .State.Health}}, {{.Status}}{{end}}{{with .State.Error}}: {{.}}{{end}}" "$2" | sed 's|: /|: |'
 docker inspect --format '{{with .State.Health}}{{range .Log}}{{println .Output}}{{end}}{{end}}' "$2" | grep '[^[:space:]]' | tail -n 3 | sed 's/^/health check: /'
@@ -90,9 +127,12 @@ impl Orders<'_> {
     /// The whole text.
     pub(super) fn text(&self) -> String {
         let head = format!(
-            "{CLEAN}{HASHES}{FUNCTIONS}p={project} d={directory} touched={touched} settle={settle}\n\
+            "{CLEAN}{HASHES}{inputs}{FUNCTIONS}p={project} d={directory} touched={touched} settle={settle} back=\n\
              cd -- \"$d\" || exit\n\
+             {found}\
              before=$(hl_others)\n",
+            inputs = if self.kept.is_some() { INPUTS } else { "" },
+            found = self.found_otherwise(),
             project = quote(self.project),
             directory = quote(self.directory),
             touched = quote(&[self.touched(), self.removed.clone()].concat().join(" ")),
@@ -174,16 +214,85 @@ impl Orders<'_> {
         for way in self.renewing_again(&self.restarted, &self.recreated_later, &self.restarted_later) {
             add(way);
         }
+        for (_, reload) in self.reloads() {
+            add(reload);
+        }
+        if !self.asked.is_empty() {
+            add(self.renewing_asked());
+        }
         text
     }
 
+    /// Finds out of which services registries have other images.
+    fn found_otherwise(&self) -> String {
+        if self.asked.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from("renew= again=\n");
+        for Asked {
+            name,
+            services,
+            recreated,
+            restarted,
+        } in self.asked
+        {
+            for service in services {
+                let _ = writeln!(
+                    text,
+                    "! hl_other {} {} || {{ renew=\"$renew {}\"; again=\"$again {}\"; }}",
+                    quote(service),
+                    quote(name),
+                    recreated.join(" "),
+                    restarted.join(" "),
+                );
+            }
+        }
+        text.push_str("touched=\"$touched $renew $again\"\n");
+        text
+    }
+
+    /// Gives new containers to the services of other images, and restarts what has to be restarted with them.
+    fn renewing_asked(&self) -> String {
+        let renew = self.up(&["--force-recreate"], &[]);
+        let again = self.compose(&["restart", "--no-deps"], &[]);
+        format!(
+            "{{ [ -z \"$(echo $renew)\" ] || {renew} $renew; }} && {{ [ -z \"$(echo $again)\" ] || {again} $again; }}"
+        )
+    }
+
+    /// The commands that have services read their files again.
+    fn reloads(&self) -> impl Iterator<Item = (&str, String)> {
+        let each = self
+            .reloaded
+            .iter()
+            .flat_map(|(service, by)| by.iter().map(|reload| (*service, reload)));
+        each.map(|(service, reload)| {
+            let command = match reload {
+                Reload::Command(words) => {
+                    let words = [service].into_iter().chain(words.iter().map(String::as_str));
+                    format!("hl_exec {}", quote_all(words))
+                }
+                Reload::Signal(signal) => format!("hl_signal {} {}", quote(service), quote(signal)),
+            };
+            (service, command)
+        })
+    }
+
     fn waits(&self) -> String {
+        let reloaded = self.reloaded.iter().map(|(service, _)| *service);
         let each = self
             .touched()
             .into_iter()
+            .chain(reloaded)
             .map(|service| format!("hl_wait {} || return\n", quote(service)));
         let each: String = each.collect();
-        if each.is_empty() { ":\n".to_owned() } else { each }
+        let of_asked = if self.asked.is_empty() {
+            ""
+        } else {
+            "for s in $renew $again; do hl_wait \"$s\" || return; done\n"
+        };
+        let all = each + of_asked;
+        if all.is_empty() { ":\n".to_owned() } else { all }
     }
 
     /// Puts back the files and images of before, and the services that ran. The files are those that the run keeps for a rollback.
@@ -205,12 +314,30 @@ impl Orders<'_> {
             ways.push(self.up(&["--force-recreate"], &self.recreated));
         }
         ways.extend(self.renewing_again(&self.restarted, &self.recreated_later, &self.restarted_later));
+        // A service that refuses its new files may still run with the old ones.
+        let reloads = self.reloads().map(|(service, reload)| {
+            let restart = self.compose(&["restart", "--no-deps"], &[service]);
+            format!("{{ {reload} || {restart}; }}")
+        });
+        ways.extend(reloads);
+        if !self.asked.is_empty() {
+            ways.push(self.renewing_asked());
+        }
+        let goes_back = !(self.replaced.is_empty() && self.created.is_empty() && ways.is_empty());
+        if goes_back {
+            let _ = writeln!(text, "code={PUT_BACK}");
+        }
         if ways.is_empty() {
+            text.push_str(match (self.replaced.is_empty(), self.created.is_empty()) {
+                (true, true) => "",
+                (true, false) => "echo 'went back: the new containers are removed'\n",
+                (false, _) => "echo 'went back: the files are as before'\n",
+            });
             return text;
         }
         let _ = writeln!(
             text,
-            "if {{ {}; }} >/dev/null 2>&1; then hl_record; echo 'went back: the files and services are as before'; else echo 'went back to the files of before, but the services do not start with them'; fi",
+            "if {{ {}; }} >/dev/null 2>&1; then back=1; hl_record; echo 'went back: the files and services are as before'; else echo 'went back to the files of before, but the services do not start with them'; fi",
             ways.join(" && ")
         );
         text
@@ -229,14 +356,50 @@ impl Orders<'_> {
                 )
             })
         });
+        let builds = self.builds.iter().map(|build| {
+            format!(
+                "b={digest}; [ -z \"$back\" ] || b={before}\n\
+                 ! i=$(docker image inspect --format '{{{{.Id}}}}' {image} 2>/dev/null) || printf 'build %s %s %s\\n' {service} \"$b\" \"$i\"\n",
+                digest = build.digest,
+                before = build.before,
+                image = quote(&build.image),
+                service = quote(build.service),
+            )
+        });
+        let builds: String = builds.collect();
         format!(
             "ids=$(hl_all)\n\
              mkdir -p {RECORDS} && chmod 0700 {RECORDS} || return\n\
              {{\n\
              printf '%s\\n' \"$ids\" | sed 's/^[^ ]* /container /'\n\
              hl_compose {options} config --format json 2>/dev/null | hl_shared \"$p\" | docker compose -p \"$p\" --project-directory \"$d\" --profile '*' -f - config --hash '*' 2>/dev/null | sed 's/^/hash /'\n\
-             {mounted}}} >{RECORDS}/$p.new && mv -f {RECORDS}/$p.new {RECORDS}/$p\n",
+             {builds}{mounted}{kept}}} >{RECORDS}/$p.new && mv -f {RECORDS}/$p.new {RECORDS}/$p\n",
             mounted = mounted.collect::<String>(),
+            kept = self.kept_text(),
+        )
+    }
+}
+
+impl Orders<'_> {
+    /// Records what compose says, unless files of others lead to what homelab does not know.
+    fn kept_text(&self) -> String {
+        let Some(kept) = &self.kept else {
+            return String::new();
+        };
+        let foreign = kept.foreign.iter().map(|path| format!("[ ! -e {} ] && ", quote(path)));
+        let words = [self.project, self.directory];
+        let words = words.into_iter().chain(self.options.iter().map(String::as_str));
+        format!(
+            "if [ -z \"$back\" ] && {}! grep -q COMPOSE_ .env 2>/dev/null; then\n\
+             f={}\n\
+             printf '%s\\n' \"$f\" | sed 's/^/reads /'\n\
+             printf 'inputs %s\\n' \"$(printf '%s\\n' \"$f\" | hl_inputs {})\"\n\
+             printf 'kept %s\\n' {}\n\
+             fi\n",
+            foreign.collect::<String>(),
+            quote(&kept.reads.iter().map(String::as_str).collect::<Vec<_>>().join("\n")),
+            quote_all(words),
+            quote(&kept.config),
         )
     }
 }
@@ -246,7 +409,7 @@ fn files_back(replaced: &BTreeMap<String, bool>) -> String {
     let mut text = String::from("lost=\n");
     if replaced.values().any(|was_there| *was_there) {
         text.push_str("r=/var/lib/homelab/previous; r=$r/$(ls -1 \"$r\" 2>/dev/null | tail -n 1)/tree\n");
-        text.push_str(PUT_BACK);
+        text.push_str(PUT_BACK_FILE);
     }
     for (path, was_there) in replaced {
         let path = quote(path);
@@ -261,7 +424,7 @@ fn files_back(replaced: &BTreeMap<String, bool>) -> String {
     text
 }
 
-const PUT_BACK: &str = r#"hl_put_back() {
+const PUT_BACK_FILE: &str = r#"hl_put_back() {
 if [ -e "$r$1" ]; then cp -a -- "$r$1" "$1.homelab-back" && mv -f -T -- "$1.homelab-back" "$1" && return; fi
 lost="$lost $1"
 }
@@ -273,7 +436,7 @@ pub(super) fn or_files_back(replaced: &BTreeMap<String, bool>, command: &str) ->
         return format!("{CLEAN}{command}");
     }
     format!(
-        "{CLEAN}{command} && exit\ncode=$?\n{}[ -n \"$lost\" ] || echo 'went back: the files are as before'\nexit $code",
+        "{CLEAN}{command} && exit\ncode=$?\n{}[ -n \"$lost\" ] || {{ code={PUT_BACK}; echo 'went back: the files are as before'; }}\nexit $code",
         files_back(replaced)
     )
 }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::facts::compose::{Image, ProjectNetwork, ProjectVolume, Record, RecordedService};
+use crate::content::Content;
+use crate::facts::compose::{Build, Image, ProjectNetwork, ProjectVolume, Record, RecordedBuild, RecordedService};
+use crate::operations::docker::compose::build::ContextFiles;
+use crate::operations::docker::compose::stack::StackFile;
 
 const FILE: &str = "/opt/stacks/web/conf/a";
 
@@ -9,6 +12,8 @@ struct Host {
     now: Project,
     files: BTreeMap<String, String>,
     changed: BTreeSet<String>,
+    on_change: Rules<OnChange>,
+    builds: BTreeMap<String, BuildInputs>,
 }
 
 fn text(text: &str) -> String {
@@ -57,7 +62,7 @@ impl Host {
         ended.state = ContainerState::Exited;
         let network = ProjectNetwork {
             name: text("web_lan"),
-            is_external: false,
+            ..ProjectNetwork::default()
         };
         let volume = ProjectVolume {
             name: text("web_data"),
@@ -78,6 +83,8 @@ impl Host {
             },
             files: [(text(FILE), text("d1"))].into(),
             changed: BTreeSet::new(),
+            on_change: Rules::default(),
+            builds: BTreeMap::new(),
         }
     }
 
@@ -100,6 +107,7 @@ impl Host {
             containers: [text(container)].into(),
             hash: text(hash),
             mounted: [(text(FILE), text(digest))].into(),
+            build: None,
         };
         self.now.record = Some(Record {
             services: [(text("app"), app)].into(),
@@ -109,8 +117,11 @@ impl Host {
     fn decided(&self) -> Vec<Decision> {
         decide(&Situation {
             project: "web",
+            directory: "/opt/stacks/web",
             config: &self.config,
+            on_change: &self.on_change,
             now: &self.now,
+            builds: &self.builds,
             files: &self.files,
             changed: &self.changed,
             removes_orphans: true,
@@ -150,6 +161,7 @@ fn words(what: &What) -> String {
         Cause::Shares(other) => format!("shares {other}"),
         Cause::Outlived(other) => format!("outlived {other}"),
         Cause::DependsOn(other) => format!("depends on {other}"),
+        Cause::Built => text("built"),
         Cause::Files(paths) => format!("files {}", paths.iter().cloned().collect::<Vec<_>>().join(" ")),
     };
     match what {
@@ -158,6 +170,14 @@ fn words(what: &What) -> String {
         What::Recreate(why) => format!("recreate ({})", cause(why)),
         What::Scale { from, to } => format!("scale {from} {to}"),
         What::Restart(why) => format!("restart ({})", cause(why)),
+        What::Reload { by, files } => {
+            let by: Vec<String> = by.iter().map(Reload::described).collect();
+            format!(
+                "reload {} ({})",
+                by.join(" "),
+                files.iter().cloned().collect::<Vec<_>>().join(" ")
+            )
+        }
         What::Start => text("start"),
         What::Remove => text("remove"),
     }
@@ -317,7 +337,7 @@ fn a_service_without_containers_is_created_with_the_image_that_it_needs() {
     let shown = after(|host| {
         host.without("shop");
         host.service("shop").image = None;
-        host.service("shop").is_built = true;
+        host.service("shop").build = Some(Build::default());
     });
     assert_eq!(shown, "shop: build and create");
     // The image of a container that runs has lost its name.
@@ -325,7 +345,7 @@ fn a_service_without_containers_is_created_with_the_image_that_it_needs() {
     assert_eq!(shown, "shop: pull and recreate (image sha256:1 later)");
     let shown = after(|host| {
         host.service("shop").image = None;
-        host.service("shop").is_built = true;
+        host.service("shop").build = Some(Build::default());
         host.now.images.push(Image {
             repository: text("web-shop"),
             tag: Some(text("latest")),
@@ -420,11 +440,125 @@ fn what_the_project_does_not_have_any_more_is_removed() {
     host.config.services.remove("job");
     let situation = Situation {
         project: "web",
+        directory: "/opt/stacks/web",
         config: &host.config,
+        on_change: &host.on_change,
         now: &host.now,
+        builds: &host.builds,
         files: &host.files,
         changed: &host.changed,
         removes_orphans: false,
     };
     assert!(decide(&situation).iter().all(|one| one.what == What::Nothing));
+}
+
+#[test]
+fn a_stack_says_what_a_change_of_its_files_does() {
+    let with = |rule: &str, change: &dyn Fn(&mut Host)| {
+        after(|host| {
+            let written = format!("[on_change.\"conf/*\"]\n{rule}\n");
+            host.on_change = StackFile::parse(&written).expect("valid").on_change;
+            host.changed.extend([text(FILE)]);
+            change(host);
+        })
+    };
+    let as_is = |_: &mut Host| {};
+    assert_eq!(with("action = 'none'", &as_is), "");
+    assert_eq!(
+        with("signal = 'HUP'", &as_is),
+        format!("app: reload signal HUP ({FILE})")
+    );
+    assert_eq!(
+        with("reload = ['app', 'reload']", &as_is),
+        format!("app: reload `app reload` ({FILE})")
+    );
+    assert_eq!(
+        with("action = 'recreate'", &as_is),
+        format!("app: recreate (files {FILE}); {WITH_NEW_APP}")
+    );
+    // A service that is named and does not mount the file; the one that does is restarted as ever.
+    assert_eq!(
+        with("service = 'job'\naction = 'restart'", &as_is),
+        format!(
+            "app: restart (files {FILE}); job: restart (files {FILE}); shop: restart (depends on app); side: restart (shares app)"
+        )
+    );
+    // Whatever else happens to it makes it read its files.
+    let stopped = |host: &mut Host| {
+        host.of("app").state = ContainerState::Exited;
+        host.of("app").exit_code = 1;
+    };
+    assert!(with("signal = 'HUP'", &stopped).starts_with("app: start; "));
+    let other = |host: &mut Host| host.of("app").hash = text("other");
+    assert!(with("signal = 'HUP'", &other).starts_with("app: recreate (configuration); "));
+    // One that is mounted alone stays the old one until a restart.
+    let alone = |host: &mut Host| host.service("app").mounted = [text(FILE)].into();
+    assert!(with("signal = 'HUP'", &alone).starts_with(&format!("app: restart (files {FILE}); ")));
+    // One that has ended needs none.
+    let ended = |host: &mut Host| host.service("job").mounted = [text("/opt/stacks/web/conf")].into();
+    assert_eq!(
+        with("service = ['app', 'job']\nsignal = 'HUP'", &ended),
+        format!("app: reload signal HUP ({FILE})")
+    );
+}
+
+#[test]
+fn an_image_is_built_again_when_what_it_is_built_from_differs() {
+    let with = |change: &dyn Fn(&mut Host)| {
+        after(|host| {
+            host.service("shop").build = Some(Build {
+                context: text("/opt/stacks/web/shop"),
+                ..Build::default()
+            });
+            let content = Content::new(b"FROM scratch".as_slice());
+            let contents = [(text("/opt/stacks/web/shop/Dockerfile"), (&content, false))].into();
+            let inputs = ContextFiles { contents }.inputs_of(&host.config.services["shop"]);
+            host.builds = [(text("shop"), inputs.expect("in the stack"))].into();
+            change(host);
+        })
+    };
+    let recorded = |host: &mut Host, digest: Option<&str>, image: &str| {
+        let digest = digest.map_or_else(|| host.builds["shop"].digest.clone(), text);
+        let shop = RecordedService {
+            containers: [text("shop-1")].into(),
+            hash: text("hash of shop"),
+            build: Some(RecordedBuild {
+                digest,
+                image: text(image),
+            }),
+            ..RecordedService::default()
+        };
+        host.now.record = Some(Record {
+            services: [(text("shop"), shop)].into(),
+        });
+    };
+    // One that others have built is taken as it is.
+    assert_eq!(with(&|_| {}), "");
+    assert_eq!(with(&|host| recorded(host, None, "sha256:1")), "");
+    let built = "shop: build and recreate (built)";
+    assert_eq!(with(&|host| recorded(host, Some("other"), "sha256:1")), built);
+    assert_eq!(
+        with(&|host| recorded(host, None, "sha256:2")),
+        built,
+        "someone else has built it since"
+    );
+    assert_eq!(
+        with(&|host| host.changed = [text("/opt/stacks/web/shop/Dockerfile")].into()),
+        built
+    );
+    assert_eq!(
+        with(&|host| host.changed = [text("/opt/stacks/web/shop/gone")].into()),
+        built
+    );
+    assert_eq!(
+        with(&|host| host.changed = [text("/opt/stacks/web/compose.yaml")].into()),
+        ""
+    );
+    assert_eq!(
+        with(&|host| {
+            host.without("shop");
+            recorded(host, Some("other"), "sha256:1");
+        }),
+        "shop: build and create"
+    );
 }

@@ -95,3 +95,32 @@ fn the_text_is_one_for_a_shell() {
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
 }
+
+#[test]
+fn services_read_their_files_again_and_are_restarted_with_the_old_ones() {
+    let by = [
+        Reload::Command(vec!["caddy".to_owned(), "re load".to_owned()]),
+        Reload::Signal("HUP".to_owned()),
+    ];
+    let by = by.into();
+    let orders = Orders {
+        reloaded: vec![("app", &by)],
+        replaced: [("/opt/stacks/web/conf/a".to_owned(), true)].into(),
+        ..orders()
+    };
+    let text = orders.text();
+    let go = &text[text.find("hl_go() {").expect("it is there")..text.find("hl_record() {").expect("it is there")];
+    assert!(
+        go.contains("hl_exec app caddy 're load' || return\nhl_signal app HUP || return\n"),
+        "{go}"
+    );
+    assert!(go.contains("hl_wait app || return\n"), "{go}");
+    let back = orders.back();
+    assert!(
+        back.contains("{ hl_signal app HUP || hl_compose -p web restart --no-deps app; }"),
+        "{back}"
+    );
+    assert!(back.contains("code=117\n"), "{back}");
+    let checked = std::process::Command::new("sh").args(["-n", "-c", &text]).output();
+    assert!(checked.expect("sh runs").status.success());
+}
