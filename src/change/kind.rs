@@ -20,6 +20,9 @@ pub enum ResourceKind {
     /// A service of a compose project, by the names of both.
     #[strum(serialize = "compose service")]
     ComposeService,
+    /// The name of a container.
+    #[strum(serialize = "container name")]
+    ContainerName,
     Directory,
     /// The cache of the Docker engine's builder.
     #[strum(serialize = "docker build cache")]
@@ -71,6 +74,8 @@ pub enum ResourceKind {
     /// Packages that apt changes in addition to the requested ones.
     #[strum(serialize = "packages that come along with")]
     PackagesAlong,
+    /// A port of the host.
+    Port,
     /// A swap file.
     Swap,
     /// A systemd unit.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
+use super::port::{Holder, Listener};
 use crate::secret::Secret;
 
 /// Where the host keeps what homelab last did to a project, a file for each.
@@ -78,6 +79,12 @@ pub struct Project {
     /// All images of the host.
     #[serde(default)]
     pub images: Vec<Image>,
+    /// The containers of the host that are not of this project.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Holder>,
+    /// The programs of the host that listen on ports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listeners: Vec<Listener>,
     /// What homelab last did to it; `None` if it never did.
     #[serde(default)]
     pub record: Option<Record>,

@@ -41,6 +41,7 @@ pub mod package;
 pub mod password;
 pub mod path;
 pub mod place;
+pub mod port;
 mod presence;
 mod probe;
 mod questions;

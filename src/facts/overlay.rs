@@ -167,6 +167,43 @@ impl Overlay {
         Some(entry.operation.clone())
     }
 
+    /// Whether an operation may start, stop or remove this container, or one of its project.
+    pub fn may_change_container(&self, project: Option<&str>, name: &str) -> bool {
+        self.entries(|entry, all| match entry.effect.key() {
+            Some(FactKey::ComposeProject(changed)) => Some(changed.as_str()) == project,
+            Some(FactKey::DockerContainer(changed)) => changed == name,
+            Some(_) => false,
+            None => entry.effect.may_change_containers() && !names_containers(entry, all),
+        })
+    }
+
+    /// Whether an operation may stop a program that is no container.
+    pub fn may_change_programs(&self) -> bool {
+        self.entries(|entry, all| match &entry.effect {
+            Effect::Set(key, _) | Effect::Forget(FactScope::Key(key), _) => {
+                matches!(key, FactKey::Unit(_) | FactKey::Package(_) | FactKey::System)
+            }
+            Effect::Forget(FactScope::Packages | FactScope::Units | FactScope::Everything, _) => true,
+            Effect::Forget(FactScope::Containers, _) => !names_containers(entry, all),
+            Effect::Forget(..) => false,
+        })
+    }
+
+    /// Whether any entry is so, among all of them.
+    fn entries(&self, is_so: impl Fn(&Entry, &[&Entry]) -> bool) -> bool {
+        if self.as_now {
+            return false;
+        }
+        let view = self.view();
+        let all: Vec<&Entry> = view
+            .log
+            .entries(view.seen)
+            .iter()
+            .chain(view.own.entries(usize::MAX))
+            .collect();
+        all.iter().any(|entry| is_so(entry, &all))
+    }
+
     /// The value that an earlier operation gives `key`, and which operation; `None` if none does.
     pub fn predicted(&self, key: &FactKey) -> Option<(OperationId, Fact)> {
         let view = self.view();
@@ -307,6 +344,12 @@ impl Overlay {
             as_now: self.as_now,
         }
     }
+}
+
+/// Whether the operation of an entry says which containers it changes.
+fn names_containers(entry: &Entry, all: &[&Entry]) -> bool {
+    let mut of_operation = all.iter().filter(|other| other.operation == entry.operation);
+    of_operation.any(|other| other.effect.key().is_some_and(FactKey::is_about_containers))
 }
 
 /// The part of the log that an overlay sees.

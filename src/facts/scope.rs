@@ -156,6 +156,14 @@ impl Effect {
         }
     }
 
+    /// The one fact that it is about.
+    pub(super) fn key(&self) -> Option<&FactKey> {
+        match self {
+            Self::Set(key, _) | Self::Forget(FactScope::Key(key), _) => Some(key),
+            Self::Forget(..) => None,
+        }
+    }
+
     /// The change that it makes to a file of `unit`.
     pub(super) fn file_change(&self, unit: &str) -> Option<FileChange<'_>> {
         match self {

@@ -499,6 +499,16 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow().docker_change(key)
     }
 
+    /// Whether an earlier operation may start, stop or remove this container, or one of its project.
+    pub fn may_change_container(&self, project: Option<&str>, name: &str) -> bool {
+        self.overlay.borrow().may_change_container(project, name)
+    }
+
+    /// Whether an earlier operation may stop a program of the host.
+    pub fn may_change_programs(&self) -> bool {
+        self.overlay.borrow().may_change_programs()
+    }
+
     /// The earlier operation that fetches the package lists, if there is one.
     pub fn lists_refresh(&self) -> Option<OperationId> {
         match self.overlay.borrow().predicted(&FactKey::PackageLists) {

@@ -39,6 +39,10 @@ pub(super) fn contradictions(planned: &[PlannedOperation], demanded: &[Demanded]
         {
             reported.push(*first);
             let (first, later) = (&planned[*first], &planned[*later]);
+            if matches!(demand.resource.kind, ResourceKind::ContainerName | ResourceKind::Port) {
+                mistakes.push(both_need(first, later, demand));
+                continue;
+            }
             // A setting is in several files.
             let resource = Some(&demand.resource).filter(|_| !demand.property.starts_with(SETTING));
             let mistake = mistake(first, later, resource);
@@ -49,6 +53,20 @@ pub(super) fn contradictions(planned: &[PlannedOperation], demanded: &[Demanded]
         }
     }
     mistakes
+}
+
+/// Two operations that need what only one can have.
+fn both_need(first: &PlannedOperation, later: &PlannedOperation, demand: &Demand) -> Diagnostic {
+    let (first_name, later_name) = (first.id.slug(), later.id.slug());
+    let resource = &demand.resource;
+    let title = format!(
+        "`{first_name}` and `{later_name}` both need {} `{}`",
+        resource.kind, resource.name
+    );
+    Diagnostic::new(title)
+        .at(&first.origin, format!("`{}` needs it", demand.value))
+        .at(&later.origin, "and this one too")
+        .hint("give one of them another, or let `when` decide which one applies")
 }
 
 /// A mistake for each operation that removes a file where a directory is: it would do nothing, on every run. If another operation

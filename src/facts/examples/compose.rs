@@ -4,6 +4,7 @@ use super::super::compose::{
     Build, Config, ConfigFact, Container, ContainerState, Files, Health, Image, PlannedFile, Project, ProjectFiles,
     ProjectNetwork, ProjectVolume, Record, RecordedBuild, RecordedService, Service,
 };
+use super::super::port::{Holder, Listener, Ports};
 use super::{Fact, FactKey, names, text};
 
 fn project() -> Project {
@@ -30,6 +31,18 @@ fn project() -> Project {
             digest: None,
             id: text("sha256:89fc"),
         }],
+        others: vec![Holder {
+            container: text("proxy"),
+            project: Some(text("caddy")),
+            ports: Ports::published("80:80").into_iter().collect(),
+        }],
+        listeners: Ports::published("127.0.0.53:53:53/udp")
+            .map(|port| Listener {
+                program: Some(text("systemd-resolve")),
+                port,
+            })
+            .into_iter()
+            .collect(),
         record: Some(Record {
             services: [(
                 text("app"),

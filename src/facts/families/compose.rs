@@ -20,6 +20,7 @@ use crate::facts::compose::{
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
 use crate::facts::layers::in_layers;
+use crate::facts::port::{Holder, Listener, Ports};
 use crate::quote::{quote, quote_all};
 
 /// How long one command may take, in seconds.
@@ -89,7 +90,10 @@ hl_slow() { case " $slow " in *" $1 "*) hl_read "$@" ;; esac; }
 /// What is read of a container. Its variables stay on the host.
 const OF_CONTAINER: &str = r#"container {"project":{{json (index .Config.Labels "com.docker.compose.project")}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},"number":{{json (index .Config.Labels "com.docker.compose.container-number")}},"one_off":{{json (index .Config.Labels "com.docker.compose.oneoff")}},"hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},"directory":{{json (index .Config.Labels "com.docker.compose.project.working_dir")}},"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"state":{{json .State.Status}},"exit_code":{{json .State.ExitCode}},"started":{{json .State.StartedAt}},"health":{{with .State.Health}}{{json .Status}}{{else}}null{{end}},"networks":[{{range $name, $on := .NetworkSettings.Networks}}[{{json $name}},{{json $on.NetworkID}}],{{end}}null],"volumes":[{{range .Mounts}}{{if eq .Type "volume"}}[{{json .Destination}},{{json .Name}}],{{end}}{{end}}null]}"#;
 
-/// Lines that begin with a word: `denied` or `failed` and the reason, or `image`, `network`, `container` and `record` with what there
+/// What is read of every container.
+const OF_HOLDER: &str = r#"holder [{{json .Names}},{{json (.Label "com.docker.compose.project")}},{{json .Ports}}]"#;
+
+/// Lines that begin with a word: `denied` or `failed` and the reason, or `image`, `network`, `container`, `holder`, `listens` and `record` with what there
 /// is; `hash`, `service`, `unset`, `config` and `kept` with the number of the key; `end` last.
 fn probe(keys: &[FactKey]) -> String {
     let mut text = format!("{CLEAN}{HASHES}{FUNCTIONS}")
@@ -97,6 +101,9 @@ fn probe(keys: &[FactKey]) -> String {
         .replace("NAMES", &DEFAULT_FILES.join(" "));
     let functions = text.clone();
     text.push_str("said=/dev/null ids=\n");
+    if keys.iter().any(|key| matches!(key, FactKey::ComposeProject(_))) {
+        text.push_str("ss -Hlntup 2>/dev/null | sed 's/^/listens /'\n");
+    }
     text.push_str(CHECKS);
     text.push_str(&asked_of_engine(keys));
     let (mut there, mut planned, mut files_of_plan) = (Vec::new(), Vec::new(), String::new());
@@ -159,9 +166,11 @@ fn asked_of_engine(keys: &[FactKey]) -> String {
         format!(
             "a=$(printf '%s\\n' \"$ids\" | cut -d ' ' -f 3)\n\
              if [ -n \"$a\" ]; then hl_asked inspect --format {format} $a </dev/null || echo failed containers changed meanwhile; fi\n\
+             hl_asked ps -a --no-trunc --format {holder} </dev/null || echo failed no containers\n\
              hl_asked image ls --no-trunc --digests --format 'image {{{{.Repository}}}} {{{{.Tag}}}} {{{{.Digest}}}} {{{{.ID}}}}' </dev/null || echo failed no images\n\
              hl_asked network ls --no-trunc --format 'network {{{{.ID}}}} {{{{.Name}}}}' </dev/null || echo failed no networks\n",
             format = quote(OF_CONTAINER),
+            holder = quote(OF_HOLDER),
         )
     };
     let records = projects.iter().map(|name| {
@@ -297,6 +306,8 @@ struct Said {
     services: BTreeMap<usize, BTreeSet<String>>,
     unset: BTreeSet<usize>,
     configs: BTreeMap<usize, ConfigFact>,
+    holders: Vec<Holder>,
+    listeners: Vec<Listener>,
     /// Why the engine says nothing.
     denied: Option<String>,
     has_no_compose: bool,
@@ -326,6 +337,8 @@ impl Said {
                 }
             }
             "image" => self.images.extend(image(rest)),
+            "holder" => self.holders.push(holder(rest)?),
+            "listens" => self.listeners.extend(Listener::read(rest)),
             "network" => {
                 if let Some((id, name)) = rest.split_once(' ') {
                     self.networks.entry(name.to_owned()).or_default().insert(id.to_owned());
@@ -404,6 +417,13 @@ impl Said {
             containers,
             networks: self.networks.clone(),
             images: self.images.clone(),
+            others: self
+                .holders
+                .iter()
+                .filter(|one| one.project.as_deref() != Some(name))
+                .cloned()
+                .collect(),
+            listeners: self.listeners.clone(),
             record: self.records.get(name).cloned(),
         }))
     }
@@ -423,6 +443,19 @@ impl Said {
 fn numbered(rest: &str) -> Result<(usize, &str), String> {
     let (number, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     Ok((number.parse().map_err(|_| "no number".to_owned())?, rest))
+}
+
+/// A container as [`OF_HOLDER`] prints it.
+fn holder(line: &str) -> Result<Holder, String> {
+    let (names, project, ports): (String, String, String) =
+        serde_json::from_str(line).map_err(|error| error.to_string())?;
+    // A linked one has the names that others call it by too.
+    let own = names.split(',').find(|name| !name.contains('/')).unwrap_or(&names);
+    Ok(Holder {
+        container: own.to_owned(),
+        project: Some(project).filter(|project| !project.is_empty()),
+        ports: Ports::of_container(&ports),
+    })
 }
 
 fn image(line: &str) -> Option<Image> {

@@ -18,6 +18,7 @@ mod files;
 mod preview;
 mod script;
 mod stack;
+mod taken;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -142,9 +143,11 @@ impl Operation for Compose {
     }
 
     fn demands(&self, context: &PlanContext<'_>) -> Vec<Demand> {
-        let placed = self.placed(context).ok().filter(|_| self.present);
-        let directory = placed.map(|placed| Demand::presence(ResourceKind::Directory, &placed.directory, true));
-        directory.into_iter().collect()
+        let Some(placed) = self.placed(context).ok().filter(|_| self.present) else {
+            return Vec::new();
+        };
+        let directory = Demand::presence(ResourceKind::Directory, &placed.directory, true);
+        [directory].into_iter().chain(placed.taken(context)).collect()
     }
 
     fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
@@ -384,15 +387,34 @@ impl Placed<'_> {
         ]
     }
 
+    /// The parameter that names the files.
+    fn argument(&self) -> &'static str {
+        if self.of.stack.is_some() {
+            "stack"
+        } else {
+            "project_directory"
+        }
+    }
+
+    /// What no other project of the deploy can have, as far as the compose file says it by itself.
+    fn taken(&self, context: &PlanContext<'_>) -> Vec<Demand> {
+        let Ok(Known::Yes(written)) = self.written(context) else {
+            return Vec::new();
+        };
+        let text = written.only_text(&self.of.files);
+        let named = text.and_then(|text| Some((text, self.name(context, &written).ok()?)));
+        let config = named.and_then(|(text, name)| {
+            let config = preview::config(&name, &self.directory, &self.of.profiles, text)?;
+            Some(taken::demands(&name, &config))
+        });
+        config.unwrap_or_default()
+    }
+
     /// What compose makes of the files.
     ///
     /// Errors: it is not known, or compose does not accept them.
     fn config(&self, context: &PlanContext<'_>, files: &ProjectFiles, written: &Written) -> Result<Config, Stop> {
-        let argument = if self.of.stack.is_some() {
-            "stack"
-        } else {
-            "project_directory"
-        };
+        let argument = self.argument();
         let directory = &files.0.directory;
         match context.get(ConfigKey(files))? {
             ConfigFact::Read(config) => {
@@ -484,6 +506,7 @@ impl Placed<'_> {
             removes_orphans: self.of.remove_orphans,
         };
         let decisions = decide(&situation);
+        taken::check(context, self.argument(), &situation, &decisions)?;
         self.check_pulls(context, &situation, &decisions)?;
         let services = Services {
             directory,

@@ -79,7 +79,7 @@ impl Host {
                 containers: vec![own, container("side", 1), container("shop", 1), ended],
                 networks: [(text("web_lan"), [text("n1")].into())].into(),
                 images: vec![image("1", "sha256:1")],
-                record: None,
+                ..Project::default()
             },
             files: [(text(FILE), text("d1"))].into(),
             changed: BTreeSet::new(),
