@@ -14,6 +14,7 @@ mod commands;
 mod common_keys;
 mod completion;
 mod compose;
+mod compose_refused;
 mod concurrency;
 mod conditions;
 mod convergence;
