@@ -123,6 +123,9 @@ pub struct Container {
     /// Names of volumes by the path that they are mounted on.
     #[serde(default)]
     pub volumes: BTreeMap<String, String>,
+    /// Paths of the host that are mounted into it.
+    #[serde(default)]
+    pub binds: BTreeSet<String>,
 }
 
 /// The state of a container.
@@ -324,6 +327,9 @@ pub struct Service {
     /// Paths of the host that are mounted into it, also as secrets and configs.
     #[serde(default)]
     pub mounted: BTreeSet<String>,
+    /// Those of them that are the files of secrets and configs: they have to be there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub files: BTreeSet<String>,
     /// Names of volumes within the project, by the path that they are mounted on.
     #[serde(default)]
     pub volumes: BTreeMap<String, String>,

@@ -23,6 +23,7 @@ fn project() -> Project {
             directory: text("/opt/stacks/web"),
             networks: [(text("lan"), text("b399"))].into(),
             volumes: [(text("/data"), text("web_data"))].into(),
+            binds: names(&["/opt/stacks/web/one.conf"]),
         }],
         networks: [(text("lan"), names(&["b399"]))].into(),
         images: vec![Image {
@@ -82,6 +83,7 @@ fn config() -> Config {
                 networks: names(&["default"]),
                 ports: vec![text("8080:80")],
                 mounted: names(&["/opt/stacks/web/one.conf"]),
+                files: names(&["/opt/stacks/web/one.conf"]),
                 volumes: [(text("/data"), text("data"))].into(),
                 has_health_check: true,
             },

@@ -15,10 +15,10 @@ mod build;
 mod changes;
 mod decision;
 mod files;
+mod needed;
 mod preview;
 mod script;
 mod stack;
-mod taken;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -405,7 +405,7 @@ impl Placed<'_> {
         let named = text.and_then(|text| Some((text, self.name(context, &written).ok()?)));
         let config = named.and_then(|(text, name)| {
             let config = preview::config(&name, &self.directory, &self.of.profiles, text)?;
-            Some(taken::demands(&name, &config))
+            Some(needed::demands(&name, &config))
         });
         config.unwrap_or_default()
     }
@@ -506,7 +506,7 @@ impl Placed<'_> {
             removes_orphans: self.of.remove_orphans,
         };
         let decisions = decide(&situation);
-        taken::check(context, self.argument(), &situation, &decisions)?;
+        needed::check(context, self.argument(), &situation, &decisions)?;
         self.check_pulls(context, &situation, &decisions)?;
         let services = Services {
             directory,

@@ -153,6 +153,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Config, String> {
 }
 
 fn with_mounts(service: PrintedService, mut mounted: BTreeSet<String>) -> Service {
+    let files = mounted.clone();
     let mut volumes = BTreeMap::new();
     for mount in service.volumes {
         match (mount.kind.as_str(), mount.source) {
@@ -192,6 +193,7 @@ fn with_mounts(service: PrintedService, mut mounted: BTreeSet<String>) -> Servic
         networks: service.networks.into_iter().flatten().map(|(name, _)| name).collect(),
         ports: service.ports.iter().map(port).collect(),
         mounted,
+        files,
         volumes,
         has_health_check: health_check.is_some_and(|check| !check.test.as_ref().is_some_and(is_none)),
     }

@@ -476,6 +476,7 @@ fn reason(cause: &Cause) -> String {
         Cause::Configuration => "its configuration differs".to_owned(),
         Cause::Image { .. } => "its image is another one".to_owned(),
         Cause::Network(name) => format!("it is not in network `{name}`"),
+        Cause::Mount(path) => format!("`{path}` is not mounted into it"),
         Cause::Volume(path) => format!("`{path}` is on another volume"),
         Cause::Shares(other) => format!("it lives in `{other}`"),
         Cause::Outlived(other) => format!("`{other}`, in which it lives, was started since"),

@@ -52,6 +52,8 @@ pub(super) enum Cause {
     Network(String),
     /// Another volume is on this path.
     Volume(String),
+    /// This path of the host is not mounted into it. compose hashes only the names of secrets and configs.
+    Mount(String),
     /// It uses the network, processes or volumes of this service, which gets other containers.
     Shares(String),
     /// It uses the network or processes of this service, which was started since: those that it uses are gone.
@@ -302,8 +304,11 @@ impl Situation<'_> {
             let name = self.config.volumes.get(*volume).map(|volume| &volume.name);
             name.is_some_and(|name| container.volumes.get(*path) != Some(name))
         };
-        let (path, _) = service.volumes.iter().find(other_volume)?;
-        Some(Cause::Volume(path.clone()))
+        if let Some((path, _)) = service.volumes.iter().find(other_volume) {
+            return Some(Cause::Volume(path.clone()));
+        }
+        let path = service.mounted.iter().find(|path| !container.binds.contains(*path))?;
+        Some(Cause::Mount(path.clone()))
     }
 
     /// The name of the image of a service of the project.

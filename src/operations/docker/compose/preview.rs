@@ -94,7 +94,7 @@ impl<'a> Reading<'a> {
             return None;
         }
         let text = |key: &str| service.get(key).and_then(Value::as_str).map(str::to_owned);
-        let mut mounted = BTreeSet::new();
+        let (mut mounted, mut files) = (BTreeSet::new(), BTreeSet::new());
         let mut volumes = BTreeMap::new();
         for mount in list(service.get("volumes"))? {
             let (kind, source, target) = mount_of(mount)?;
@@ -109,10 +109,11 @@ impl<'a> Reading<'a> {
                 let name = one.as_str().or_else(|| one.get("source")?.as_str())?;
                 let file = self.file.get(kind)?.get(name)?.get("file");
                 if let Some(file) = file.and_then(Value::as_str) {
-                    mounted.insert(self.path(file)?);
+                    files.insert(self.path(file)?);
                 }
             }
         }
+        mounted.extend(files.iter().cloned());
         let mut networks = strings(service.get("networks"))?;
         if networks.is_empty() && service.get("network_mode").is_none() {
             networks.insert(DEFAULT.to_owned());
@@ -129,6 +130,7 @@ impl<'a> Reading<'a> {
             networks,
             ports: list(service.get("ports"))?.iter().map(port).collect::<Option<_>>()?,
             mounted,
+            files,
             volumes,
             has_health_check: service.get("healthcheck").is_some(),
             ..Service::default()

@@ -29,6 +29,7 @@ fn container(service: &str, number: u32) -> Container {
         hash: format!("hash of {service}"),
         image: text("sha256:1"),
         state: ContainerState::Running,
+        binds: ["/opt/stacks/web/conf", FILE].map(text).into(),
         ..Container::default()
     }
 }
@@ -158,6 +159,7 @@ fn words(what: &What) -> String {
         Cause::Image { from, to } => format!("image {from} {}", to.as_deref().unwrap_or("later")),
         Cause::Network(name) => format!("network {name}"),
         Cause::Volume(path) => format!("volume {path}"),
+        Cause::Mount(path) => format!("mount {path}"),
         Cause::Shares(other) => format!("shares {other}"),
         Cause::Outlived(other) => format!("outlived {other}"),
         Cause::DependsOn(other) => format!("depends on {other}"),
@@ -354,6 +356,16 @@ fn a_service_without_containers_is_created_with_the_image_that_it_needs() {
         });
     });
     assert_eq!(shown, "");
+}
+
+/// compose hashes the name of a secret, and not which file it is.
+#[test]
+fn a_service_gets_another_container_if_another_path_is_to_be_mounted() {
+    let mut host = Host::new();
+    host.service("app")
+        .mounted
+        .insert(text("/opt/stacks/web/secrets/other"));
+    assert_eq!(host.shown(), "app: recreate (mount /opt/stacks/web/secrets/other)");
 }
 
 #[test]
