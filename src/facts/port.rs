@@ -1,7 +1,7 @@
 //! Ports of a host, and who has them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{AddrParseError, IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,7 @@ impl Ports {
         };
         let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
         Some(Self {
-            address: parsed(address)?,
+            address: parsed(address).ok()?,
             first: first.parse().ok().filter(|first| *first > 0)?,
             last: last.parse().ok()?,
             protocol: protocol.to_owned(),
@@ -83,15 +83,15 @@ impl Ports {
     }
 }
 
-/// An address; `Some(None)` is any, `None` is none.
-fn parsed(text: &str) -> Option<Option<IpAddr>> {
+/// An address; `None` is any.
+fn parsed(text: &str) -> Result<Option<IpAddr>, AddrParseError> {
     let text = text.trim_start_matches('[').trim_end_matches(']');
     let text = text.split('%').next().unwrap_or_default();
     if text.is_empty() || text == "*" {
-        return Some(None);
+        return Ok(None);
     }
-    let address: IpAddr = text.parse().ok()?;
-    Some(Some(address.to_canonical()).filter(|address| !address.is_unspecified()))
+    let address: IpAddr = text.parse()?;
+    Ok(Some(address.to_canonical()).filter(|address| !address.is_unspecified()))
 }
 
 impl Listener {
