@@ -22,6 +22,8 @@ pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
     const SUMMARY: &'static str;
     /// The parameter that identifies an operation in a review.
     const MAIN_ARGUMENT: &'static str;
+    /// The parameter that does so where the main one is left out, if there is one.
+    const MAIN_ARGUMENT_OR: Option<&'static str> = None;
     /// Parameters that tell operations with the same main argument apart: where they are given, the default name has them.
     const TOLD_APART_BY: &'static [&'static str] = &[];
     /// A complete entry of a task.
@@ -44,6 +46,8 @@ pub struct Definition {
     pub summary: &'static str,
     /// The parameter that identifies an operation in a review.
     pub main_argument: &'static str,
+    /// The parameter that does so where the main one is left out.
+    pub main_argument_or: Option<&'static str>,
     /// Parameters that the default name has beside it.
     pub told_apart_by: &'static [&'static str],
     /// A complete entry of a task.
@@ -127,6 +131,7 @@ impl Definition {
             name: T::NAME,
             summary: T::SUMMARY,
             main_argument: T::MAIN_ARGUMENT,
+            main_argument_or: T::MAIN_ARGUMENT_OR,
             told_apart_by: T::TOLD_APART_BY,
             example: T::EXAMPLE,
             shell_text: T::SHELL_TEXT,

@@ -286,7 +286,8 @@ pub(super) fn id(
     if let Some(name) = name.and_then(Value::as_str) {
         return OperationId(format!("{path} / {name}{}", bracketed(item)));
     }
-    let main = main_text(arguments.get(raw.definition.main_argument));
+    let given = arguments.get(raw.definition.main_argument);
+    let main = main_text(given.or_else(|| arguments.get(raw.definition.main_argument_or?)));
     let apart = raw.definition.told_apart_by.iter();
     let apart = apart.map(|key| main_text(arguments.get(*key)));
     let apart: Vec<String> = apart.filter(|text| !text.is_empty()).collect();

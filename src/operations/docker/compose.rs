@@ -118,6 +118,7 @@ impl Define for Compose {
     const NAME: &'static str = "docker.compose";
     const SUMMARY: &'static str = "Run the services of a compose project";
     const MAIN_ARGUMENT: &'static str = "project_directory";
+    const MAIN_ARGUMENT_OR: Option<&'static str> = Some("stack");
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "docker.compose"
 project_directory = "/opt/stacks/grafana"
