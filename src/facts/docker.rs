@@ -15,7 +15,7 @@ use crate::value::Known;
 pub use offered::{Drivers, DriversKey, SubnetsKey};
 pub use reference::Reference;
 pub use usage::{
-    BuildCache, BuildCacheKey, HeldImage, HeldNetwork, HeldVolume, StopsKey, Usage, UsageKey, UsingContainer,
+    BuildCache, BuildCacheKey, HeldImage, HeldNetwork, HeldVolume, Stops, StopsKey, Usage, UsageKey, UsingContainer,
 };
 
 /// How the host's own `docker` is called: whatever the user's variables say, it talks to the engine of this host.
@@ -373,6 +373,12 @@ pub fn data_root(settings: &[u8]) -> Option<String> {
     let settings: serde_json::Value = serde_json::from_slice(settings).ok()?;
     let named = ["data-root", "graph"].iter().find_map(|name| settings.get(*name));
     named?.as_str().map(|path| path.trim_end_matches('/').to_owned())
+}
+
+/// Whether these settings of the engine have containers go on without it.
+pub fn keeps_containers(settings: &[u8]) -> bool {
+    let settings: Option<serde_json::Value> = serde_json::from_slice(settings).ok();
+    settings.is_some_and(|settings| settings.get("live-restore") == Some(&serde_json::Value::Bool(true)))
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ macro_rules! every_kind {
             /// The drivers of the Docker engine.
             DockerDrivers => super::docker::DriversKey, super::docker::Drivers;
             /// The containers that end with the Docker engine.
-            DockerStops => super::docker::StopsKey, Vec<String>;
+            DockerStops => super::docker::StopsKey, super::docker::Stops;
             /// The containers of a compose project, and what they may use.
             ComposeProject(name: String) => super::compose::ProjectKey<'a>, Box<super::compose::Project>;
             /// What compose makes of the files of a project.

@@ -159,9 +159,19 @@ impl Key<'_> for BuildCacheKey {
 #[derive(Clone, Copy)]
 pub struct StopsKey;
 
+/// What a stop of the engine does to containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stops {
+    /// Names of those that run.
+    #[serde(default)]
+    pub running: Vec<String>,
+    /// Whether the engine that runs leaves them alone when it ends (`live-restore`). So must the one that starts then.
+    #[serde(default)]
+    pub is_live: bool,
+}
+
 impl Key<'_> for StopsKey {
-    /// Names of those that run; none if they go on without the engine (`live-restore`).
-    type Fact = Vec<String>;
+    type Fact = Stops;
 
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
@@ -173,15 +183,15 @@ impl Key<'_> for StopsKey {
         Subject::Other
     }
 
-    fn absent() -> Option<Vec<String>> {
-        Some(Vec::new())
+    fn absent() -> Option<Stops> {
+        Some(Stops::default())
     }
 
     fn may_come_with_packages(self) -> bool {
         false
     }
 
-    fn is_outdated_by(self, _known: &Vec<String>, changed: Subject<'_>) -> bool {
+    fn is_outdated_by(self, _known: &Stops, changed: Subject<'_>) -> bool {
         is_about_engine(changed)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::text;
-use crate::facts::docker::{BuildCache, Drivers, HeldImage, HeldNetwork, HeldVolume, Usage, UsingContainer};
+use crate::facts::docker::{BuildCache, Drivers, HeldImage, HeldNetwork, HeldVolume, Stops, Usage, UsingContainer};
 use crate::facts::{Fact, FactKey};
 
 pub(super) fn examples() -> Vec<(FactKey, Vec<Fact>)> {
@@ -60,7 +60,13 @@ pub(super) fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         ),
         (
             FactKey::DockerStops,
-            vec![Fact::DockerStops(Vec::new()), Fact::DockerStops(vec![text("web")])],
+            vec![
+                Fact::DockerStops(Stops::default()),
+                Fact::DockerStops(Stops {
+                    running: vec![text("web")],
+                    is_live: true,
+                }),
+            ],
         ),
         (
             FactKey::DockerUsage,

@@ -512,7 +512,10 @@ impl Said {
     /// The containers that end with the engine.
     fn stops(&self) -> Fact {
         let runs = |container: &&Container| matches!(container.state.as_str(), "running" | "paused" | "restarting");
-        Fact::DockerStops(if self.is_live { Vec::new() } else { self.using(runs) })
+        Fact::DockerStops(docker::Stops {
+            running: self.using(runs),
+            is_live: self.is_live,
+        })
     }
 
     fn using(&self, uses: impl Fn(&&Container) -> bool) -> Vec<String> {
@@ -575,7 +578,10 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
             (FactKey::DockerStops, ..) => said.stops(),
             (FactKey::DockerSubnets, ..) => Fact::DockerSubnets(said.ranges.clone()),
             (FactKey::DockerDrivers, ..) => Fact::DockerDrivers(said.drivers.clone()),
-            (FactKey::DockerUsage, ..) => Fact::DockerUsage(said.all.usage.clone()),
+            (FactKey::DockerUsage, ..) => match &said.all.unread {
+                Some(why) => Fact::Denied(why.clone()),
+                None => Fact::DockerUsage(said.all.usage.clone()),
+            },
             (FactKey::DockerBuildCache, ..) => Fact::DockerBuildCache(said.all.cache.clone()),
             _ => return Err(UnreadableAnswer::new(format!("Docker is not asked for {key}"))),
         };

@@ -8,11 +8,13 @@ use super::script::{Again, Text, again as again_unit, again_after};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, Risk, Step, Stop, has_stopped,
 };
-use crate::facts::docker::StopsKey;
+use crate::facts::docker::{SETTINGS, StopsKey, keeps_containers};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::owed::was_started_since;
+use crate::facts::path::ContentFact;
 use crate::facts::unit::{Reload, ReloadKey, UnitFact, UnitKey, UnitState};
+use crate::facts::{Fact, FactKey};
 use crate::operations::{PlanContext, Role};
 use crate::quote::quote;
 
@@ -169,13 +171,23 @@ fn stopped_with(context: &PlanContext<'_>, unit: &str) -> Result<Vec<String>, St
     if !["docker.service", "docker.socket"].contains(&unit) {
         return Ok(Vec::new());
     }
-    match context.get(StopsKey) {
+    let stops = match context.get(StopsKey) {
         Err(Stop::NotKnown {
             cause: NotKnown::Since(..) | NotKnown::Denied(_),
             ..
-        }) => Ok(Vec::new()),
-        found => found,
-    }
+        }) => return Ok(Vec::new()),
+        found => found?,
+    };
+    // An engine that starts without this setting ends what it finds.
+    let keeps = match context.known_fact(&FactKey::Content(SETTINGS.to_owned())) {
+        Some(Fact::Content(ContentFact::Bytes(settings))) => keeps_containers(&settings),
+        _ => true,
+    };
+    Ok(if stops.is_live && keeps {
+        Vec::new()
+    } else {
+        stops.running
+    })
 }
 
 /// Says which containers end with the unit.

@@ -215,12 +215,12 @@ now 1796004800
 user ["/web","running","2026-11-30T02:00:00.15Z","0001-01-01T00:00:00Z","sha256:2222",{{}},[],{{"lan":{{"IPAMConfig":null}}}}]
 user ["/shop-job-1","exited","2026-11-29T22:27:22.1Z","2026-11-30T02:11:30.6Z","sha256:1111",{{"com.docker.compose.service":"job","com.docker.compose.oneoff":"False"}},[{{"Type":"bind","Source":"/srv"}},{{"Type":"volume","Name":"{anonymous}"}}],{{"bridge":null}}]
 own ["/shop-job-1",4096]
-held ["sha256:1111",["a:1"],["a@sha256:9a0b"],"2020-01-01T00:00:00Z",{{"LastTagTime":"2026-11-30T02:13:19Z"}},131350600]
-held ["sha256:2222",[],null,"0001-01-01T00:00:00Z",{{"LastTagTime":"0001-01-01T00:00:00Z"}},1]
-link ["lan","6ff4","2026-11-30T02:13:10.2Z","local"]
-link ["overlay","6ff5","2026-11-30T02:13:10.2Z","swarm"]
-store ["{anonymous}","2026-11-30T02:13:20Z","local",null]
-store ["media","2026-11-30T02:13:20Z","local",{{}}]
+held [{{"Id":"sha256:1111","RepoTags":["a:1"],"RepoDigests":["a@sha256:9a0b"],"Created":"2020-01-01T00:00:00Z","Metadata":{{"LastTagTime":"2026-11-30T02:13:19Z"}},"Size":131350600}}]
+held [{{"Id":"sha256:2222","RepoTags":[],"RepoDigests":null,"Metadata":{{"LastTagTime":"0001-01-01T00:00:00Z"}},"Size":1}}]
+link [{{"Name":"lan","Id":"6ff4","Created":"2026-11-30T02:13:10.2Z","Scope":"local"}}]
+link [{{"Name":"overlay","Id":"6ff5","Created":"2026-11-30T02:13:10.2Z","Scope":"swarm"}}]
+store [{{"Name":"{anonymous}","CreatedAt":"2026-11-30T02:13:20Z","Driver":"local","Labels":null}}]
+store [{{"Name":"media","Driver":"local","Labels":{{}}}}]
 filled {anonymous} 12
 cache {{"Active":"1","Reclaimable":"1.2GB","Size":"2GB","TotalCount":"4","Type":"Build Cache"}}
 cache {{"Active":"1","Reclaimable":"3GB","Size":"2GB","TotalCount":"9","Type":"Images"}}

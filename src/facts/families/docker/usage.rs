@@ -15,15 +15,15 @@ const MEASURED: u64 = 10;
 type InspectedLabels = Option<BTreeMap<String, String>>;
 
 /// Shell text that prints all of it: `now` and the host's clock; then, each as a list in JSON, `user` for a container, `held` for an
-/// image, `link` for a network and `store` for a volume; `own` and `filled` have the bytes of what does not run or is not used.
+/// image, `link` for a network and `store` for a volume, or `unread` and the reason; `own` and `filled` have the bytes of what does not run or is not used.
 pub(super) fn probe() -> String {
     let all = |list: &str, inspect: &str| {
         format!(
             "a=$(d {list}); s=$?\n\
-             [ $s = 0 ] || {{ echo failed \"$(why $s \"$a\")\"; exit; }}\n\
+             [ $s = 0 ] || {{ echo unread \"$(why $s \"$a\")\"; exit; }}\n\
              if [ -n \"$a\" ]; then\n\
              a=$(d {inspect} $(printf \"%s\\n\" \"$a\" | sort -u)); s=$?\n\
-             [ $s = 0 ] || {{ echo failed \"$(why $s \"$a\")\"; exit; }}\n\
+             [ $s = 0 ] || {{ echo unread \"$(why $s \"$a\")\"; exit; }}\n\
              printf \"%s\\n\" \"$a\"\n\
              fi\n"
         )
@@ -42,12 +42,11 @@ pub(super) fn probe() -> String {
         ".Mounts",
         ".NetworkSettings.Networks",
     ];
-    let images = [".Id", ".RepoTags", ".RepoDigests", ".Created", ".Metadata", ".Size"];
-    let networks = [".Name", ".Id", ".Created", ".Scope"];
-    let volumes = [".Name", ".CreatedAt", ".Driver", ".Labels"];
+    // A field that is not there would be an error, and some images have no date.
+    let whole = ["."];
     let stopped = "ps --all --quiet --no-trunc --filter status=exited --filter status=created --filter status=dead";
     [
-        "echo now $(date +%s)\n".to_owned(),
+        "(\necho now $(date +%s)\n".to_owned(),
         all(
             "ps --all --quiet --no-trunc",
             &inspect("inspect --type container", "user", &containers),
@@ -56,20 +55,17 @@ pub(super) fn probe() -> String {
             stopped,
             &inspect("inspect --size --type container", "own", &[".Name", ".SizeRw"]),
         ),
-        all(
-            "image ls --quiet --no-trunc",
-            &inspect("image inspect", "held", &images),
-        ),
+        all("image ls --quiet --no-trunc", &inspect("image inspect", "held", &whole)),
         all(
             "network ls --quiet --no-trunc --filter type=custom",
-            &inspect("network inspect", "link", &networks),
+            &inspect("network inspect", "link", &whole),
         ),
-        all("volume ls --quiet", &inspect("volume inspect", "store", &volumes)),
+        all("volume ls --quiet", &inspect("volume inspect", "store", &whole)),
         format!(
             "for v in $(d volume ls --quiet --filter dangling=true | grep -x \"[0-9a-f]\\{{64\\}}\"); do\n\
              m=$(d volume inspect --format \"{{{{.Mountpoint}}}}\" \"$v\") && \
              echo filled \"$v\" $(timeout {MEASURED} du -skx -- \"$m\" 2>/dev/null | cut -f 1)\n\
-             done\n"
+             done\n)\n"
         ),
     ]
     .concat()
@@ -98,20 +94,42 @@ struct InspectedMount {
     volume: Option<String>,
 }
 
-/// An image: id, tags, digests, when it was built, when it got its last tag, bytes.
-type InspectedImage = (
-    String,
-    Option<Vec<String>>,
-    Option<Vec<String>>,
-    Option<String>,
-    Option<InspectedTagging>,
-    u64,
-);
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedImage {
+    id: String,
+    repo_tags: Option<Vec<String>>,
+    repo_digests: Option<Vec<String>>,
+    /// When it was built, if that is known.
+    created: Option<String>,
+    metadata: Option<InspectedTagging>,
+    #[serde(default)]
+    size: u64,
+}
 
 #[derive(Deserialize)]
 struct InspectedTagging {
     #[serde(rename = "LastTagTime")]
     last: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedLink {
+    name: String,
+    id: String,
+    created: Option<String>,
+    #[serde(default)]
+    scope: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedStore {
+    name: String,
+    created_at: Option<String>,
+    driver: String,
+    labels: InspectedLabels,
 }
 
 /// A line of `docker system df`.
@@ -131,6 +149,8 @@ pub(super) struct Reading {
     /// Seconds since 1970.
     now: i64,
     pub(super) usage: Usage,
+    /// Why it could not be read.
+    pub(super) unread: Option<String>,
     pub(super) cache: BuildCache,
 }
 
@@ -142,6 +162,10 @@ impl Reading {
         Some(match word {
             "now" => {
                 self.now = rest.trim().parse().unwrap_or_default();
+                Ok(())
+            }
+            "unread" => {
+                self.unread = Some(rest.to_owned());
                 Ok(())
             }
             "user" => read(rest).map(|user| self.container(user)),
@@ -185,35 +209,40 @@ impl Reading {
         }
     }
 
-    fn image(&mut self, image: InspectedImage) {
-        let (id, tags, digests, created, tagging, size) = image;
-        let tagged = tagging.and_then(|tagging| tagging.last);
-        let ages = [created, tagged].into_iter().flatten().map(|time| self.age(&time));
+    fn image(&mut self, [image]: [InspectedImage; 1]) {
+        let tagged = image.metadata.and_then(|tagging| tagging.last);
+        let ages = [image.created, tagged].into_iter().flatten();
+        let ages = ages.filter(|time| !time.is_empty()).map(|time| self.age(&time));
         self.usage.images.push(HeldImage {
-            id,
-            tags: tags.unwrap_or_default(),
-            digests: digests.unwrap_or_default(),
+            id: image.id,
+            tags: image.repo_tags.unwrap_or_default(),
+            digests: image.repo_digests.unwrap_or_default(),
             age: ages.min().unwrap_or_default(),
-            size,
+            size: image.size,
         });
     }
 
-    fn network(&mut self, (name, id, created, scope): (String, String, String, String)) {
+    fn network(&mut self, [network]: [InspectedLink; 1]) {
         // Those of a swarm are not this host's alone.
-        if scope == "local" {
-            let age = self.age(&created);
-            self.usage.networks.push(HeldNetwork { name, id, age });
+        if network.scope == "local" {
+            self.usage.networks.push(HeldNetwork {
+                age: network.created.map_or(0, |created| self.age(&created)),
+                name: network.name,
+                id: network.id,
+            });
         }
     }
 
-    fn volume(&mut self, volume: (String, Option<String>, String, InspectedLabels)) {
-        let (name, created, driver, labels) = volume;
-        let is_digits = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    fn volume(&mut self, [volume]: [InspectedStore; 1]) {
+        let is_digits = volume.name.len() == 64 && volume.name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let labels = volume.labels.unwrap_or_default();
         // Older engines do not label them.
-        let is_labeled = labels.is_some_and(|labels| labels.contains_key("com.docker.volume.anonymous"));
-        if driver == "local" && is_digits || is_labeled {
-            let age = created.map_or(0, |created| self.age(&created));
-            self.usage.volumes.push(HeldVolume { name, age, size: None });
+        if volume.driver == "local" && is_digits || labels.contains_key("com.docker.volume.anonymous") {
+            self.usage.volumes.push(HeldVolume {
+                age: volume.created_at.map_or(0, |created| self.age(&created)),
+                name: volume.name,
+                size: None,
+            });
         }
     }
 
