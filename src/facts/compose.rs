@@ -76,6 +76,9 @@ pub struct Project {
     /// All networks of the host: ids by name. A name may be taken twice.
     #[serde(default)]
     pub networks: BTreeMap<String, BTreeSet<String>>,
+    /// How the networks are that compose made, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub network_settings: BTreeMap<String, NetworkSettings>,
     /// All images of the host.
     #[serde(default)]
     pub images: Vec<Image>,
@@ -186,6 +189,9 @@ pub struct RecordedService {
     /// SHA-256 of the files that are mounted into it, when it last read them, by path.
     #[serde(default)]
     pub mounted: BTreeMap<String, String>,
+    /// The digest of what it got from `content` of secrets and configs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inline: Option<String>,
     /// What its image was built from, if homelab built it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<RecordedBuild>,
@@ -330,6 +336,12 @@ pub struct Service {
     /// Those of them that are the files of secrets and configs: they have to be there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub files: BTreeSet<String>,
+    /// The digest of what it gets from `content` of secrets and configs. compose hashes only their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inline: Option<String>,
+    /// A secret or config that it gets from a variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_environment: Option<String>,
     /// Names of volumes within the project, by the path that they are mounted on.
     #[serde(default)]
     pub volumes: BTreeMap<String, String>,
@@ -358,8 +370,26 @@ pub struct ProjectNetwork {
     /// Whether it has to be there.
     #[serde(default)]
     pub is_external: bool,
+    #[serde(default)]
+    pub settings: NetworkSettings,
+}
+
+/// What a compose file can say of a network, and what a network is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
+    #[serde(default)]
+    pub internal: bool,
+    #[serde(default)]
+    pub attachable: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<bool>,
+    /// SHA-256 of values, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subnets: Vec<String>,
 }
 
 /// A volume that a project uses.

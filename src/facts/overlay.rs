@@ -273,10 +273,21 @@ impl Overlay {
     ///
     /// Errors: one of them makes something there unknown, for this reason.
     pub fn files_below(&self, top: &str) -> Result<WrittenFiles, (OperationId, String)> {
+        self.written(|effect| effect.is_below(top))
+    }
+
+    /// The same for one file.
+    ///
+    /// Errors: one of the operations makes it unknown, for this reason.
+    pub fn file_at(&self, path: &str) -> Result<WrittenFiles, (OperationId, String)> {
+        self.written(|effect| effect.is_at(path))
+    }
+
+    fn written(&self, is_meant: impl Fn(&Effect) -> bool) -> Result<WrittenFiles, (OperationId, String)> {
         let view = self.view();
         let mut files = BTreeMap::new();
         let entries = view.log.entries(view.seen).iter().chain(view.own.entries(usize::MAX));
-        for entry in entries.filter(|entry| entry.effect.is_below(top)) {
+        for entry in entries.filter(|entry| is_meant(&entry.effect)) {
             match &entry.effect {
                 Effect::Set(FactKey::Content(path), Fact::Content(ContentFact::Bytes(bytes))) => {
                     files.insert(path.clone(), Some(bytes.clone()));

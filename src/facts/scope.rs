@@ -202,6 +202,14 @@ impl Effect {
         path.is_some_and(|path| is_below(path, top) && path.trim_end_matches('/') != top)
     }
 
+    /// Whether it is about this path, or all below a folder that it is in.
+    pub(super) fn is_at(&self, path: &str) -> bool {
+        match self {
+            Self::Forget(FactScope::Tree(top), _) => is_below(path, top),
+            _ => self.path() == Some(path),
+        }
+    }
+
     /// Whether it may change a file that apt chooses packages by.
     fn may_change_sources(&self) -> bool {
         match self {

@@ -469,13 +469,14 @@ impl<'a> PlanContext<'a> {
     ///
     /// Errors: one of them makes something there unknown.
     pub(super) fn files_below(&self, top: &str) -> Result<WrittenFiles, Stop> {
-        self.overlay
-            .borrow()
-            .files_below(top)
-            .map_err(|(operation, why)| Stop::NotKnown {
-                key: FactKey::Path(top.to_owned()),
-                cause: NotKnown::Since(operation, why),
-            })
+        let written = self.overlay.borrow().files_below(top);
+        written.map_err(|since| not_known_since(top, since))
+    }
+
+    /// The same for one file.
+    pub(super) fn file_at(&self, path: &str) -> Result<WrittenFiles, Stop> {
+        let written = self.overlay.borrow().file_at(path);
+        written.map_err(|since| not_known_since(path, since))
     }
 
     /// A text of the host's data, if there is one of this name.
@@ -565,5 +566,13 @@ impl<'a> PlanContext<'a> {
             Ok::<_, Infallible>(at)
         };
         follow(path, look).map(|led| led.via).unwrap_or_default()
+    }
+}
+
+/// That an operation makes a path unknown, for this reason.
+fn not_known_since(path: &str, (operation, why): (OperationId, String)) -> Stop {
+    Stop::NotKnown {
+        key: FactKey::Path(path.to_owned()),
+        cause: NotKnown::Since(operation, why),
     }
 }

@@ -139,6 +139,7 @@ fn reason(thing: &Thing<'_>) -> &'static str {
         FIREWALL_RULES => "they stay loaded until their file is loaded again, with `nft -f`",
         "swap" => "a swap file stays in use until it is removed with `server.swap`",
         "http resource" => "what a web API held before is not kept",
+        "compose service" => "services stay as they are: put the project's files back, and deploy again",
         _ => "this is not taken back",
     }
 }

@@ -124,8 +124,6 @@ fn a_service_that_does_not_come_up_goes_back_to_what_ran() {
             "network_mode: 'service:app' }",
             "network_mode: 'service:app', restart: always, entrypoint: [cat, /conf/lost] }",
         ),
-        // A port that is taken.
-        COMPOSE.replace("    env_file", "    ports: ['22:22']\n    env_file"),
     ] {
         write(&project, &broken);
         let ran = deploy(&project).expect(1);

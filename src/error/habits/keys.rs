@@ -48,6 +48,14 @@ pub(super) const VALUES: &[(&str, &str, Answer)] = &[
     ("state", "link", If("path", "use `op = \"files.link\"`")),
     ("state", "touch", If("touch", "write `touch = true`")),
     ("state", "file", If("path", "remove it: `files.file` is about a file")),
+    (
+        "state",
+        "restarted",
+        If(
+            "project_name",
+            "remove it: a service is restarted when a file changes that it uses",
+        ),
+    ),
     ("running started", "true", If("state", "write `state = \"started\"`")),
     ("running started", "false", If("state", "write `state = \"stopped\"`")),
     ("restarted", "true", If("state", IN_HANDLER)),
@@ -125,6 +133,31 @@ pub(super) const KEYS: &[(&str, Answer)] = &[
         "tag version",
         If("image", "write it in `image`, such as `\"caddy:2.10\"`"),
     ),
+    ("project_src", Its("project_name", "project_directory")),
+    ("src", Its("project_name", "stack")),
+    ("wait_timeout", Its("project_name", "within")),
+    (
+        "wait",
+        If("project_name", "remove it: the deploy waits until services run"),
+    ),
+    (
+        "definition",
+        If(
+            "project_name",
+            "write a compose file below `templates/services/NAME/`, and `stack = \"NAME\"`",
+        ),
+    ),
+    (
+        "build",
+        If(
+            "project_name",
+            "remove it: services with `build` are built when their files change",
+        ),
+    ),
+    ("until", Own("older_than")),
+    ("all images_filters", If("older_than", "write `images = \"unused\"`")),
+    ("source", If("image", "remove it: an image that is missing is pulled")),
+    ("driver_options driver_opts", Own("opts")),
     ("job", Its("cron_name", "command")),
     ("authorized_keys key keys", Own("public_keys")),
     ("weekday", Own("day_of_week")),

@@ -187,12 +187,12 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("tmpfiles", Own("systemd.tmpfiles")),
     // Containers and repositories.
     (
-        "compose. container. podman. docker.compose docker.container docker.plugin \
-         docker.stack compose container docker docker_compose docker_compose_v2 docker_container \
-         docker_stack podman podman_container",
-        Do(
-            "not in this version: put `compose.yaml` in place with `files.template`, and run `docker compose up -d --wait` with `server.shell` when it changes",
-        ),
+        "compose. docker.stack compose docker docker_compose docker_compose_v2 docker_stack",
+        Own("docker.compose"),
+    ),
+    (
+        "container. podman. docker.container docker.plugin container docker_container podman podman_container",
+        Do("not in this version: describe it in a compose file, and use `docker.compose`"),
     ),
     ("docker_image", Own("docker.image")),
     ("docker_container_exec", Own("docker.exec")),

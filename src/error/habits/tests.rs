@@ -32,8 +32,8 @@ fn an_operation_is_found_by_its_name_its_family_or_the_end_of_its_name() {
         ("server.cron", "crontab"),
         ("apt.repo", "apt.sources_file"),
         ("git.worktree", "server.shell"),
-        ("podman.anything", "docker compose"),
-        ("community.docker.docker_compose_v2", "docker compose"),
+        ("podman.anything", "docker.compose"),
+        ("community.docker.docker_compose_v2", "docker.compose"),
         ("pip.packages", "installer"),
         ("systemd.restart", "[[handler]]"),
     ] {

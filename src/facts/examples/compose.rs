@@ -1,11 +1,22 @@
 //! Examples of facts about compose projects.
 
 use super::super::compose::{
-    Build, Config, ConfigFact, Container, ContainerState, Files, Health, Image, PlannedFile, Project, ProjectFiles,
-    ProjectNetwork, ProjectVolume, Record, RecordedBuild, RecordedService, Service,
+    Build, Config, ConfigFact, Container, ContainerState, Files, Health, Image, NetworkSettings, PlannedFile, Project,
+    ProjectFiles, ProjectNetwork, ProjectVolume, Record, RecordedBuild, RecordedService, Service,
 };
 use super::super::port::{Holder, Listener, Ports};
 use super::{Fact, FactKey, names, text};
+
+fn network_settings() -> NetworkSettings {
+    NetworkSettings {
+        driver: Some(text("macvlan")),
+        internal: true,
+        attachable: true,
+        ipv6: Some(true),
+        options: [(text("parent"), text("d41d"))].into(),
+        subnets: vec![text("10.0.0.0/24")],
+    }
+}
 
 fn project() -> Project {
     Project {
@@ -26,6 +37,7 @@ fn project() -> Project {
             binds: names(&["/opt/stacks/web/one.conf"]),
         }],
         networks: [(text("lan"), names(&["b399"]))].into(),
+        network_settings: [(text("web_default"), network_settings())].into(),
         images: vec![Image {
             repository: text("caddy"),
             tag: Some(text("2.10")),
@@ -51,6 +63,7 @@ fn project() -> Project {
                     containers: names(&["5912"]),
                     hash: text("e84e"),
                     mounted: [(text("/opt/stacks/web/one.conf"), text("2c8b"))].into(),
+                    inline: Some(text("3c6e")),
                     build: Some(RecordedBuild {
                         digest: text("9d11"),
                         image: text("sha256:89fc"),
@@ -85,6 +98,8 @@ fn config() -> Config {
                 mounted: names(&["/opt/stacks/web/one.conf"]),
                 files: names(&["/opt/stacks/web/one.conf"]),
                 volumes: [(text("/data"), text("data"))].into(),
+                inline: Some(text("3c6e")),
+                from_environment: Some(text("token")),
                 has_health_check: true,
             },
         )]
@@ -94,7 +109,7 @@ fn config() -> Config {
             ProjectNetwork {
                 name: text("web_default"),
                 is_external: false,
-                driver: Some("macvlan".to_owned()),
+                settings: network_settings(),
             },
         )]
         .into(),

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::compose::{
     CLEAN, Config, ConfigFact, ConfigKey, Container, ContainerState, DEFAULT_FILES, Files, HASHES, Health, INPUTS,
-    Image, Project, ProjectKey, RECORDS, Record, RecordedBuild,
+    Image, NetworkSettings, Project, ProjectKey, RECORDS, Record, RecordedBuild,
 };
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
@@ -93,7 +93,10 @@ const OF_CONTAINER: &str = r#"container {"project":{{json (index .Config.Labels 
 /// What is read of every container.
 const OF_HOLDER: &str = r#"holder [{{json .Names}},{{json (.Label "com.docker.compose.project")}},{{json .Ports}}]"#;
 
-/// Lines that begin with a word: `denied` or `failed` and the reason, or `image`, `network`, `container`, `holder`, `listens` and `record` with what there
+/// What is read of the networks that compose made.
+const OF_NETWORK: &str = r#"settings [{{json .Name}},{{json .Driver}},{{json .Internal}},{{json .Attachable}},{{json .EnableIPv6}},{{json .Options}},[{{range .IPAM.Config}}{{json .Subnet}},{{end}}null]]"#;
+
+/// Lines that begin with a word: `denied` or `failed` and the reason, or `image`, `network`, `settings`, `container`, `holder`, `listens` and `record` with what there
 /// is; `hash`, `service`, `unset`, `config` and `kept` with the number of the key; `end` last.
 fn probe(keys: &[FactKey]) -> String {
     let mut text = format!("{CLEAN}{HASHES}{FUNCTIONS}")
@@ -168,9 +171,12 @@ fn asked_of_engine(keys: &[FactKey]) -> String {
              if [ -n \"$a\" ]; then hl_asked inspect --format {format} $a </dev/null || echo failed containers changed meanwhile; fi\n\
              hl_asked ps -a --no-trunc --format {holder} </dev/null || echo failed no containers\n\
              hl_asked image ls --no-trunc --digests --format 'image {{{{.Repository}}}} {{{{.Tag}}}} {{{{.Digest}}}} {{{{.ID}}}}' </dev/null || echo failed no images\n\
+             n=$(hl_asked network ls -q --filter label=com.docker.compose.project </dev/null)\n\
+             [ -z \"$n\" ] || hl_asked network inspect --format {settings} $n </dev/null || echo failed networks changed meanwhile\n\
              hl_asked network ls --no-trunc --format 'network {{{{.ID}}}} {{{{.Name}}}}' </dev/null || echo failed no networks\n",
             format = quote(OF_CONTAINER),
             holder = quote(OF_HOLDER),
+            settings = quote(OF_NETWORK),
         )
     };
     let records = projects.iter().map(|name| {
@@ -308,6 +314,7 @@ struct Said {
     services: BTreeMap<usize, BTreeSet<String>>,
     unset: BTreeSet<usize>,
     configs: BTreeMap<usize, ConfigFact>,
+    network_settings: BTreeMap<String, NetworkSettings>,
     holders: Vec<Holder>,
     listeners: Vec<Listener>,
     /// Why the engine says nothing.
@@ -339,6 +346,10 @@ impl Said {
                 }
             }
             "image" => self.images.extend(image(rest)),
+            "settings" => {
+                let (name, settings) = network_settings(rest)?;
+                self.network_settings.insert(name, settings);
+            }
             "holder" => self.holders.push(holder(rest)?),
             "listens" => self.listeners.extend(Listener::read(rest)),
             "network" => {
@@ -418,6 +429,7 @@ impl Said {
         Fact::ComposeProject(Box::new(Project {
             containers,
             networks: self.networks.clone(),
+            network_settings: self.network_settings.clone(),
             images: self.images.clone(),
             others: self
                 .holders
@@ -447,6 +459,30 @@ fn numbered(rest: &str) -> Result<(usize, &str), String> {
     Ok((number.parse().map_err(|_| "no number".to_owned())?, rest))
 }
 
+/// A network as [`OF_NETWORK`] prints it.
+fn network_settings(line: &str) -> Result<(String, NetworkSettings), String> {
+    type Line = (
+        String,
+        String,
+        bool,
+        bool,
+        bool,
+        Option<BTreeMap<String, String>>,
+        Vec<Option<String>>,
+    );
+    let (name, driver, internal, attachable, ipv6, options, subnets): Line =
+        serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let settings = NetworkSettings {
+        driver: Some(driver),
+        internal,
+        attachable,
+        ipv6: Some(ipv6),
+        options: config::digests(options.unwrap_or_default()),
+        subnets: subnets.into_iter().flatten().collect(),
+    };
+    Ok((name, settings))
+}
+
 /// A container as [`OF_HOLDER`] prints it.
 fn holder(line: &str) -> Result<Holder, String> {
     let (names, project, ports): (String, String, String) =
@@ -471,7 +507,7 @@ fn image(line: &str) -> Option<Image> {
     })
 }
 
-/// A line of a record: `container SERVICE ID`, `hash SERVICE HASH`, `build SERVICE DIGEST IMAGE` or `mounted SERVICE SHA256 PATH`.
+/// A line of a record: `container SERVICE ID`, `hash SERVICE HASH`, `inline SERVICE SHA256`, `build SERVICE DIGEST IMAGE` or `mounted SERVICE SHA256 PATH`.
 fn record(record: &mut Record, line: &str) {
     let mut words = line.splitn(4, ' ');
     let (Some(word), Some(service), Some(value)) = (words.next(), words.next(), words.next()) else {
@@ -481,6 +517,7 @@ fn record(record: &mut Record, line: &str) {
     match (word, words.next()) {
         ("container", None) => drop(recorded.containers.insert(value.to_owned())),
         ("hash", None) => value.clone_into(&mut recorded.hash),
+        ("inline", None) => recorded.inline = Some(value.to_owned()),
         ("build", Some(image)) => {
             recorded.build = Some(RecordedBuild {
                 digest: value.to_owned(),

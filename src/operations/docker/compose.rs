@@ -15,6 +15,7 @@ mod build;
 mod changes;
 mod decision;
 mod files;
+mod made;
 mod needed;
 mod preview;
 mod script;
@@ -30,19 +31,18 @@ use self::build::BuildInputs;
 use self::changes::{Services, effects, made, removal};
 use self::decision::{Situation, decide};
 use self::files::{Written, project_name};
+use self::made::{check_networks, check_volumes};
 use self::stack::{OnChange, STACK_FILE, StackFile};
 use super::engine;
-use super::resource::differences;
-use crate::change::{Attribute, Attributed, NotKnown, Outcome, ResourceChange, ResourceKind, Step, Stop};
+use crate::change::{NotKnown, Outcome, ResourceChange, ResourceKind, Step, Stop};
 use crate::error::suggestion;
 use crate::facts::compose::{Config, ConfigFact, ConfigKey, Files, Image, Project, ProjectFiles, ProjectKey};
-use crate::facts::docker::{ImageKey, NetworkKey, Reference, VolumeKey};
+use crate::facts::docker::{ImageKey, Reference};
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::facts::{FactKey, path::parent};
 use crate::operations::files::sync::{Rules, Sync};
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Demand, Operation, PlanContext, Tree};
-use crate::secret::sha256_hex;
 use crate::template::STACKS;
 use crate::value::Known;
 
@@ -255,7 +255,12 @@ impl Placed<'_> {
             }
         };
         let (project, top) = (project?, top?);
-        let written = written.after(context.files_below(&top)?).changed_by(&files, &top);
+        let outside = written.outside(&top, &self.of.files);
+        let mut written = written.after(context.files_below(&top)?);
+        for path in outside {
+            written = written.after(context.file_at(&path)?);
+        }
+        let written = written.changed_by(&files, &top);
         let mut asked = self.project_files(&name, &top);
         asked.0.planned = written.planned();
         let config = self.config(context, &asked, &written)?;
@@ -296,7 +301,8 @@ impl Placed<'_> {
                     "must be the name of a folder",
                 )
                 .hint(format!("write the name of a folder below `templates/{STACKS}/`"))),
-            _ => Ok(()),
+            Some(stack) => check_stack(context, stack),
+            None => Ok(()),
         }
     }
 
@@ -489,7 +495,7 @@ impl Placed<'_> {
         (written, on_change): (&Written, &Rules<OnChange>),
     ) -> Result<(Vec<ResourceChange>, Step), Stop> {
         self.check_reactions(context, config, on_change)?;
-        check_networks(context, config, &mut project)?;
+        check_networks(context, name, config, &mut project)?;
         check_volumes(context, config)?;
         foresee_images(context, name, config, &mut project)?;
         let files = written.digests(directory);
@@ -615,6 +621,27 @@ impl Placed<'_> {
     }
 }
 
+/// Refuses a stack that the project does not have.
+fn check_stack(context: &PlanContext<'_>, stack: &str) -> Result<(), Stop> {
+    let of_stacks = context
+        .asset_names()
+        .filter_map(|name| name.strip_prefix(STACKS)?.strip_prefix('/')?.split_once('/'));
+    let known: BTreeSet<&str> = of_stacks.map(|(name, _)| name).collect();
+    if known.contains(stack) {
+        return Ok(());
+    }
+    let title = format!("unknown stack `{stack}`");
+    let refused = context.refuse(
+        "stack",
+        title,
+        format!("no folder below `templates/{STACKS}/` has this name"),
+    );
+    Err(match suggestion(stack, known.iter().copied()) {
+        Some(hint) => refused.hint(hint),
+        None => refused.hint(format!("put the compose file into `templates/{STACKS}/{stack}/`")),
+    })
+}
+
 /// All changes, in this order.
 fn outcome_of(mut changes: Vec<ResourceChange>, more: Vec<ResourceChange>, since: Vec<OperationId>) -> Outcome {
     changes.extend(more);
@@ -659,90 +686,6 @@ fn foresee_images(context: &PlanContext<'_>, name: &str, config: &Config, projec
             digest: image.digest,
             id,
         });
-    }
-    Ok(())
-}
-
-/// Refuses networks that have to be there and are not. A network that an earlier operation creates anew has another id.
-fn check_networks(context: &PlanContext<'_>, config: &Config, project: &mut Project) -> Result<(), Stop> {
-    for network in config.networks.values() {
-        if context
-            .predicted_by(&FactKey::DockerNetwork(network.name.clone()))
-            .is_some()
-        {
-            project.networks.remove(&network.name);
-        } else if !network.is_external || project.networks.contains_key(&network.name) {
-            continue;
-        }
-        if network.is_external && context.get(NetworkKey(&network.name))?.is_empty() {
-            let title = format!("Docker network `{}` does not exist", network.name);
-            return Err(context
-                .refuse("project_directory", title, "the compose file uses it as `external`")
-                .hint(format!(
-                    "create it first: `op = \"docker.network\"`, `network = \"{}\"`",
-                    network.name
-                )));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses volumes that have to be there and are not, and those whose options differ: compose leaves these as they are.
-fn check_volumes(context: &PlanContext<'_>, config: &Config) -> Result<(), Stop> {
-    for volume in config.volumes.values() {
-        if !volume.is_external && volume.driver.is_none() && volume.options.is_empty() {
-            continue;
-        }
-        let found = context.get(VolumeKey(&volume.name))?;
-        let Some(found) = found else {
-            if !volume.is_external {
-                continue;
-            }
-            let title = format!("Docker volume `{}` does not exist", volume.name);
-            return Err(context
-                .refuse("project_directory", title, "the compose file uses it as `external`")
-                .hint(format!(
-                    "create it first: `op = \"docker.volume\"`, `volume = \"{}\"`",
-                    volume.name
-                )));
-        };
-        if volume.is_external {
-            continue;
-        }
-        let driver = volume.driver.clone().unwrap_or_else(|| found.driver.clone());
-        let digests: BTreeMap<String, String> = found
-            .options
-            .iter()
-            .map(|(name, value)| (name.clone(), sha256_hex(value.as_bytes())))
-            .collect();
-        if driver == found.driver && digests == volume.options {
-            continue;
-        }
-        let names = |options: &BTreeMap<String, String>| options.keys().cloned().collect::<Vec<_>>().join(", ");
-        let shown = |driver: &str, options: &BTreeMap<String, String>| -> Attributed {
-            [
-                ("driver", Attribute::known(driver)),
-                ("options", Attribute::known(names(options))),
-            ]
-            .into_iter()
-            .collect()
-        };
-        let mut what = differences(&shown(&found.driver, &digests), &shown(&driver, &volume.options));
-        if what.is_empty() {
-            let other = digests
-                .iter()
-                .filter(|(name, digest)| volume.options.get(*name) != Some(digest));
-            let names: Vec<&str> = other.map(|(name, _)| name.as_str()).collect();
-            what = format!("option {} has another value", names.join(", "));
-        }
-        let title = format!(
-            "Docker volume `{}` differs, and compose does not change it",
-            volume.name
-        );
-        return Err(context.refuse("project_directory", title, what).hint(format!(
-            "let `docker.volume` recreate it first (`volume = \"{}\"`, `recreate = true`), or correct the compose file",
-            volume.name
-        )));
     }
     Ok(())
 }

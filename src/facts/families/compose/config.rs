@@ -1,10 +1,11 @@
 //! What `docker compose config --format json` prints. It holds secrets: only what a plan compares is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::facts::compose::{Build, Config, ProjectNetwork, ProjectVolume, Service};
+use crate::facts::compose::{Build, Config, NetworkSettings, ProjectNetwork, ProjectVolume, Service};
 use crate::secret::sha256_hex;
 
 /// How the name of a service begins where its network, processes or volumes are shared.
@@ -102,7 +103,27 @@ struct Named {
     driver: Option<String>,
     #[serde(default)]
     driver_opts: BTreeMap<String, String>,
+    #[serde(default)]
+    internal: bool,
+    #[serde(default)]
+    attachable: bool,
+    enable_ipv6: Option<bool>,
+    #[serde(default)]
+    ipam: Ipam,
     file: Option<String>,
+    content: Option<String>,
+    environment: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Ipam {
+    #[serde(default)]
+    config: Vec<Subnet>,
+}
+
+#[derive(Deserialize)]
+struct Subnet {
+    subnet: Option<String>,
 }
 
 /// Errors: it is not what compose prints. The reason has none of the text.
@@ -117,23 +138,36 @@ pub(super) fn parse(json: &[u8]) -> Result<Config, String> {
         let mut mounted: BTreeSet<String> = BTreeSet::new();
         mounted.extend(files(&service.secrets, &printed.secrets));
         mounted.extend(files(&service.configs, &printed.configs));
-        (name, with_mounts(service, mounted))
+        let own = [
+            (&service.secrets, &printed.secrets),
+            (&service.configs, &printed.configs),
+        ];
+        let (inline, from_environment) = inline(own);
+        let service = Service {
+            inline,
+            from_environment,
+            ..with_mounts(service, mounted)
+        };
+        (name, service)
     });
     let services = services.collect();
     let network = |network: Named| ProjectNetwork {
         name: network.name,
         is_external: network.external,
-        driver: network.driver,
+        settings: NetworkSettings {
+            driver: network.driver,
+            internal: network.internal,
+            attachable: network.attachable,
+            ipv6: network.enable_ipv6,
+            options: digests(network.driver_opts),
+            subnets: network.ipam.config.into_iter().filter_map(|one| one.subnet).collect(),
+        },
     };
     let volume = |volume: Named| ProjectVolume {
         name: volume.name,
         is_external: volume.external,
         driver: volume.driver,
-        options: volume
-            .driver_opts
-            .into_iter()
-            .map(|(name, value)| (name, sha256_hex(value.as_bytes())))
-            .collect(),
+        options: digests(volume.driver_opts),
     };
     Ok(Config {
         services,
@@ -150,6 +184,34 @@ pub(super) fn parse(json: &[u8]) -> Result<Config, String> {
         disabled: BTreeSet::new(),
         has_unset_variables: false,
     })
+}
+
+/// Values of options may be secret.
+pub(super) fn digests(options: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let digests = options.into_iter();
+    digests
+        .map(|(name, value)| (name, sha256_hex(value.as_bytes())))
+        .collect()
+}
+
+/// The digest of what a service gets from `content` of its secrets and configs, and the first of these that is a variable.
+fn inline<'a>(own: [(&Vec<Source>, &'a BTreeMap<String, Named>); 2]) -> (Option<String>, Option<String>) {
+    let (mut contents, mut from_environment) = (String::new(), None);
+    for (sources, of) in own {
+        for (source, named) in sources
+            .iter()
+            .filter_map(|one| Some((&one.source, of.get(&one.source)?)))
+        {
+            if let Some(content) = &named.content {
+                let _ = writeln!(contents, "{source} {}", sha256_hex(content.as_bytes()));
+            }
+            if named.environment.is_some() {
+                from_environment.get_or_insert_with(|| source.clone());
+            }
+        }
+    }
+    let digest = (!contents.is_empty()).then(|| sha256_hex(contents.as_bytes()));
+    (digest, from_environment)
 }
 
 fn with_mounts(service: PrintedService, mut mounted: BTreeSet<String>) -> Service {
@@ -195,6 +257,8 @@ fn with_mounts(service: PrintedService, mut mounted: BTreeSet<String>) -> Servic
         mounted,
         files,
         volumes,
+        inline: None,
+        from_environment: None,
         has_health_check: health_check.is_some_and(|check| !check.test.as_ref().is_some_and(is_none)),
     }
 }

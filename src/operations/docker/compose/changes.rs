@@ -221,6 +221,7 @@ impl Services<'_> {
             replaced: self.replaced.clone(),
             mounted: self.mounted(),
             builds: self.builds(decisions),
+            inline: self.inline(),
             kept: self.kept(),
             asked,
             within: self.within,
@@ -304,6 +305,18 @@ impl Services<'_> {
         })
     }
 
+    /// The digests of `content` that services get now, and those of before.
+    fn inline(&self) -> Vec<(&str, &str, &str)> {
+        let services = self.situation.config.services.iter();
+        let with = services.filter_map(|(name, service)| Some((name.as_str(), service.inline.as_deref()?)));
+        let digests = with.map(|(name, digest)| {
+            let record = self.situation.now.record.as_ref();
+            let before = record.and_then(|record| record.services.get(name)?.inline.as_deref());
+            (name, digest, before.unwrap_or("-"))
+        });
+        digests.collect()
+    }
+
     /// What images are built from, to be recorded.
     fn builds<'o>(&'o self, decisions: &[&'o Decision]) -> Vec<BuildOrder<'o>> {
         let known = self.situation.builds.iter().filter(|(name, _)| {
@@ -362,7 +375,7 @@ pub(super) fn made(situation: &Situation<'_>, decisions: &[Decision]) -> Vec<Eff
         let later = || "the engine chooses it".to_owned();
         let made = Network {
             id: Known::No(later()),
-            driver: network.driver.clone().unwrap_or_else(|| "bridge".to_owned()),
+            driver: network.settings.driver.clone().unwrap_or_else(|| "bridge".to_owned()),
             subnets: Known::No(later()),
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
@@ -476,6 +489,7 @@ fn reason(cause: &Cause) -> String {
         Cause::Configuration => "its configuration differs".to_owned(),
         Cause::Image { .. } => "its image is another one".to_owned(),
         Cause::Network(name) => format!("it is not in network `{name}`"),
+        Cause::Inline => "the `content` of a secret or config differs".to_owned(),
         Cause::Mount(path) => format!("`{path}` is not mounted into it"),
         Cause::Volume(path) => format!("`{path}` is on another volume"),
         Cause::Shares(other) => format!("it lives in `{other}`"),

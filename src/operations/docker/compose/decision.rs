@@ -52,6 +52,8 @@ pub(super) enum Cause {
     Network(String),
     /// Another volume is on this path.
     Volume(String),
+    /// What it gets from `content` of secrets and configs is another text: a container has it from its creation.
+    Inline,
     /// This path of the host is not mounted into it. compose hashes only the names of secrets and configs.
     Mount(String),
     /// It uses the network, processes or volumes of this service, which gets other containers.
@@ -306,6 +308,11 @@ impl Situation<'_> {
         };
         if let Some((path, _)) = service.volumes.iter().find(other_volume) {
             return Some(Cause::Volume(path.clone()));
+        }
+        let recorded = self.now.record.as_ref().and_then(|record| record.services.get(name));
+        let recorded = recorded.filter(|of| of.containers.contains(&container.id));
+        if recorded.is_some_and(|of| of.inline != service.inline) {
+            return Some(Cause::Inline);
         }
         let path = service.mounted.iter().find(|path| !container.binds.contains(*path))?;
         Some(Cause::Mount(path.clone()))

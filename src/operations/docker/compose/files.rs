@@ -9,6 +9,7 @@ use crate::change::{ResourceChange, ResourceKind, Step};
 use crate::content::Content;
 use crate::facts::compose::{DEFAULT_FILES, OVERRIDES, PlannedFile};
 use crate::facts::overlay::WrittenFiles;
+use crate::facts::path::is_below;
 use crate::secret::Secret;
 
 /// The files of a stack.
@@ -138,6 +139,27 @@ impl Written {
         (foreign.len() < names.len() && reads.iter().all(is_plain)).then_some((reads, foreign))
     }
 
+    /// Files outside of the directory that the compose files of the stack name for variables: earlier operations may write them.
+    pub(super) fn outside(&self, directory: &str, files: &[String]) -> BTreeSet<String> {
+        let default = DEFAULT_FILES.iter().chain(&OVERRIDES).copied();
+        let names: Vec<&str> = match files {
+            [] => default.collect(),
+            files => files.iter().map(String::as_str).collect(),
+        };
+        let texts = names.iter().filter_map(|name| self.contents.get(*name)?.bytes());
+        let parsed = texts.filter_map(|text| serde_saphyr::from_str::<Value>(std::str::from_utf8(text).ok()?).ok());
+        let mut found = BTreeSet::new();
+        for file in parsed {
+            let services = file.get("services").and_then(Value::as_object);
+            for (_, service) in services.into_iter().flatten() {
+                let named = variable_files(service).into_iter().flatten();
+                found.extend(named.filter_map(|path| on_host(directory, path)));
+            }
+        }
+        found.retain(|path| !is_below(path, directory));
+        found
+    }
+
     /// The text of the compose file, if there is only one.
     pub(super) fn only_text(&self, files: &[String]) -> Option<&str> {
         let name = match files {
@@ -178,27 +200,45 @@ fn references(directory: &str, text: &str) -> Option<BTreeSet<String>> {
         if service.get("extends").is_some() {
             return None;
         }
-        for key in ["env_file", "label_file"] {
-            let items = match service.get(key) {
-                None | Some(Value::Null) => &[],
-                Some(Value::Array(items)) => items.as_slice(),
-                Some(one) => std::slice::from_ref(one),
-            };
-            for item in items {
-                let path = item.as_str().or_else(|| item.get("path")?.as_str())?;
-                if path.contains('$') || path.starts_with('~') {
-                    return None;
-                }
-                let is_absolute = path.starts_with('/');
-                found.insert(if is_absolute {
-                    path.to_owned()
-                } else {
-                    format!("{directory}/{path}")
-                });
-            }
+        for path in variable_files(service) {
+            found.insert(on_host(directory, path?)?);
         }
     }
     Some(found)
+}
+
+/// The files that a service has variables and labels from; `None` for one that is written in an unknown way.
+fn variable_files(service: &Value) -> Vec<Option<&str>> {
+    let keys = ["env_file", "label_file"].into_iter();
+    let items = keys.flat_map(|key| match service.get(key) {
+        None | Some(Value::Null) => &[],
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+    });
+    items
+        .map(|item| item.as_str().or_else(|| item.get("path")?.as_str()))
+        .collect()
+}
+
+/// The path of a file that a compose file names; `None` if only compose can say.
+fn on_host(directory: &str, path: &str) -> Option<String> {
+    if path.contains('$') || path.starts_with('~') {
+        return None;
+    }
+    let whole = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("{directory}/{path}")
+    };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in whole.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    Some(format!("/{}", parts.join("/")))
 }
 
 /// The value of the key `name` at the top of a compose file.

@@ -15,6 +15,12 @@ pub(super) fn check(
     situation: &Situation<'_>,
     decisions: &[Decision],
 ) -> Result<(), Stop> {
+    if let Some(name) = situation.config.services.keys().find(|name| name.starts_with('-')) {
+        let title = format!("`{name}` is not a valid name for a service");
+        return Err(context
+            .refuse(argument, title, "`docker compose` takes it as an option")
+            .hint("write a name that begins with a letter or digit"));
+    }
     for decision in decisions {
         let Some(service) = situation.config.services.get(&decision.service) else {
             continue;
@@ -26,6 +32,7 @@ pub(super) fn check(
             name: &decision.service,
             service,
         };
+        one.check_source()?;
         match decision.what {
             What::Nothing | What::Reload { .. } | What::Remove => continue,
             What::Restart(_) => {}
@@ -51,6 +58,18 @@ struct Needing<'a, 'c> {
 impl Needing<'_, '_> {
     fn refuse(&self, title: String, label: String) -> Stop {
         self.context.refuse(self.argument, title, label)
+    }
+
+    /// compose says nothing of the value, so that a change of it would never reach the container.
+    fn check_source(&self) -> Result<(), Stop> {
+        let Some(source) = &self.service.from_environment else {
+            return Ok(());
+        };
+        let title = format!("`{source}` of service `{}` comes from a variable", self.name);
+        let label = "a secret or config with `environment` is not supported";
+        Err(self
+            .refuse(title, label.to_owned())
+            .hint("put it into a file of the stack, and name that with `file`"))
     }
 
     /// The containers of others that stay as they are until then.

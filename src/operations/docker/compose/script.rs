@@ -39,6 +39,8 @@ pub(super) struct Orders<'a> {
     pub(super) replaced: BTreeMap<String, bool>,
     /// Files that are mounted, by the services that have them.
     pub(super) mounted: BTreeMap<&'a str, Vec<String>>,
+    /// Services with the digest of what they get from `content`, and that of before.
+    pub(super) inline: Vec<(&'a str, &'a str, &'a str)>,
     /// What images are built from.
     pub(super) builds: Vec<BuildOrder<'a>>,
     /// What compose says of the files, if homelab knows all that it reads.
@@ -366,7 +368,13 @@ impl Orders<'_> {
                 service = quote(build.service),
             )
         });
-        let builds: String = builds.collect();
+        let inline = self.inline.iter().map(|(service, digest, before)| {
+            format!(
+                "b={digest}; [ -z \"$back\" ] || b={before}\nprintf 'inline %s %s\\n' {} \"$b\"\n",
+                quote(service)
+            )
+        });
+        let builds: String = builds.chain(inline).collect();
         format!(
             "ids=$(hl_all)\n\
              mkdir -p {RECORDS} && chmod 0700 {RECORDS} || return\n\

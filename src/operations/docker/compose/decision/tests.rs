@@ -105,6 +105,7 @@ impl Host {
     /// What homelab recorded of `app`, with this digest of its file.
     fn recorded(&mut self, container: &str, hash: &str, digest: &str) {
         let app = RecordedService {
+            inline: None,
             containers: [text(container)].into(),
             hash: text(hash),
             mounted: [(text(FILE), text(digest))].into(),
@@ -113,6 +114,12 @@ impl Host {
         self.now.record = Some(Record {
             services: [(text("app"), app)].into(),
         });
+    }
+
+    /// Changes what homelab recorded of a service.
+    fn record(&mut self, service: &str, change: impl FnOnce(&mut RecordedService)) {
+        let record = self.now.record.get_or_insert_default();
+        change(record.services.entry(text(service)).or_default());
     }
 
     fn decided(&self) -> Vec<Decision> {
@@ -159,6 +166,7 @@ fn words(what: &What) -> String {
         Cause::Image { from, to } => format!("image {from} {}", to.as_deref().unwrap_or("later")),
         Cause::Network(name) => format!("network {name}"),
         Cause::Volume(path) => format!("volume {path}"),
+        Cause::Inline => text("inline"),
         Cause::Mount(path) => format!("mount {path}"),
         Cause::Shares(other) => format!("shares {other}"),
         Cause::Outlived(other) => format!("outlived {other}"),
@@ -358,6 +366,21 @@ fn a_service_without_containers_is_created_with_the_image_that_it_needs() {
     assert_eq!(shown, "");
 }
 
+#[test]
+fn a_service_gets_another_container_for_another_content_of_a_config() {
+    let mut host = Host::new();
+    host.service("job").inline = Some(text("c1"));
+    // Nothing is known of a container that homelab has not recorded.
+    assert_eq!(host.shown(), "");
+    host.recorded("app-1", "", "d1");
+    host.record("job", |of| of.containers = [text("job-1")].into());
+    assert_eq!(host.shown(), "job: recreate (inline)");
+    host.record("job", |of| of.inline = Some(text("c1")));
+    assert_eq!(host.shown(), "");
+    host.service("job").inline = None;
+    assert_eq!(host.shown(), "job: recreate (inline)");
+}
+
 /// compose hashes the name of a secret, and not which file it is.
 #[test]
 fn a_service_gets_another_container_if_another_path_is_to_be_mounted() {
@@ -365,7 +388,8 @@ fn a_service_gets_another_container_if_another_path_is_to_be_mounted() {
     host.service("app")
         .mounted
         .insert(text("/opt/stacks/web/secrets/other"));
-    assert_eq!(host.shown(), "app: recreate (mount /opt/stacks/web/secrets/other)");
+    let expected = "app: recreate (mount /opt/stacks/web/secrets/other); shop: restart (depends on app); side: recreate (shares app)";
+    assert_eq!(host.shown(), expected);
 }
 
 #[test]
