@@ -141,6 +141,8 @@ const AT_APPLY: [[&str; 3]; 6] = [
 #[test]
 fn what_shows_only_at_apply_goes_back_to_what_ran() {
     let project = project();
+    // On a busy machine a process may need seconds until it ends.
+    project.write("tasks/all.toml", &format!("{TASK}settle = '8s'\n"));
     let host = project.up("dev", "box");
     host.inside("docker network create lan");
     deploy(&project).expect(0);
@@ -162,4 +164,51 @@ fn what_shows_only_at_apply_goes_back_to_what_ran() {
     write(&project, COMPOSE);
     deploy(&project).expect(0);
     assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));
+}
+
+/// A service gets another name, with the name and port of its container as before, and does not start: the old one serves again.
+#[test]
+fn a_service_that_was_removed_for_another_comes_back() {
+    let project = project();
+    let host = project.up("dev", "box");
+    host.inside("docker network create lan");
+    let named = COMPOSE.replace("    ports", "    container_name: web\n    ports");
+    write(&project, &named);
+    deploy(&project).expect(0);
+    let before = host.inside("docker ps -a --no-trunc --format '{{.Names}} {{.ID}}'");
+    let renamed = named.replace("  app:", "  shop:");
+    write(&project, &renamed.replace("traefik/whoami:v1.11", "lab/crash:1"));
+    let failed = deploy(&project).expect(1);
+    assert!(failed.stdout.contains("- compose service web/app"), "{}", failed.stdout);
+    assert_eq!(
+        host.inside("docker ps -a --no-trunc --format '{{.Names}} {{.ID}}'"),
+        before
+    );
+    host.inside("docker exec web wget -qO- http://127.0.0.1/");
+
+    write(&project, &renamed);
+    deploy(&project).expect(0);
+    let after = host.inside("docker ps -a --format '{{.Names}} {{.Label \"com.docker.compose.service\"}}'");
+    assert_eq!(after, "web shop\n");
+    assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));
+}
+
+/// compose has only the name of a config in its hash.
+#[test]
+fn another_content_of_a_config_reaches_the_container() {
+    let project = project();
+    let host = project.up("dev", "box");
+    host.inside("docker network create lan");
+    let with = |text: &str| {
+        COMPOSE.replace(
+            "    ports",
+            "    configs: [{ source: greeting, target: /greeting }]\n    ports",
+        ) + &format!("configs: {{ greeting: {{ content: '{text}' }} }}\n")
+    };
+    for text in ["hello", "good evening", "hello"] {
+        write(&project, &with(text));
+        deploy(&project).expect(0);
+        assert_eq!(host.inside("docker exec web-app-1 cat /greeting"), text);
+        assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));
+    }
 }

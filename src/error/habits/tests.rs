@@ -33,7 +33,6 @@ fn an_operation_is_found_by_its_name_its_family_or_the_end_of_its_name() {
         ("apt.repo", "apt.sources_file"),
         ("git.worktree", "server.shell"),
         ("podman.anything", "docker.compose"),
-        ("community.docker.docker_compose_v2", "docker.compose"),
         ("pip.packages", "installer"),
         ("systemd.restart", "[[handler]]"),
     ] {
@@ -43,6 +42,10 @@ fn an_operation_is_found_by_its_name_its_family_or_the_end_of_its_name() {
     assert_eq!(
         operation("server.cron", OPERATIONS).as_deref(),
         Some("did you mean `crontab.crontab`?")
+    );
+    assert_eq!(
+        operation("community.docker.docker_compose_v2", &["docker.compose"]).as_deref(),
+        Some("did you mean `docker.compose`?")
     );
     assert_eq!(operation("files.putt", OPERATIONS), None);
 }

@@ -94,7 +94,7 @@ const OF_CONTAINER: &str = r#"container {"project":{{json (index .Config.Labels 
 const OF_HOLDER: &str = r#"holder [{{json .Names}},{{json (.Label "com.docker.compose.project")}},{{json .Ports}}]"#;
 
 /// What is read of the networks that compose made.
-const OF_NETWORK: &str = r#"settings [{{json .Name}},{{json .Driver}},{{json .Internal}},{{json .Attachable}},{{json .EnableIPv6}},{{json .Options}},[{{range .IPAM.Config}}{{json .Subnet}},{{end}}null]]"#;
+const OF_NETWORK: &str = r"settings [{{json .Name}},{{json .Driver}},{{json .Internal}},{{json .Attachable}},{{json .EnableIPv6}},{{json .Options}},[{{range .IPAM.Config}}{{json .Subnet}},{{end}}null]]";
 
 /// Lines that begin with a word: `denied` or `failed` and the reason, or `image`, `network`, `settings`, `container`, `holder`, `listens` and `record` with what there
 /// is; `hash`, `service`, `unset`, `config` and `kept` with the number of the key; `end` last.
@@ -133,7 +133,7 @@ fn probe(keys: &[FactKey]) -> String {
     let needs_compose = if planned.is_empty() { "[ -z \"$slow\" ] || " } else { "" };
     let _ = writeln!(
         text,
-        "{needs_compose}hl_asked compose version >/dev/null 2>&1 || {{ echo nocompose; echo end; exit; }}"
+        "{needs_compose}hl_asked compose version >/dev/null 2>&1 || {{ case $? in 124|137) echo failed it did not answer within {LONGEST} s ;; *) echo nocompose ;; esac; echo end; exit; }}"
     );
     if !there.is_empty() {
         let _ = write!(text, "if [ -n \"$slow\" ]; then\n{}fi\n", at_once(&there));
@@ -449,8 +449,9 @@ impl Said {
         if let Some(fact) = self.configs.get(&number) {
             return Some(Fact::ComposeConfig(fact.clone()));
         }
-        let why = self.no_view.filter(|_| !files.planned.is_empty())?;
-        Some(Fact::Denied(why.to_owned()))
+        let no_view = self.no_view.filter(|_| !files.planned.is_empty());
+        let why = no_view.map(str::to_owned).or_else(|| self.denied.clone())?;
+        Some(Fact::Denied(why))
     }
 }
 

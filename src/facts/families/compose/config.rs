@@ -195,7 +195,7 @@ pub(super) fn digests(options: BTreeMap<String, String>) -> BTreeMap<String, Str
 }
 
 /// The digest of what a service gets from `content` of its secrets and configs, and the first of these that is a variable.
-fn inline<'a>(own: [(&Vec<Source>, &'a BTreeMap<String, Named>); 2]) -> (Option<String>, Option<String>) {
+fn inline(own: [(&Vec<Source>, &BTreeMap<String, Named>); 2]) -> (Option<String>, Option<String>) {
     let (mut contents, mut from_environment) = (String::new(), None);
     for (sources, of) in own {
         for (source, named) in sources

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::asked::{Asked, asked};
 use super::decision::{Cause, Decision, Obtain, Situation, What};
-use super::script::{BuildOrder, Kept, Orders, or_files_back};
+use super::script::{BuildOrder, Kept, Orders, Removed, or_files_back};
 use super::stack::Reload;
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, ResourceChange, ResourceId, ResourceKind, Risk, Step,
@@ -259,8 +259,12 @@ impl Services<'_> {
                 What::Reload { by, .. } => orders.reloaded.push((name, by)),
                 What::Remove => {
                     orders.removed.push(name);
-                    let ids = self.containers(name).into_iter().map(|one| one.id.as_str());
-                    orders.removed_ids.extend(ids);
+                    let of_service = self.containers(name).into_iter().map(|one| Removed {
+                        id: &one.id,
+                        name: &one.name,
+                        runs: one.state == ContainerState::Running,
+                    });
+                    orders.removed_containers.extend(of_service);
                 }
             }
         }

@@ -4,6 +4,7 @@
 use super::decision::{Decision, Situation, What};
 use crate::change::{NotKnown, ResourceKind, Stop};
 use crate::facts::compose::{Config, Service};
+use crate::facts::docker::Reference;
 use crate::facts::path::PathFact;
 use crate::facts::port::{Holder, Ports};
 use crate::operations::{Demand, PlanContext};
@@ -32,6 +33,7 @@ pub(super) fn check(
             name: &decision.service,
             service,
         };
+        one.check_image()?;
         one.check_source()?;
         match decision.what {
             What::Nothing | What::Reload { .. } | What::Remove => continue,
@@ -58,6 +60,25 @@ struct Needing<'a, 'c> {
 impl Needing<'_, '_> {
     fn refuse(&self, title: String, label: String) -> Stop {
         self.context.refuse(self.argument, title, label)
+    }
+
+    fn check_image(&self) -> Result<(), Stop> {
+        let Some(image) = self.service.image.as_ref().filter(|_| self.service.build.is_none()) else {
+            return Ok(());
+        };
+        let Err(label) = Reference::parse(image) else {
+            return Ok(());
+        };
+        let title = format!(
+            "`{image}` of service `{}` is not a valid name for a Docker image",
+            self.name
+        );
+        let refused = self.context.refuse(self.argument, title, label);
+        Err(if image.contains("{{") {
+            refused.hint("rename the compose file so that it ends in `.j2`: only then it is rendered")
+        } else {
+            refused.hint("write the name as for `docker pull`")
+        })
     }
 
     /// compose says nothing of the value, so that a change of it would never reach the container.

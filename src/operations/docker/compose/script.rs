@@ -32,7 +32,7 @@ pub(super) struct Orders<'a> {
     pub(super) restarted_later: Vec<&'a str>,
     pub(super) removed: Vec<&'a str>,
     /// The containers of those that are removed.
-    pub(super) removed_ids: Vec<&'a str>,
+    pub(super) removed_containers: Vec<Removed<'a>>,
     /// The images that services had before, by the names that they have in the compose file.
     pub(super) images: BTreeMap<String, String>,
     /// Files that the plan changes: whether there was one before, by path.
@@ -49,6 +49,13 @@ pub(super) struct Orders<'a> {
     pub(super) asked: &'a [Asked],
     pub(super) within: Duration,
     pub(super) settle: Duration,
+}
+
+/// A container that is removed.
+pub(super) struct Removed<'a> {
+    pub(super) id: &'a str,
+    pub(super) name: &'a str,
+    pub(super) runs: bool,
 }
 
 /// What compose says, to be recorded together with what decides about that.
@@ -92,7 +99,9 @@ docker inspect --format '{{with .State.Health}}{{range .Log}}{{println .Output}}
 docker logs --tail 20 "$2" 2>&1 | sed 's/^/log: /'
 }
 hl_wait() {
-for i in $(hl_of "$1"); do
+ids=$(hl_of "$1")
+[ -n "$ids" ] || { echo "service $1 has no container"; return 1; }
+for i in $ids; do
 first= since=
 while :; do
 now=$(date +%s)
@@ -148,9 +157,15 @@ impl Orders<'_> {
         );
         let record = format!("hl_record() {{\n{}}}\n", self.record());
         let back = format!("hl_back() {{\n{}}}\n", self.back());
+        let ids = self.removed_containers.iter().map(|one| one.id);
+        let removed = match self.removed_containers.is_empty() {
+            true => String::new(),
+            false => format!("docker rm {} >/dev/null || exit\n", quote_all(ids)),
+        };
         format!(
             "{head}{go}{record}{back}\
              hl_go || {{ code=$?; hl_back; exit $code; }}\n\
+             {removed}\
              after=$(hl_others)\n\
              [ \"$before\" = \"$after\" ] || {{ printf '%s\\n' 'containers of other services have changed, from' \"$before\" to \"$after\"; exit 1; }}\n\
              hl_record",
@@ -196,10 +211,12 @@ impl Orders<'_> {
         let mut add = |line: String| {
             let _ = writeln!(text, "{line} || return");
         };
-        if !self.removed.is_empty() {
-            let removed = quote_all(self.removed_ids.iter().copied());
+        // They are there until all others run, under another name: a new container may have theirs.
+        for Removed { id, name, .. } in &self.removed_containers {
+            let aside = quote(&format!("{name}-removed"));
             add(format!(
-                "docker stop {removed} >/dev/null && docker rm {removed} >/dev/null"
+                "docker stop {id} >/dev/null && docker rename {id} {aside}",
+                id = quote(id)
             ));
         }
         let renewed: Vec<&str> = self.created.iter().chain(&self.recreated).copied().collect();
@@ -311,7 +328,15 @@ impl Orders<'_> {
                 "for s in {created}; do for i in $(hl_of \"$s\"); do docker rm -f \"$i\" >/dev/null; done; done"
             );
         }
-        let mut ways = Vec::new();
+        let mut ways: Vec<String> = Vec::new();
+        let removed = self.removed_containers.iter().map(|one| {
+            let (id, name) = (quote(one.id), quote(one.name));
+            let starts = if one.runs { format!(" && docker start {id} >/dev/null") } else { String::new() };
+            format!(
+                "{{ [ \"$(docker inspect --format '{{{{.Name}}}}' {id})\" = /{name} ] || docker rename {id} {name}; }}{starts}"
+            )
+        });
+        ways.extend(removed);
         if !self.recreated.is_empty() {
             ways.push(self.up(&["--force-recreate"], &self.recreated));
         }

@@ -22,6 +22,14 @@ fn calls(orders: &Orders<'_>) -> Vec<String> {
         .collect()
 }
 
+fn removed() -> Removed<'static> {
+    Removed {
+        id: "5912",
+        name: "web-old-1",
+        runs: true,
+    }
+}
+
 #[test]
 fn compose_is_told_exactly_which_services_to_change() {
     let options = ["-f".to_owned(), "a b.yaml".to_owned()];
@@ -33,13 +41,13 @@ fn compose_is_told_exactly_which_services_to_change() {
         recreated_later: vec!["vpn"],
         restarted_later: vec!["web"],
         removed: vec!["old"],
-        removed_ids: vec!["5912"],
+        removed_containers: vec![removed()],
         ..orders()
     };
     assert_eq!(
         calls(&orders),
         [
-            "docker stop 5912 >/dev/null && docker rm 5912 >/dev/null",
+            "docker stop 5912 >/dev/null && docker rename 5912 web-old-1-removed",
             "hl_compose -f 'a b.yaml' -p web up -d --no-deps --no-build --pull never --force-recreate app side",
             "hl_compose -f 'a b.yaml' -p web restart --no-deps shop",
             "hl_compose -f 'a b.yaml' -p web up -d --no-deps --no-build --pull never --force-recreate vpn",
@@ -58,6 +66,8 @@ fn going_back_puts_back_what_was_there_and_removes_what_is_new() {
     let orders = Orders {
         created: vec!["app"],
         recreated: vec!["side"],
+        removed: vec!["old"],
+        removed_containers: vec![removed()],
         images: [("demo:1".to_owned(), "sha256:1".to_owned())].into(),
         replaced: [
             ("/opt/stacks/web/compose.yaml".to_owned(), true),
@@ -71,6 +81,10 @@ fn going_back_puts_back_what_was_there_and_removes_what_is_new() {
     assert!(text.contains("rm -f -- /opt/stacks/web/new\n"), "{text}");
     assert!(text.contains("docker tag sha256:1 demo:1"), "{text}");
     assert!(text.contains("for s in app; do"), "{text}");
+    assert!(
+        text.contains("docker rename 5912 web-old-1; } && docker start 5912"),
+        "{text}"
+    );
     let old = "hl_compose -p web up -d --no-deps --no-build --pull never --force-recreate side";
     assert!(text.contains(old), "{text}");
 }
@@ -83,7 +97,7 @@ fn the_text_is_one_for_a_shell() {
         started: vec!["job"],
         restarted: vec!["shop"],
         removed: vec!["old"],
-        removed_ids: vec!["5912"],
+        removed_containers: vec![removed()],
         mounted: [("app", vec!["/opt/stacks/web/it's".to_owned()])].into(),
         replaced: [("/opt/stacks/web/it's".to_owned(), true)].into(),
         ..orders()
