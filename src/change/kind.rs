@@ -17,6 +17,9 @@ pub enum ResourceKind {
     Check,
     /// A command that the user wrote.
     Command,
+    /// The name of a compose project.
+    #[strum(serialize = "compose project")]
+    ComposeProject,
     /// A service of a compose project, by the names of both.
     #[strum(serialize = "compose service")]
     ComposeService,

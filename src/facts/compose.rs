@@ -76,6 +76,9 @@ pub struct Project {
     /// All networks of the host: ids by name. A name may be taken twice.
     #[serde(default)]
     pub networks: BTreeMap<String, BTreeSet<String>>,
+    /// The networks that compose made for it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub own_networks: BTreeSet<String>,
     /// How the networks are that compose made, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub network_settings: BTreeMap<String, NetworkSettings>,

@@ -39,7 +39,10 @@ pub(super) fn contradictions(planned: &[PlannedOperation], demanded: &[Demanded]
         {
             reported.push(*first);
             let (first, later) = (&planned[*first], &planned[*later]);
-            if matches!(demand.resource.kind, ResourceKind::ContainerName | ResourceKind::Port) {
+            if matches!(
+                demand.resource.kind,
+                ResourceKind::ComposeProject | ResourceKind::ContainerName | ResourceKind::Port
+            ) {
                 mistakes.push(both_need(first, later, demand));
                 continue;
             }

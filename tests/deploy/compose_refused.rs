@@ -142,7 +142,7 @@ const AT_APPLY: [[&str; 3]; 6] = [
 fn what_shows_only_at_apply_goes_back_to_what_ran() {
     let project = project();
     // On a busy machine a process may need seconds until it ends.
-    project.write("tasks/all.toml", &format!("{TASK}settle = '8s'\n"));
+    project.write("tasks/all.toml", format!("{TASK}settle = '8s'\n"));
     let host = project.up("dev", "box");
     host.inside("docker network create lan");
     deploy(&project).expect(0);

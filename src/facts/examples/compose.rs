@@ -37,6 +37,7 @@ fn project() -> Project {
             binds: names(&["/opt/stacks/web/one.conf"]),
         }],
         networks: [(text("lan"), names(&["b399"]))].into(),
+        own_networks: names(&["web_default"]),
         network_settings: [(text("web_default"), network_settings())].into(),
         images: vec![Image {
             repository: text("caddy"),

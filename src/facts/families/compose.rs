@@ -94,7 +94,7 @@ const OF_CONTAINER: &str = r#"container {"project":{{json (index .Config.Labels 
 const OF_HOLDER: &str = r#"holder [{{json .Names}},{{json (.Label "com.docker.compose.project")}},{{json .Ports}}]"#;
 
 /// What is read of the networks that compose made.
-const OF_NETWORK: &str = r"settings [{{json .Name}},{{json .Driver}},{{json .Internal}},{{json .Attachable}},{{json .EnableIPv6}},{{json .Options}},[{{range .IPAM.Config}}{{json .Subnet}},{{end}}null]]";
+const OF_NETWORK: &str = r#"settings [{{json .Name}},{{json .Driver}},{{json .Internal}},{{json .Attachable}},{{json .EnableIPv6}},{{json .Options}},[{{range .IPAM.Config}}{{json .Subnet}},{{end}}null],{{json (index .Labels "com.docker.compose.project")}}]"#;
 
 /// Lines that begin with a word: `denied` or `failed` and the reason, or `image`, `network`, `settings`, `container`, `holder`, `listens` and `record` with what there
 /// is; `hash`, `service`, `unset`, `config` and `kept` with the number of the key; `end` last.
@@ -314,6 +314,8 @@ struct Said {
     services: BTreeMap<usize, BTreeSet<String>>,
     unset: BTreeSet<usize>,
     configs: BTreeMap<usize, ConfigFact>,
+    /// By project.
+    own_networks: BTreeMap<String, BTreeSet<String>>,
     network_settings: BTreeMap<String, NetworkSettings>,
     holders: Vec<Holder>,
     listeners: Vec<Listener>,
@@ -347,7 +349,8 @@ impl Said {
             }
             "image" => self.images.extend(image(rest)),
             "settings" => {
-                let (name, settings) = network_settings(rest)?;
+                let (name, project, settings) = network_settings(rest)?;
+                self.own_networks.entry(project).or_default().insert(name.clone());
                 self.network_settings.insert(name, settings);
             }
             "holder" => self.holders.push(holder(rest)?),
@@ -429,6 +432,7 @@ impl Said {
         Fact::ComposeProject(Box::new(Project {
             containers,
             networks: self.networks.clone(),
+            own_networks: self.own_networks.get(name).cloned().unwrap_or_default(),
             network_settings: self.network_settings.clone(),
             images: self.images.clone(),
             others: self
@@ -461,7 +465,7 @@ fn numbered(rest: &str) -> Result<(usize, &str), String> {
 }
 
 /// A network as [`OF_NETWORK`] prints it.
-fn network_settings(line: &str) -> Result<(String, NetworkSettings), String> {
+fn network_settings(line: &str) -> Result<(String, String, NetworkSettings), String> {
     type Line = (
         String,
         String,
@@ -470,8 +474,9 @@ fn network_settings(line: &str) -> Result<(String, NetworkSettings), String> {
         bool,
         Option<BTreeMap<String, String>>,
         Vec<Option<String>>,
+        String,
     );
-    let (name, driver, internal, attachable, ipv6, options, subnets): Line =
+    let (name, driver, internal, attachable, ipv6, options, subnets, project): Line =
         serde_json::from_str(line).map_err(|error| error.to_string())?;
     let settings = NetworkSettings {
         driver: Some(driver),
@@ -481,7 +486,7 @@ fn network_settings(line: &str) -> Result<(String, NetworkSettings), String> {
         options: config::digests(options.unwrap_or_default()),
         subnets: subnets.into_iter().flatten().collect(),
     };
-    Ok((name, settings))
+    Ok((name, project, settings))
 }
 
 /// A container as [`OF_HOLDER`] prints it.

@@ -38,8 +38,8 @@ use crate::change::{NotKnown, Outcome, ResourceChange, ResourceKind, Step, Stop}
 use crate::error::suggestion;
 use crate::facts::compose::{Config, ConfigFact, ConfigKey, Files, Image, Project, ProjectFiles, ProjectKey};
 use crate::facts::docker::{ImageKey, Reference};
-use crate::facts::overlay::{FactScope, OperationId};
-use crate::facts::{FactKey, path::parent};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
+use crate::facts::{Fact, FactKey, path::parent};
 use crate::operations::files::sync::{Rules, Sync};
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Demand, Operation, PlanContext, Tree};
@@ -311,13 +311,17 @@ impl Placed<'_> {
         let runs = engine::runs(context, "project_directory", false);
         let project = context.get(ProjectKey(name));
         let files = self.sync().map(|sync| sync.plan_removed(context)).transpose();
-        let mut services = Vec::new();
+        let (mut services, mut gone) = (Vec::new(), Vec::new());
         if runs? {
             let project = project?;
             services = removal(name, &project);
+            let networks = project.own_networks.iter();
+            gone.extend(
+                networks.map(|name| Effect::Set(FactKey::DockerNetwork(name.clone()), Fact::DockerNetwork(Vec::new()))),
+            );
         }
         for change in &mut services {
-            change.effects = effects(name, self.keys(name, &self.directory), Vec::new());
+            change.effects = effects(name, self.keys(name, &self.directory), gone.clone());
         }
         Ok(match files? {
             None | Some(Outcome::Unchanged) => outcome_of(Vec::new(), services, Vec::new()),
@@ -408,13 +412,14 @@ impl Placed<'_> {
         let Ok(Known::Yes(written)) = self.written(context) else {
             return Vec::new();
         };
+        let Ok(name) = self.name(context, &written) else {
+            return Vec::new();
+        };
+        let project = Demand::new(ResourceKind::ComposeProject, &name, "directory", self.directory.clone());
         let text = written.only_text(&self.of.files);
-        let named = text.and_then(|text| Some((text, self.name(context, &written).ok()?)));
-        let config = named.and_then(|(text, name)| {
-            let config = preview::config(&name, &self.directory, &self.of.profiles, text)?;
-            Some(needed::demands(&name, &config))
-        });
-        config.unwrap_or_default()
+        let config = text.and_then(|text| preview::config(&name, &self.directory, &self.of.profiles, text));
+        let demands = config.map(|config| needed::demands(&name, &config));
+        [project].into_iter().chain(demands.unwrap_or_default()).collect()
     }
 
     /// What compose makes of the files.

@@ -141,7 +141,7 @@ image demo 1 <none> sha256:89fc
 image <none> <none> <none> sha256:f775
 network cbf0 lan
 network 28bd web_default
-settings ["web_default","bridge",false,false,false,null,["172.19.0.0/16",null]]
+settings ["web_default","bridge",false,false,false,null,["172.19.0.0/16",null],"web"]
 holder ["web-app-1","web","0.0.0.0:8080->80/tcp, :::8080->80/tcp"]
 holder ["caddy","","0.0.0.0:80->80/tcp"]
 listens tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=1,fd=3))
@@ -229,6 +229,7 @@ fn containers_are_read_with_what_they_use() {
     assert_eq!(app.binds, ["/opt/stacks/web/a b".to_owned()].into());
     assert_eq!(project.networks["lan"], ["cbf0".to_owned()].into());
     assert_eq!(project.image("demo:1"), Some("sha256:89fc"));
+    assert_eq!(project.own_networks, ["web_default".to_owned()].into());
     assert_eq!(project.network_settings["web_default"].subnets, ["172.19.0.0/16"]);
     let others: Vec<_> = project
         .others

@@ -414,7 +414,11 @@ pub(super) fn removal(project: &str, now: &Project) -> Vec<ResourceChange> {
         change.risk = Risk::Removal;
         change
     });
-    let mut changes: Vec<ResourceChange> = changes.collect();
+    let networks = now.own_networks.iter().map(|name| {
+        let id = ResourceId::new(ResourceKind::DockerNetwork, name);
+        ResourceChange::new(id, Action::Remove, Before::Present(Attributed::new()), None)
+    });
+    let mut changes: Vec<ResourceChange> = changes.chain(networks).collect();
     if let Some(first) = changes.first_mut() {
         // compose finds what the project has by its labels; a compose file of another project would be in the way.
         let script = format!(

@@ -3,7 +3,7 @@
 
 use super::decision::{Decision, Situation, What};
 use crate::change::{NotKnown, ResourceKind, Stop};
-use crate::facts::compose::{Config, Service};
+use crate::facts::compose::{Config, Container, Service};
 use crate::facts::docker::Reference;
 use crate::facts::path::PathFact;
 use crate::facts::port::{Holder, Ports};
@@ -22,6 +22,7 @@ pub(super) fn check(
             .refuse(argument, title, "`docker compose` takes it as an option")
             .hint("write a name that begins with a letter or digit"));
     }
+    check_directory(context, argument, situation, decisions)?;
     for decision in decisions {
         let Some(service) = situation.config.services.get(&decision.service) else {
             continue;
@@ -46,6 +47,32 @@ pub(super) fn check(
         one.check_files()?;
     }
     Ok(())
+}
+
+/// Refuses to remove services of another directory whose project has the same name.
+fn check_directory(
+    context: &PlanContext<'_>,
+    argument: &str,
+    situation: &Situation<'_>,
+    decisions: &[Decision],
+) -> Result<(), Stop> {
+    let is_removed = |service: &str| {
+        let of_service = decisions.iter().find(|one| one.service == service);
+        of_service.is_some_and(|one| one.what == What::Remove)
+    };
+    let is_foreign = |container: &&Container| {
+        let is_elsewhere = !container.directory.is_empty() && container.directory != situation.directory;
+        is_elsewhere && is_removed(&container.service)
+    };
+    let Some(foreign) = situation.now.containers.iter().find(is_foreign) else {
+        return Ok(());
+    };
+    let (project, other) = (situation.project, &foreign.directory);
+    let title = format!("the name of compose project `{project}` is taken");
+    let label = format!("service `{}` of the project in `{other}` has it", foreign.service);
+    Err(context.refuse(argument, title, label).hint(format!(
+        "give this one another `project_name`; if it has moved here from there, remove the old one first: `docker compose -p {project} down`"
+    )))
 }
 
 /// A service whose containers are started.

@@ -158,9 +158,10 @@ impl Orders<'_> {
         let record = format!("hl_record() {{\n{}}}\n", self.record());
         let back = format!("hl_back() {{\n{}}}\n", self.back());
         let ids = self.removed_containers.iter().map(|one| one.id);
-        let removed = match self.removed_containers.is_empty() {
-            true => String::new(),
-            false => format!("docker rm {} >/dev/null || exit\n", quote_all(ids)),
+        let removed = if self.removed_containers.is_empty() {
+            String::new()
+        } else {
+            format!("docker rm {} >/dev/null || exit\n", quote_all(ids))
         };
         format!(
             "{head}{go}{record}{back}\
