@@ -12,7 +12,7 @@ use super::kind::{DependsOn, Key, Subject};
 use super::system::OperatingSystem;
 use crate::value::Known;
 
-pub use offered::{Drivers, DriversKey, SubnetsKey};
+pub use offered::{Drivers, DriversKey, INTERFACE, SubnetsKey};
 pub use reference::Reference;
 pub use usage::{
     BuildCache, BuildCacheKey, HeldImage, HeldNetwork, HeldVolume, Stops, StopsKey, Usage, UsageKey, UsingContainer,

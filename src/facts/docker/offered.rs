@@ -11,6 +11,9 @@ use crate::facts::kind::{DependsOn, Key, Subject};
 #[derive(Clone, Copy)]
 pub struct SubnetsKey;
 
+/// How the name of what is no Docker network but an interface of the host begins.
+pub const INTERFACE: &str = "interface ";
+
 impl Key<'_> for SubnetsKey {
     /// Ranges of addresses, by the name of the network.
     type Fact = BTreeMap<String, Vec<String>>;

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::docker::{
     self, BuildCacheKey, ContainerKey, DATA_ROOT, DOCKER, Drivers, DriversKey, Endpoint, EndpointsKey, Engine,
-    EngineKey, Image, ImageKey, Network, NetworkKey, Reference, SETTINGS, STATE, StopsKey, Subnet, SubnetsKey,
-    UsageKey, Volume, VolumeKey,
+    EngineKey, INTERFACE, Image, ImageKey, Network, NetworkKey, Reference, SETTINGS, STATE, StopsKey, Subnet,
+    SubnetsKey, UsageKey, Volume, VolumeKey,
 };
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
@@ -175,12 +175,13 @@ const IMAGES: &str = "a=$(d image ls --no-trunc --digests --format \"image {{.Re
 /// Prints whether containers go on while the engine does not run.
 const LIVE: &str = "d info --format \"live {{.LiveRestoreEnabled}}\"\n";
 
-/// Prints which addresses each network has.
+/// Prints which addresses each network has, and each interface of the host beside those that Docker makes.
 const SUBNETS: &str = "a=$(d network ls --quiet --no-trunc); s=$?\n\
     [ $s = 0 ] || { echo failed \"$(why $s \"$a\")\"; exit; }\n\
     a=$(d network inspect --format \"range [{{json .Name}},{{json .IPAM.Config}}]\" $a); s=$?\n\
     [ $s = 0 ] || { echo failed \"$(why $s \"$a\")\"; exit; }\n\
-    printf \"%s\\n\" \"$a\"\n";
+    printf \"%s\\n\" \"$a\"\n\
+    ip -o addr 2>/dev/null | while read -r _ i f a _; do case $i in lo|docker*|br-*|veth*) ;; *) echo \"interface $i $a\" ;; esac; done\n";
 
 /// Prints which drivers the engine has for networks and for volumes.
 const DRIVERS: &str = "d info --format \"drivers [{{json .Plugins.Network}},{{json .Plugins.Volume}}]\"\n";
@@ -382,6 +383,11 @@ impl Said {
                 "endpoint" => said
                     .endpoints
                     .push(serde_json::from_str(rest).map_err(|error| unreadable(&error))?),
+                "interface" => {
+                    let (name, address) = rest.split_once(' ').unwrap_or((rest, ""));
+                    let addresses = said.ranges.entry(format!("{INTERFACE}{name}")).or_default();
+                    addresses.push(address.to_owned());
+                }
                 "range" => said.range(serde_json::from_str(rest).map_err(|error| unreadable(&error))?),
                 "drivers" => {
                     let drivers: (Option<Vec<String>>, Option<Vec<String>>) =

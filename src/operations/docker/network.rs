@@ -211,7 +211,10 @@ impl Network {
         let driver = self.driver.as_deref();
         driver.map_or(Ok(()), |driver| check_driver(context, DriverOf::Networks, driver))?;
         match &self.subnet {
-            Some(subnet) if driver != Some("overlay") => check_overlap(context, &self.network, subnet),
+            // Some drivers use the addresses of the host's own network, as they should.
+            Some(subnet) if driver.is_none_or(|driver| driver == "bridge") => {
+                check_overlap(context, &self.network, subnet)
+            }
             _ => Ok(()),
         }
     }

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::resource::{named, unless_they_change};
 use crate::change::{NotKnown, ResourceChange, Stop};
-use crate::facts::docker::{DriversKey, NetworkKey, SubnetsKey};
+use crate::facts::docker::{DriversKey, INTERFACE, NetworkKey, SubnetsKey};
 use crate::facts::overlay::Effect;
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
@@ -87,6 +87,19 @@ pub(super) fn check_overlap(context: &PlanContext<'_>, network: &str, subnet: &s
         let Some(other) = subnets.iter().find(overlaps) else {
             continue;
         };
+        if let Some(interface) = name.strip_prefix(INTERFACE) {
+            // A network that Docker has with a bridge of this name.
+            let is_dockers = |(name, subnets): (&String, &Vec<String>)| {
+                !name.starts_with(INTERFACE) && subnets.iter().any(|subnet| is_in(other, subnet))
+            };
+            if all.iter().any(is_dockers) {
+                continue;
+            }
+            let title = format!("`{subnet}` is in the way of the host's own addresses");
+            let label = format!("interface `{interface}` has `{other}`");
+            let hint = "choose addresses that the host does not use: others could not reach it any more";
+            return Err(context.refuse("subnet", title, label).hint(hint));
+        }
         // An earlier operation may remove it.
         if context.predicted_by(&FactKey::DockerNetwork(name.clone())).is_some()
             && context.get(NetworkKey(name)).is_ok_and(|left| left.is_empty())
@@ -100,6 +113,14 @@ pub(super) fn check_overlap(context: &PlanContext<'_>, network: &str, subnet: &s
         return Err(unless_they_change(context, FactKey::DockerSubnets, refusal));
     }
     Ok(())
+}
+
+/// Whether an address is one of a network.
+fn is_in(address: &str, subnet: &str) -> bool {
+    let (Ok(address), Ok(subnet)) = (address.parse::<IpNet>(), subnet.parse::<IpNet>()) else {
+        return false;
+    };
+    subnet.contains(&address.addr())
 }
 
 /// Adds what a change leaves of addresses, for the networks after it.

@@ -459,7 +459,7 @@ fn files_back(replaced: &BTreeMap<String, bool>) -> String {
 }
 
 const PUT_BACK_FILE: &str = r#"hl_put_back() {
-if [ -e "$r$1" ]; then cp -a -- "$r$1" "$1.homelab-back" && mv -f -T -- "$1.homelab-back" "$1" && return; fi
+if [ -e "$r$1" ]; then rm -rf -- "$1.homelab-back" && cp -a --remove-destination -T -- "$r$1" "$1.homelab-back" && mv -f -T -- "$1.homelab-back" "$1" && return; fi
 lost="$lost $1"
 }
 "#;
