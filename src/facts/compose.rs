@@ -111,6 +111,9 @@ pub struct Container {
     /// The id of its image.
     #[serde(default)]
     pub image: String,
+    /// The name that its image had when it was created.
+    #[serde(default)]
+    pub image_name: String,
     #[serde(default)]
     pub state: ContainerState,
     #[serde(default)]

@@ -27,6 +27,7 @@ fn project() -> Project {
             number: 1,
             hash: text("e84e"),
             image: text("sha256:89fc"),
+            image_name: text("caddy:2.10"),
             state: ContainerState::Running,
             exit_code: 0,
             started: text("2026-11-29T22:15:40.000139877Z"),

@@ -88,7 +88,7 @@ hl_slow() { case " $slow " in *" $1 "*) hl_read "$@" ;; esac; }
 "#;
 
 /// What is read of a container. Its variables stay on the host.
-const OF_CONTAINER: &str = r#"container {"project":{{json (index .Config.Labels "com.docker.compose.project")}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},"number":{{json (index .Config.Labels "com.docker.compose.container-number")}},"one_off":{{json (index .Config.Labels "com.docker.compose.oneoff")}},"hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},"directory":{{json (index .Config.Labels "com.docker.compose.project.working_dir")}},"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"state":{{json .State.Status}},"exit_code":{{json .State.ExitCode}},"started":{{json .State.StartedAt}},"health":{{with .State.Health}}{{json .Status}}{{else}}null{{end}},"networks":[{{range $name, $on := .NetworkSettings.Networks}}[{{json $name}},{{json $on.NetworkID}}],{{end}}null],"volumes":[{{range .Mounts}}{{if eq .Type "volume"}}[{{json .Destination}},{{json .Name}}],{{end}}{{end}}null],"binds":[{{range .Mounts}}{{if eq .Type "bind"}}{{json .Source}},{{end}}{{end}}null]}"#;
+const OF_CONTAINER: &str = r#"container {"project":{{json (index .Config.Labels "com.docker.compose.project")}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},"number":{{json (index .Config.Labels "com.docker.compose.container-number")}},"one_off":{{json (index .Config.Labels "com.docker.compose.oneoff")}},"hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},"directory":{{json (index .Config.Labels "com.docker.compose.project.working_dir")}},"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"image_name":{{json .Config.Image}},"state":{{json .State.Status}},"exit_code":{{json .State.ExitCode}},"started":{{json .State.StartedAt}},"health":{{with .State.Health}}{{json .Status}}{{else}}null{{end}},"networks":[{{range $name, $on := .NetworkSettings.Networks}}[{{json $name}},{{json $on.NetworkID}}],{{end}}null],"volumes":[{{range .Mounts}}{{if eq .Type "volume"}}[{{json .Destination}},{{json .Name}}],{{end}}{{end}}null],"binds":[{{range .Mounts}}{{if eq .Type "bind"}}{{json .Source}},{{end}}{{end}}null]}"#;
 
 /// What is read of every container.
 const OF_HOLDER: &str = r#"holder [{{json .Names}},{{json (.Label "com.docker.compose.project")}},{{json .Ports}}]"#;
@@ -265,6 +265,7 @@ struct Inspected {
     id: String,
     name: String,
     image: String,
+    image_name: String,
     state: ContainerState,
     exit_code: i32,
     started: String,
@@ -290,6 +291,7 @@ impl Inspected {
             number: self.number.and_then(|number| number.parse().ok()).unwrap_or_default(),
             hash: self.hash.unwrap_or_default(),
             image: self.image,
+            image_name: self.image_name,
             state: self.state,
             exit_code: self.exit_code,
             started: self.started,

@@ -134,9 +134,9 @@ const CONFIG: &str = r#"{
 }"#;
 
 /// What docker 26.1.5 printed.
-const OF_ENGINE: &str = r#"container {"project":"web","service":"side","number":"1","one_off":"False","hash":"79a1","directory":"/opt/stacks/web","id":"cc49","name":"/web-side-1","image":"sha256:89fc","state":"running","exit_code":0,"started":"2026-11-29T22:17:36.817511339Z","health":null,"networks":[null],"volumes":[null],"binds":[null]}
-container {"project":"web","service":"job","number":"1","one_off":"True","hash":"4b98","directory":"/opt/stacks/web","id":"bc8e","name":"/web-job-run-1","image":"sha256:89fc","state":"exited","exit_code":0,"started":"2026-11-29T22:17:37.071702832Z","health":null,"networks":[["web_default","28bd"],null],"volumes":[null],"binds":[null]}
-container {"project":"web","service":"app","number":"1","one_off":"False","hash":"7569","directory":"/opt/stacks/web","id":"c494","name":"/web-app-1","image":"sha256:89fc","state":"running","exit_code":0,"started":"2026-11-29T22:17:39.24079888Z","health":"healthy","networks":[["lan","cbf0"],["web_default","28bd"],null],"volumes":[["/data","web_data"],null],"binds":["/opt/stacks/web/a b",null]}
+const OF_ENGINE: &str = r#"container {"project":"web","service":"side","number":"1","one_off":"False","hash":"79a1","directory":"/opt/stacks/web","id":"cc49","name":"/web-side-1","image":"sha256:89fc","image_name":"demo:1","state":"running","exit_code":0,"started":"2026-11-29T22:17:36.817511339Z","health":null,"networks":[null],"volumes":[null],"binds":[null]}
+container {"project":"web","service":"job","number":"1","one_off":"True","hash":"4b98","directory":"/opt/stacks/web","id":"bc8e","name":"/web-job-run-1","image":"sha256:89fc","image_name":"demo:1","state":"exited","exit_code":0,"started":"2026-11-29T22:17:37.071702832Z","health":null,"networks":[["web_default","28bd"],null],"volumes":[null],"binds":[null]}
+container {"project":"web","service":"app","number":"1","one_off":"False","hash":"7569","directory":"/opt/stacks/web","id":"c494","name":"/web-app-1","image":"sha256:89fc","image_name":"demo:1","state":"running","exit_code":0,"started":"2026-11-29T22:17:39.24079888Z","health":"healthy","networks":[["lan","cbf0"],["web_default","28bd"],null],"volumes":[["/data","web_data"],null],"binds":["/opt/stacks/web/a b",null]}
 image demo 1 <none> sha256:89fc
 image <none> <none> <none> sha256:f775
 network cbf0 lan
@@ -226,6 +226,7 @@ fn containers_are_read_with_what_they_use() {
     );
     assert_eq!(app.networks["lan"], "cbf0");
     assert_eq!(app.volumes["/data"], "web_data");
+    assert_eq!(app.image_name, "demo:1");
     assert_eq!(app.binds, ["/opt/stacks/web/a b".to_owned()].into());
     assert_eq!(project.networks["lan"], ["cbf0".to_owned()].into());
     assert_eq!(project.image("demo:1"), Some("sha256:89fc"));

@@ -286,12 +286,14 @@ impl Services<'_> {
         shares.is_some_and(|shares| shares.iter().any(is_restarted))
     }
 
-    /// The images of a service's containers, by the names that they have in the compose file: an earlier image may have lost its name.
+    /// The images of a service's containers, by the names that these were created with: an image may have lost its name.
     fn add_images(&self, service: &str, images: &mut BTreeMap<String, String>) {
-        let name = self.situation.image_named(service);
-        let container = self.containers(service).into_iter().next();
-        if let Some(container) = container.filter(|_| !name.contains('@')) {
-            images.insert(name, container.image.clone());
+        let Some(container) = self.containers(service).into_iter().next() else {
+            return;
+        };
+        let name = &container.image_name;
+        if !name.is_empty() && !name.contains('@') && !name.starts_with("sha256:") {
+            images.insert(name.clone(), container.image.clone());
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Orders<'a> {
     pub(super) removed: Vec<&'a str>,
     /// The containers of those that are removed.
     pub(super) removed_containers: Vec<Removed<'a>>,
-    /// The images that services had before, by the names that they have in the compose file.
+    /// The images that services had before, by the names that these had.
     pub(super) images: BTreeMap<String, String>,
     /// Files that the plan changes: whether there was one before, by path.
     pub(super) replaced: BTreeMap<String, bool>,
