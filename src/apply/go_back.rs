@@ -209,7 +209,7 @@ impl HostApply<'_> {
             ));
         }
         let mut of_unit = vec![operation.clone()];
-        for other in self.records.others(&operation.id, causes) {
+        for other in self.records.others(&operation.id, unit, causes) {
             if !seen.insert(other.id.clone()) {
                 continue;
             }

@@ -139,15 +139,15 @@ impl Records {
         all.filter(move |noted| noted.handler.unit.as_deref() == Some(unit))
     }
 
-    /// The other handlers that any of `notifiers` notifies.
-    pub(super) fn others(&self, handler: &OperationId, notifiers: &[OperationId]) -> Vec<PlannedOperation> {
+    /// The other handlers that any of `notifiers` notifies, and those of `unit` that earlier runs owe.
+    pub(super) fn others(&self, handler: &OperationId, unit: &str, notifiers: &[OperationId]) -> Vec<PlannedOperation> {
         let own = self.handlers.get(handler);
         // What was owed is likely to be owed for the same change.
         let is_owed = |noted: &Noted| noted.operation.trigger == Trigger::Owed;
         let others = self.handlers.iter().filter(|(id, noted)| {
             *id != handler
                 && (noted.notifiers.iter().any(|notifier| notifiers.contains(notifier))
-                    || own.is_some_and(is_owed) && is_owed(noted))
+                    || is_owed(noted) && (own.is_some_and(is_owed) || noted.handler.unit.as_deref() == Some(unit)))
         });
         others.map(|(_, noted)| noted.operation.clone()).collect()
     }
