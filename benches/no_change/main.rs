@@ -7,6 +7,7 @@
 //!
 //! `cargo bench --bench no_change -- --against BINARY [PAIRS]` compares with another build of homelab instead: see `against`.
 //! `scripts/bench-peers [TURNS]` compares with pyinfra and Ansible: see `peers`.
+//! `cargo bench --bench no_change -- --stacks [PAIRS]` has ten compose stacks: see `stacks`.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -17,6 +18,7 @@ mod against;
 mod floor;
 mod peers;
 mod proxy;
+mod stacks;
 #[path = "../../tests/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod support;
@@ -47,6 +49,9 @@ fn main() {
     }
     if let Some(tools) = value("--peers") {
         return peers::compare(Path::new(tools), pairs, numbers.get(1..).unwrap_or_default());
+    }
+    if arguments.iter().any(|argument| argument == "--stacks") {
+        return stacks::compare(pairs);
     }
     println!(
         "| workload | hosts | floor, s | homelab, s | ratio min | median | max | kept: ratio min | median | max |"
@@ -109,11 +114,16 @@ struct Far {
 
 impl Lab {
     fn up(hosts: usize, workloads: &[Workload]) -> Self {
+        Self::up_with(hosts, "true", workloads)
+    }
+
+    /// As `up`, with what an inventory says of a lab host.
+    fn up_with(hosts: usize, host: &str, workloads: &[Workload]) -> Self {
         let project = Project::of_this_repository();
         let names: Vec<String> = (1..=hosts).map(|number| format!("h{number}")).collect();
         let mut inventory = String::from("groups = ['development']\n");
         for name in &names {
-            let _ = write!(inventory, "[hosts.{name}]\nlab = true\n");
+            let _ = write!(inventory, "[hosts.{name}]\nlab = {host}\n");
         }
         project.write("inventories/dev.toml", &inventory);
         for (path, text) in workloads.iter().flat_map(|workload| &workload.files) {
@@ -157,18 +167,13 @@ impl Lab {
     /// One line of the table.
     fn measure(&self, workload: &str, pairs: usize) -> String {
         let floor = Floor::recorded(&self.project, workload, self.hosts);
-        let deploy = |further: &[&str]| {
-            let arguments = [&["deploy", "far", workload, "--yes"], further].concat();
-            let ran = self.project.homelab(&arguments).expect(0);
-            assert!(ran.stdout.contains("nothing to do"), "{}", ran.stdout);
-        };
         let kept = ["--keep-connections", "1m"];
-        deploy(&kept);
+        self.deploy(workload, &kept);
         let mut measured = [Vec::new(), Vec::new(), Vec::new()];
         for _ in 0..pairs {
             measured[0].push(timed(|| floor.run()));
-            measured[1].push(timed(|| deploy(&[])));
-            measured[2].push(timed(|| deploy(&kept)));
+            measured[1].push(timed(|| self.deploy(workload, &[])));
+            measured[2].push(timed(|| self.deploy(workload, &kept)));
         }
         let [least, fresh, kept] = measured;
         format!(
@@ -179,6 +184,13 @@ impl Lab {
             ratios(&fresh, &least),
             ratios(&kept, &least)
         )
+    }
+
+    /// A run that finds nothing to do.
+    fn deploy(&self, workload: &str, further: &[&str]) {
+        let arguments = [&["deploy", "far", workload, "--yes"], further].concat();
+        let ran = self.project.homelab(&arguments).expect(0);
+        assert!(ran.stdout.contains("nothing to do"), "{}", ran.stdout);
     }
 }
 
