@@ -66,11 +66,12 @@ pub(in crate::facts) fn is_harmless(settings: &str) -> bool {
 
 fn is_harmless_setting(line: &str) -> bool {
     let name = line.to_ascii_lowercase();
+    let name = name.strip_prefix("#clear ").unwrap_or(&name).trim_start();
     // What follows on the same line, after the first, might be another one.
     let is_alone = line.trim_end_matches(';').find("; ").is_none() || line.contains('{');
     let is_named = |start: &&str| {
         name.strip_prefix(*start)
-            .is_some_and(|rest| rest.starts_with("::") || rest.starts_with([' ', '\t', '{', '"']))
+            .is_some_and(|rest| rest.starts_with("::") || rest.starts_with([' ', '\t', '{', '"', ';']))
     };
     is_alone && HARMLESS.iter().any(is_named)
 }
@@ -112,6 +113,7 @@ mod tests {
             "// a comment\n# another\nAcquire::http::Proxy \"http://cache:3142\";\n",
             "APT::Periodic::Update-Package-Lists \"1\";\nAPT::Periodic::Unattended-Upgrade \"1\";",
             "Acquire {\n  http { Proxy \"x\"; };\n  Retries 3;\n};\nDPkg::Options { \"--force-confold\"; }\n",
+            "#clear APT::Periodic;\n#clear Unattended-Upgrade::Origins-Pattern;\n",
             "Unattended-Upgrade::Origins-Pattern {\n  \"origin=Debian\";\n};",
         ] {
             assert!(is_harmless(harmless), "{harmless}");
@@ -120,7 +122,8 @@ mod tests {
             "APT::Default-Release \"stable\";",
             "Acquire::Retries 3; APT::Default-Release \"stable\";",
             "Acquire { Retries 3; };\nAPT { Install-Recommends \"false\"; };",
-            "#clear APT::Periodic;",
+            "#clear APT;",
+            "#clear APT::Periodic; Dir \"/\";",
             "Dir::Etc::sourcelist \"/x\";",
             "AcquireX::a 1;",
             "/* */ Dir \"/\";",
