@@ -17,9 +17,10 @@ use super::{Build, Holds, PlannedHandler, PlannedOperation, Survey};
 use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::content::Assets;
 use crate::error::{Diagnostic, Origin};
+use crate::facts::docker::Engine;
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
-use crate::facts::{DependsOn, FactKey};
+use crate::facts::{DependsOn, Fact, FactKey};
 use crate::operations::{CronEntry, Demand, OwedRecord, PlanContext, Role, Tree, WrittenText};
 use crate::value::{Entry, Kind, Why, Withheld};
 
@@ -176,9 +177,14 @@ fn refused(now: &Result<Outcome, Stop>, context: &PlanContext<'_>) -> Option<Dia
     let Err(Stop::Refused(why)) = now else { return None };
     let is_there = |key: &FactKey| {
         matches!(key.depends_on(), DependsOn::Itself | DependsOn::Packages)
-            && context.known_fact(key).is_some_and(|fact| !key.is_absent(&fact))
+            && context.known_fact(key).is_some_and(|fact| !is_missing(key, &fact))
     };
     context.asked().iter().all(is_there).then(|| (**why).clone())
+}
+
+/// Whether there is nothing where `fact` is about, or no engine that answers.
+fn is_missing(key: &FactKey, fact: &Fact) -> bool {
+    key.is_absent(fact) || matches!(fact, Fact::DockerEngine(engine) if *engine != Engine::Running)
 }
 
 fn with_reason(mut outcome: Outcome, refused_now: Option<&Diagnostic>) -> Outcome {
