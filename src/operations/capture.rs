@@ -109,7 +109,7 @@ struct Create {
     /// How long to try: it is made again after a pause until it succeeds. By default it is tried once.
     within: Option<Span>,
     /// Paths that this may change beside the file, such as `[]` for none. By default it may change anything, so that later
-    /// operations are harder to predict.
+    /// operations are harder to predict; `docker.exec` changes none by default.
     touches: Option<Vec<String>>,
 }
 
@@ -301,10 +301,16 @@ impl Capture {
 impl Create {
     /// What it may change beside the file.
     fn may_change(&self) -> Vec<FactScope> {
-        match &self.touches {
-            Some(paths) => paths.iter().cloned().map(FactScope::Tree).collect(),
-            None => vec![FactScope::Everything],
+        let paths = self
+            .touches
+            .as_ref()
+            .map(|paths| paths.iter().cloned().map(FactScope::Tree));
+        if self.op == EXEC {
+            // What runs in a container reaches only what is mounted into it.
+            let container = self.place().key().map(FactKey::DockerContainer).map(FactScope::Key);
+            return container.into_iter().chain(paths.into_iter().flatten()).collect();
         }
+        paths.map_or_else(|| vec![FactScope::Everything], Iterator::collect)
     }
 
     fn headers(&self) -> &BTreeMap<String, Text> {

@@ -286,7 +286,7 @@ pub(in crate::operations) struct Place<'a> {
 
 impl Place<'_> {
     /// The key of its container; `None` if it is not given as it must be.
-    fn key(&self) -> Option<String> {
+    pub(in crate::operations) fn key(&self) -> Option<String> {
         match (self.container, self.project, self.service) {
             (Some(container), None, None) => Some(container.to_owned()),
             (None, Some(project), Some(service)) => Some(format!("{project}/{service}")),
