@@ -12,7 +12,7 @@ const INVENTORY: &str = "[hosts.box]\nlab = { image = 'debian:13-docker', regist
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Image, options of `docker run`, what is run in the container, and what it answers.
-const REAL: [[&str; 4]; 6] = [
+const REAL: [[&str; 4]; 7] = [
     ["caddy:2.6", "", "caddy version", "2.6.2"],
     ["caddy:2.10", "", "wget -qO- http://127.0.0.1/", "caddy"],
     [
@@ -29,6 +29,12 @@ const REAL: [[&str; 4]; 6] = [
     ],
     ["redis:8", "", "redis-cli ping", "PONG"],
     [
+        "postgres:17",
+        "-e POSTGRES_PASSWORD=secret -e POSTGRES_DB=documents",
+        "psql -U postgres -tAc \"select 'in ' || current_database()\" documents",
+        "in documents",
+    ],
+    [
         "tecnativa/docker-socket-proxy",
         "-e CONTAINERS=1 -v /var/run/docker.sock:/var/run/docker.sock:ro",
         "wget -qO- http://127.0.0.1:2375/containers/json >/dev/null && ! wget -qO- http://127.0.0.1:2375/images/json 2>/dev/null && echo containers alone",
@@ -36,7 +42,7 @@ const REAL: [[&str; 4]; 6] = [
     ],
 ];
 
-const STAND_INS: [[&str; 4]; 7] = [
+const STAND_INS: [[&str; 4]; 8] = [
     [
         "traefik/whoami",
         "--hostname me",
@@ -62,6 +68,12 @@ const STAND_INS: [[&str; 4]; 7] = [
         "wget -qO- http://127.0.0.1:3000/api/healthcheck",
         "up",
     ],
+    [
+        "louislam/dockge:1",
+        "-e DOCKGE_STACKS_DIR=/opt/stacks",
+        "wget -qO- http://127.0.0.1:5001/",
+        "dockge",
+    ],
     ["telegraf", "", "wget -qO- http://127.0.0.1:8080/", "telegraf"],
     [
         "influxdb:2",
@@ -73,7 +85,7 @@ const STAND_INS: [[&str; 4]; 7] = [
 ];
 
 /// Image, options, and why it does not start.
-const REFUSED: [[&str; 3]; 6] = [
+const REFUSED: [[&str; 3]; 8] = [
     ["lab/crash:1", "", "cannot start"],
     [
         "grafana/grafana",
@@ -84,6 +96,12 @@ const REFUSED: [[&str; 3]; 6] = [
         "grafana/grafana",
         "-v /srv/bad.yaml:/etc/grafana/provisioning/bad.yaml",
         "/etc/grafana/provisioning/bad.yaml: while parsing",
+    ],
+    ["postgres:17", "", "the variable POSTGRES_PASSWORD is missing or empty"],
+    [
+        "ghcr.io/paperless-ngx/paperless-ngx",
+        "-e PAPERLESS_REDIS=redis://a -e PAPERLESS_DBHOST=b -e PAPERLESS_DBPASS=c",
+        "the variable PAPERLESS_SECRET_KEY is missing or empty",
     ],
     ["grafana/alloy", "", "/etc/alloy/config.alloy: no such file"],
     [

@@ -105,6 +105,45 @@ image library/redis 'latest 8 8.0' \
     "{$path,\"User\":\"redis\",\"WorkingDir\":\"/data\",\"Cmd\":[\"redis-server\",\"--protected-mode\",\"no\"],\"ExposedPorts\":{\"6379/tcp\":{}},\"Volumes\":{\"/data\":{}}}" \
     debian redis
 
+# What the real image's start script does: it makes the first database, as the variables say.
+packages postgres postgresql-17
+account postgres postgres 999
+mkdir -p "$work/postgres/usr/local/bin" "$work/postgres/run/postgresql"
+chown 999:999 "$work/postgres/run/postgresql"
+cat > "$work/postgres/usr/local/bin/start-postgres" <<'POSTGRES'
+#!/bin/sh
+set -eu
+data=/var/lib/postgresql/data
+export PGDATA=$data
+if [ "$(id -u)" = 0 ]; then
+    [ -z "${POSTGRES_PASSWORD_FILE:-}" ] || POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
+    export POSTGRES_PASSWORD
+    mkdir -p "$data"
+    chown 999:999 "$data"
+    exec setpriv --reuid=999 --regid=999 --clear-groups "$0" "$@"
+fi
+if [ ! -s "$data/PG_VERSION" ]; then
+    [ -n "${POSTGRES_PASSWORD:-}" ] || { echo 'cannot start: the variable POSTGRES_PASSWORD is missing or empty'; exit 1; }
+    user=${POSTGRES_USER:-postgres}
+    printf '%s\n' "$POSTGRES_PASSWORD" > /tmp/password
+    initdb --username="$user" --pwfile=/tmp/password --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8
+    rm /tmp/password
+    echo 'host all all all scram-sha-256' >> "$data/pg_hba.conf"
+    database=${POSTGRES_DB:-$user}
+    if [ "$database" != postgres ]; then
+        pg_ctl -w -o '-c listen_addresses=' start
+        createdb --username="$user" "$database"
+        pg_ctl -m fast -w stop
+    fi
+fi
+exec postgres -c listen_addresses='*' "$@"
+POSTGRES
+chmod 0755 "$work/postgres/usr/local/bin/start-postgres"
+layer postgres
+image library/postgres 'latest 17 17.5' \
+    "{\"Env\":[\"PATH=/usr/lib/postgresql/17/bin:/usr/local/bin:/usr/bin:/bin\"],\"Entrypoint\":[\"start-postgres\"],\"StopSignal\":\"SIGINT\",\"ExposedPorts\":{\"5432/tcp\":{}},\"Volumes\":{\"/var/lib/postgresql/data\":{}}}" \
+    debian postgres
+
 packages socket-proxy haproxy
 mkdir -p "$work/socket-proxy/usr/local/etc/haproxy"
 cat > "$work/socket-proxy/usr/local/etc/haproxy/haproxy.cfg" <<'PROXY'
@@ -176,11 +215,42 @@ echo '[agent]' > "$work/stand-in/etc/telegraf/telegraf.conf"
 stand_in library/telegraf 'latest 1 1.35' 0:0 ',"ExposedPorts":{"8125/udp":{}}' \
     '{"name":"telegraf","port":8080,"reads":["/etc/telegraf/telegraf.conf"],"answers":{"/":"telegraf"}}'
 mkdir -p "$work/stand-in/usr/bin"
-printf '#!/bin/sh\nexec wget -qO- http://127.0.0.1:8086/health\n' > "$work/stand-in/usr/bin/influx"
+cat > "$work/stand-in/usr/bin/influx" <<'INFLUX'
+#!/bin/sh
+# The few commands of the real program that a deploy uses: its data are the files of its folder.
+set -eu
+case "$1 ${2:-}" in
+    'ping ') exec wget -qO- http://127.0.0.1:8086/health ;;
+    'auth create') printf '{"id":"1","token":"%s"}\n' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" ;;
+    'backup '*) cp -a /var/lib/influxdb2/. "$2" ;;
+    'restore '*) cp -a "$2/." /var/lib/influxdb2 ;;
+    *) echo "influx (stand-in): no such command" >&2; exit 1 ;;
+esac
+INFLUX
 chmod 0755 "$work/stand-in/usr/bin/influx"
 stand_in library/influxdb 'latest 2 2.7' 0:0 ',"ExposedPorts":{"8086/tcp":{}}' \
     '{"name":"influxdb","port":8086,"writes":["/var/lib/influxdb2","/etc/influxdb2"],"variables":["DOCKER_INFLUXDB_INIT_USERNAME","DOCKER_INFLUXDB_INIT_PASSWORD","DOCKER_INFLUXDB_INIT_ORG","DOCKER_INFLUXDB_INIT_BUCKET"],"answers":{"/health":"{\"status\":\"pass\"}","/ping":""}}' \
     /var/lib/influxdb2 /etc/influxdb2
+mkdir -p "$work/stand-in/usr/local/bin"
+cat > "$work/stand-in/usr/local/bin/document_exporter" <<'EXPORTER'
+#!/bin/sh
+# As the real program: the last word is the folder to fill.
+set -eu
+for folder; do :; done
+cp -a /usr/src/paperless/media/. "$folder"
+EXPORTER
+cat > "$work/stand-in/usr/local/bin/document_importer" <<'IMPORTER'
+#!/bin/sh
+set -eu
+for folder; do :; done
+cp -a "$folder/." /usr/src/paperless/media
+IMPORTER
+chmod 0755 "$work"/stand-in/usr/local/bin/document_*
+stand_in paperless-ngx/paperless-ngx 'latest 2 2.18' 0:0 ',"WorkingDir":"/usr/src/paperless/src","ExposedPorts":{"8000/tcp":{}}' \
+    '{"name":"paperless","port":8000,"writes":["/usr/src/paperless/data","/usr/src/paperless/media","/usr/src/paperless/consume"],"variables":["PAPERLESS_REDIS","PAPERLESS_DBHOST","PAPERLESS_DBPASS","PAPERLESS_SECRET_KEY"],"reaches":{"PAPERLESS_REDIS":6379,"PAPERLESS_DBHOST":5432},"answers":{"/":"paperless","/accounts/login/":"paperless"}}' \
+    /usr/src/paperless/src /usr/src/paperless/data /usr/src/paperless/media /usr/src/paperless/export /usr/src/paperless/consume
+stand_in louislam/dockge 'latest 1 1.5' 0:0 ',"ExposedPorts":{"5001/tcp":{}}' \
+    '{"name":"dockge","port":5001,"writes":["/app/data"],"variables":["DOCKGE_STACKS_DIR"],"answers":{"/":"dockge"}}' /app/data
 
 cd /
 rm -rf "$work" /usr/local/lib/stand_in.py

@@ -7,8 +7,10 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import sys
 import tempfile
+import time
 import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -67,6 +69,20 @@ def check_writable(path):
         refuse(f"cannot write to {path} as uid {os.getuid()}: {error}")
 
 
+def check_reachable(name, port):
+    """The host in a variable answers on its port, as what the real server needs from the start."""
+    address = os.environ[name].split("//")[-1].split(":")[0]
+    until = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection((address, port), timeout=5).close()
+            return
+        except OSError as error:
+            if time.monotonic() > until:
+                refuse(f"{name}: {address}:{port}: {error}")
+            time.sleep(1)
+
+
 def configuration(arguments):
     """The files of the configuration: those that the command line names, or the usual ones."""
     named = [argument.split("=", 1)[1] for argument in arguments if argument.startswith("-config.file=")]
@@ -102,6 +118,8 @@ for variable in SERVER.get("variables", []):
     check_variable(variable)
 for directory in SERVER.get("writes", []):
     check_writable(directory)
+for variable, port in SERVER.get("reaches", {}).items():
+    check_reachable(variable, port)
 for file in configuration(sys.argv[1:]):
     read(file)
 # As the first process of a container it would ignore the signal.
