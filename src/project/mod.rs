@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Diagnostic, Diagnostics};
-use crate::secrets::{Access, Keyring};
+use crate::secrets::{Access, Keyring, RECIPIENTS_FILE};
 
 pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks};
 pub use data::{given_data, layers};
@@ -84,7 +84,11 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
     let keyring = Arc::new(Keyring::new(root, access));
     let assets = reader.assets(&keyring);
     let of_lab = Arc::clone(&keyring);
-    let variables = variables::read(root, &mut reader.mistakes).with_lab_key(Arc::new(move || of_lab.lab_key()));
+    let mut variables = variables::read(root, &mut reader.mistakes);
+    // Without recipients nothing is encrypted, and only a variable can have the key.
+    if root.join(RECIPIENTS_FILE).exists() {
+        variables = variables.with_lab_key(Arc::new(move || of_lab.lab_key()));
+    }
     let of_connections = variables.clone().for_connections();
     let variables = Arc::new(match access {
         Access::Required => variables,

@@ -29,6 +29,7 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("to_toml", to_toml);
     environment.add_filter("regex_replace", regex_replace);
     environment.add_filter("password_hash", password::password_hash);
+    environment.add_filter("lab_password", password::lab_password);
 }
 
 /// What `word` makes of a value, or of each item of a list, joined by blanks.

@@ -32,6 +32,7 @@ const FILTERS: &[&str] = &[
     "int",
     "items",
     "join",
+    "lab_password",
     "last",
     "length",
     "lines",

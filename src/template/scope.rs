@@ -22,6 +22,7 @@ use super::watch::Watch;
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::content::Undecrypted;
 use crate::error::{Diagnostic, Origin, name_suggestion};
+use crate::secret::LAB_KEY_VARIABLE;
 use crate::value::{Entry, Kind, Table, Value, Why, Withheld};
 
 /// What templates can see of a host and of the selection.
@@ -87,8 +88,11 @@ struct Inner {
 /// Larger tables are not remembered when they are used.
 const LARGE: usize = 16;
 
-/// Optional keys of `stack.toml`.
-const OPTIONAL_SETTINGS: &[&str] = &["site", "backup"];
+/// Optional keys of `[backup]` in a `stack.toml`, which is optional too.
+const OPTIONAL_OF_BACKUP: &[&str] = &["service", "restore"];
+
+/// What the paths of settings of stacks begin with.
+const CATALOGUE: &str = "catalogue.";
 
 /// The label of a name that the data of a host does not have.
 const NO_DATA: &str = "this host has no data of this name";
@@ -315,6 +319,7 @@ impl Bindings {
                 .at_maybe(origin, "a name in this is undefined")
                 .hint("check each name: `homelab inventory show HOST` lists the data of a host");
         };
+        let path = self.as_written(path);
         let label = match path.as_str() {
             "item" => "no `for_each` here",
             _ if path.starts_with("captured.") => "no task captures it",
@@ -345,6 +350,16 @@ impl Bindings {
                 format!("set `{path}` in `group_data/` or for the host, or test it with `{path} is defined`")
             }),
         )
+    }
+
+    /// The path of a setting of the own stack, as templates in its folder write it.
+    fn as_written(&self, path: String) -> String {
+        match self.local.stack.as_deref() {
+            Some(stack) if stack_at(&path) == Some(stack) => {
+                format!("stack{}", &path[CATALOGUE.len() + stack.len()..])
+            }
+            _ => path,
+        }
     }
 
     /// The mistake of an attribute of a value that has none, if `origin` has one.
@@ -427,7 +442,8 @@ impl Inner {
             inner: Arc::clone(self),
             local: Local::default(),
         };
-        let rendered = scope.render(value);
+        // In a `stack.toml`, `stack` is that stack, whoever reads it.
+        let rendered = scope.with_stack(stack_at(path)).render(value);
 
         let mut seen = self.watch.seen();
         seen.rendering.pop();
@@ -506,6 +522,11 @@ fn absent_fact(absent: &(&str, String, String), origin: Option<&Origin>) -> Opti
     )
 }
 
+/// The stack whose settings have the value at `path`.
+fn stack_at(path: &str) -> Option<&str> {
+    path.strip_prefix(CATALOGUE)?.split(['.', '[']).next()
+}
+
 /// Whether an expression is only the name of a value.
 fn is_path(expression: &str) -> bool {
     let is_part = |character: char| character.is_alphanumeric() || "_.[]'\"".contains(character);
@@ -555,8 +576,8 @@ impl Object for Root {
             }
             "stack" => {
                 let stack = self.local.stack.as_ref();
-                if let Some(entry) = stack.and_then(|stack| bindings.catalogue.get(stack)) {
-                    return Some(self.scope.provide("stack", &entry.value));
+                if let Some((name, entry)) = stack.and_then(|stack| bindings.catalogue.get_key_value(stack)) {
+                    return Some(self.scope.provide(&format!("{CATALOGUE}{name}"), &entry.value));
                 }
             }
             _ => {
@@ -566,6 +587,10 @@ impl Object for Root {
                 }
                 if name == LAB_KEY {
                     return match bindings.variables.lab_key() {
+                        Ok(None) if bindings.variables.withholds_lab_key() => {
+                            let variable = Withheld::Variable(LAB_KEY_VARIABLE.to_owned());
+                            Some(self.scope.watch.unknown(Why::Withheld(variable)))
+                        }
                         Ok(key) => key.map(|key| self.scope.watch.secret(&key)),
                         Err(Undecrypted::NeedsKey) => Some(self.scope.watch.unknown(Why::Withheld(Withheld::Key))),
                         Err(Undecrypted::Mistake(mistake)) => Some(self.scope.watch.fail(*mistake)),
@@ -645,12 +670,12 @@ impl LazyTable {
                 ),
             });
         }
-        let is_stack = self.path == "stack"
-            || self
-                .path
-                .strip_prefix("catalogue.")
-                .is_some_and(|name| !name.contains('.'));
-        (is_stack && OPTIONAL_SETTINGS.contains(&name)).then(|| minijinja::Value::from(()))
+        let below = self.path.strip_prefix(CATALOGUE)?;
+        let is_optional = match below.split_once('.') {
+            None => name == "backup",
+            Some((_, part)) => part == "backup" && OPTIONAL_OF_BACKUP.contains(&name),
+        };
+        is_optional.then(|| minijinja::Value::from(()))
     }
 }
 

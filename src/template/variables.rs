@@ -99,6 +99,11 @@ impl Variables {
         }
     }
 
+    /// Whether only a variable can have the key of the lab, which is not set, and that is no mistake.
+    pub fn withholds_lab_key(&self) -> bool {
+        self.lab_key.is_none() && self.ask(LAB_KEY_VARIABLE) == Err(Unset::Withheld)
+    }
+
     /// The value of the variable `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.own.get(name).or_else(|| self.file.get(name)).map(String::as_str)

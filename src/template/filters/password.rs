@@ -1,6 +1,7 @@
-//! The filter `password_hash`: hashes of passwords for `/etc/shadow`, web servers and Mosquitto.
+//! The filter `password_hash`: hashes of passwords for `/etc/shadow`, web servers and Mosquitto; and `lab_password`: passwords that
+//! nobody needs to keep.
 //!
-//! The salt is derived from a text and the lab's key, so the same password has the same hash in every run.
+//! Salts and these passwords are derived from a text and the lab's key, so they are the same in every run.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -24,6 +25,9 @@ pub(crate) const LAB_KEY: &str = "\0lab key";
 const COST: u32 = 10;
 /// The work of PBKDF2, in rounds.
 const ROUNDS: u32 = 10_000;
+
+/// Characters of a password of `lab_password`: 238 bits.
+const PASSWORD_LENGTH: usize = 40;
 
 /// Hashes take long on purpose, and plans are made several times.
 static MADE: LazyLock<Mutex<HashMap<[u8; 32], String>>> = LazyLock::new(Mutex::default);
@@ -51,16 +55,9 @@ pub(super) fn password_hash(
             "write any text that differs for each user, such as `password_hash('sha512', salt='anna')`",
         ));
     };
-    let key = state.lookup(LAB_KEY);
-    if let Some(unknown) = key.as_ref().filter(|key| is_unknown(key)) {
-        return Ok(unknown.clone());
-    }
-    let Some(key) = key.and_then(|key| key.as_str().map(str::to_owned)) else {
-        return Err(wrong(
-            format!("`password_hash` needs the lab's key: there is no `.lab-key.age`, and no `{LAB_KEY_VARIABLE}`"),
-            "salts are made with it",
-            "run `homelab secrets init`, which makes one for everyone who can decrypt; commit `.lab-key.age`",
-        ));
+    let key = match lab_key(state, "password_hash", "salts are made with it")? {
+        Key::Known(key) => key,
+        Key::Unknown(unknown) => return Ok(unknown),
     };
     let salt = mac(key.as_bytes(), &[kind.as_bytes(), salt.as_bytes()]);
     let known = mac(&salt, &[kind.as_bytes(), password.as_bytes()]);
@@ -72,6 +69,65 @@ pub(super) fn password_hash(
         .unwrap_or_else(PoisonError::into_inner)
         .insert(known, hash.clone());
     Ok(Value::from(hash))
+}
+
+/// A password for the purpose that `value` names: letters and digits, the same in every run.
+///
+/// Errors: no text, no key.
+pub(super) fn lab_password(state: &mut State<'_, '_>, value: &Value) -> Result<Value, Error> {
+    if is_unknown(value) {
+        return Ok(value.clone());
+    }
+    let purpose = text(
+        "lab_password",
+        value,
+        "say what it is for, such as `'grafana admin' | lab_password`",
+    )?;
+    if purpose.is_empty() {
+        return Err(wrong(
+            "`lab_password` needs to know what the password is for",
+            "equal texts have equal passwords",
+            "write any text that no other password has, such as `'grafana admin' | lab_password`",
+        ));
+    }
+    match lab_key(state, "lab_password", "passwords are made with it")? {
+        Key::Known(key) => Ok(Value::from(password_for(key.as_bytes(), purpose.as_bytes()))),
+        Key::Unknown(unknown) => Ok(unknown),
+    }
+}
+
+/// Letters and digits, each as likely as any other.
+fn password_for(key: &[u8], purpose: &[u8]) -> String {
+    const CHARACTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    // What is left of 256 after the largest multiple of 62 would make some of them more likely.
+    const FAIR: u8 = 248;
+    let bytes = (0_u32..).flat_map(|block| mac(key, &[b"lab_password", purpose, &block.to_be_bytes()]));
+    let fair = bytes.filter(|byte| *byte < FAIR);
+    fair.map(|byte| char::from(CHARACTERS[usize::from(byte) % CHARACTERS.len()]))
+        .take(PASSWORD_LENGTH)
+        .collect()
+}
+
+enum Key {
+    Known(String),
+    /// It cannot be read here: this stands for what would come of it.
+    Unknown(Value),
+}
+
+fn lab_key(state: &mut State<'_, '_>, filter: &str, why: &'static str) -> Result<Key, Error> {
+    let key = state.lookup(LAB_KEY);
+    if let Some(unknown) = key.as_ref().filter(|key| is_unknown(key)) {
+        return Ok(Key::Unknown(unknown.clone()));
+    }
+    key.and_then(|key| key.as_str().map(str::to_owned))
+        .map(Key::Known)
+        .ok_or_else(|| {
+            wrong(
+                format!("`{filter}` needs the lab's key: there is no `.lab-key.age`, and no `{LAB_KEY_VARIABLE}`"),
+                why,
+                "run `homelab secrets init`, which makes one for everyone who can decrypt; commit `.lab-key.age`",
+            )
+        })
 }
 
 fn made(kind: &str, password: &[u8], salt: &[u8; 32]) -> Result<String, Error> {
@@ -142,5 +198,15 @@ mod tests {
         assert_eq!(fields[4].len(), 88);
         assert!(made("bcrypt", &[b'x'; 73], &salt).is_err());
         assert!(made("md5", b"x", &salt).is_err());
+    }
+
+    #[test]
+    fn passwords_of_the_lab_differ_by_key_and_purpose() {
+        let password = password_for(b"key", b"grafana");
+        assert_eq!(password.len(), PASSWORD_LENGTH);
+        assert!(password.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{password}");
+        assert_eq!(password, password_for(b"key", b"grafana"));
+        assert_ne!(password, password_for(b"key", b"grafana2"));
+        assert_ne!(password, password_for(b"other key", b"grafana"));
     }
 }
