@@ -1,6 +1,7 @@
 //! Stacks: folders below `templates/services/`, each with the settings in its `stack.toml`.
 
 mod files;
+mod sites;
 
 use std::collections::BTreeMap;
 
@@ -19,35 +20,36 @@ pub type Catalogue = BTreeMap<String, Stack>;
 pub struct Stack {
     /// Defaults that a host's `stack_settings` can override.
     pub defaults: Table,
-    /// The rest of `stack.toml`: `site` and `backup`, if present.
+    /// The rest of `stack.toml`: `sites`, and `backup` if present.
     pub settings: Table,
 }
 
-const KEYS: &[&str] = &["defaults", "files", "directories", "on_change", "site", "backup"];
-const BACKUP_KEYS: &[&str] = &["command", "keep", "at"];
+const KEYS: &[&str] = &["defaults", "files", "directories", "on_change", "sites", "backup"];
+/// Names of `catalogue.NAME` that are not defaults.
+const TAKEN: &[&str] = &["name", "sites", "backup"];
+/// How many backups are kept, and when one is made, unless `[backup]` says so.
+const KEEP: i64 = 7;
+const AT: &str = "02:30";
+const BACKUP_KEYS: &[&str] = &["service", "command", "restore", "keep", "at"];
 
 /// Reads a `stack.toml`.
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
     let place = source.start();
-    let mut site = source.table.get("site").cloned();
-    if let Some(Kind::Table(site)) = site.as_mut().map(|entry| &mut entry.value.kind) {
-        // Reported below, once, and not at every use.
-        site.entry("upstream".to_owned()).or_insert_with(|| Entry {
-            key: None,
-            value: Value::new(Kind::Unknown("the site has no `upstream`".into())),
-        });
+    let mut backup = source.table.get("backup").cloned();
+    if let Some(Kind::Table(backup)) = backup.as_mut().map(|entry| &mut entry.value.kind) {
+        for (key, value) in [("keep", Value::new(Kind::Integer(KEEP))), ("at", Value::string(AT))] {
+            backup
+                .entry(key.to_owned())
+                .or_insert_with(|| Entry { key: None, value });
+        }
     }
-    let backup = source.table.get("backup").cloned();
     let mut fields = Fields::new(source.table, &place, mistakes);
     let defaults = fields.table("defaults");
-    check_site(&mut fields);
+    let sites = sites::read(&mut fields);
     check_backup(&mut fields);
     files::check(&mut fields);
     fields.end("a stack", KEYS);
-    for (key, entry) in defaults
-        .iter()
-        .filter(|(key, _)| ["site", "backup", "name"].contains(&key.as_str()))
-    {
+    for (key, entry) in defaults.iter().filter(|(key, _)| TAKEN.contains(&key.as_str())) {
         let mistake = Diagnostic::new(format!("`{key}` cannot be the name of a default"));
         mistakes.push(
             mistake
@@ -55,25 +57,16 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
                 .hint("choose another name"),
         );
     }
-    let mut settings = Table::new();
-    for (key, entry) in [("site", site), ("backup", backup)] {
-        if let Some(entry) = entry {
-            settings.insert(key.to_owned(), entry);
-        }
-    }
+    let mut settings = backup
+        .map(|backup| ("backup".to_owned(), backup))
+        .into_iter()
+        .collect::<Table>();
+    let entry = Entry {
+        key: None,
+        value: sites,
+    };
+    settings.insert("sites".to_owned(), entry);
     Stack { defaults, settings }
-}
-
-fn check_site(fields: &mut Fields<'_>) {
-    if !fields.has("site") {
-        return;
-    }
-    let place = fields.value_place("site").unwrap_or_else(|| fields.place().clone());
-    let site = fields.table("site");
-    if !site.contains_key("upstream") {
-        let mistake = Diagnostic::new("missing `upstream` in `site`").at(&place, "needs `upstream`");
-        fields.mistake(mistake.hint("add `upstream = \"service:port\"`"));
-    }
 }
 
 fn check_backup(fields: &mut Fields<'_>) {
@@ -88,7 +81,9 @@ fn check_backup(fields: &mut Fields<'_>) {
         let mistake = Diagnostic::new("missing `command` in `backup`").at(&place, "needs `command`");
         backup.mistake(mistake.hint("add `command = [\"…\"]`"));
     }
+    backup.text("service");
     backup.names("command");
+    backup.names("restore");
     backup.count("keep", 0);
     if let Some(at) = backup.text("at").filter(|at| !is_time(&at.name)) {
         let mistake = Diagnostic::new("`at` must be a time of day");
@@ -127,6 +122,10 @@ pub fn described(name: &str, stack: &Stack, data: &Table) -> Table {
         merge(&mut table, own);
     }
     table.extend(stack.settings.clone());
+    table.entry("sites".to_owned()).or_insert_with(|| Entry {
+        key: None,
+        value: Value::new(Kind::List(Vec::new())),
+    });
     let entry = Entry {
         key: None,
         value: Value::string(name),

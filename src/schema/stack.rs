@@ -20,8 +20,8 @@ pub(super) struct Stack {
     directories: Option<BTreeMap<String, Own>>,
     /// What a change of files does, by patterns of their paths. By default the services that a file is mounted into are restarted.
     on_change: Option<BTreeMap<String, OnChange>>,
-    /// Where the service is reachable as a web site.
-    site: Option<Site>,
+    /// Where the services are reachable as web sites.
+    sites: Option<Vec<Site>>,
     /// How to back up the stack.
     backup: Option<Backup>,
 }
@@ -78,23 +78,43 @@ enum Action {
     None,
 }
 
-/// Where the service is reachable as a web site. More keys may be added for templates.
+/// Where a service is reachable as a web site. More keys may be added for templates.
 #[derive(JsonSchema)]
 #[schemars(extend("additionalProperties" = true))]
 struct Site {
+    /// Host name of the site, such as `"grafana.lab.example"`.
+    #[schemars(length(min = 1))]
+    host: String,
     /// Service and port, such as `"grafana:3000"`.
+    #[schemars(length(min = 1))]
     upstream: String,
+    /// `"lan"` for your own network (the default), `"public"` for the internet, `"mtls"` for the internet with a certificate of your own.
+    #[schemars(regex(pattern = r"^(lan|public|mtls)$|\{\{"))]
+    kind: Option<String>,
+    /// `false` for a site without encryption.
+    tls: Option<TruthOrTemplate>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum TruthOrTemplate {
+    Truth(bool),
+    Template(#[schemars(regex(pattern = r"\{\{"))] String),
 }
 
 /// How to back up a stack.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Backup {
-    /// Backup command, as a list of words.
+    /// The service in whose container the commands run; by default they run on the host, in the project's directory.
+    service: Option<String>,
+    /// Command, as a list of words. What it prints is the backup.
     command: Vec<String>,
-    /// How many backups to keep.
+    /// Command that reads a backup and restores it.
+    restore: Option<Vec<String>>,
+    /// How many backups to keep, 7 by default.
     keep: Option<u32>,
-    /// Time of day, such as `"01:30"`.
+    /// Time of day, such as `"01:30"`; by default 02:30.
     #[schemars(regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
     at: Option<String>,
 }

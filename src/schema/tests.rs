@@ -151,7 +151,7 @@ fn all_of_the_language_fits() {
     );
     accepts(
         FileKind::Stack,
-        "[defaults]\nimage = 'caddy:2'\n[site]\nupstream = 'caddy:80'\nextra = 1\n[backup]\ncommand = ['sh']\nkeep = 3\nat = '01:30'\n",
+        "[defaults]\nimage = 'caddy:2'\n[[sites]]\nhost = 'a'\nupstream = 'caddy:80'\nkind = 'mtls'\ntls = false\nextra = 1\n[backup]\ncommand = ['sh']\nkeep = 3\nat = '01:30'\n",
     );
 }
 
@@ -184,7 +184,9 @@ fn what_is_wrong_is_refused() {
     }
     for text in [
         "x = 1\n",
-        "[site]\n",
+        "[site]\nupstream = 'a:1'\n",
+        "[[sites]]\nupstream = 'a:1'\n",
+        "[[sites]]\nhost = 'a'\nupstream = 'a:1'\nkind = 'wan'\n",
         "[backup]\ncommand = ['a']\nat = '24:00'\n",
         "[on_change.x]\nservice = 'a'\n",
         "[on_change.x]\nsignal = 'HUP'\naction = 'none'\n",
