@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    check, completions, deploy_arguments, exec, facts, history, init, inventory, lab, man, operations, rollback,
+    check, completions, deploy_arguments, exec, facts, history, init, inventory, lab, man, new, operations, rollback,
     schema, secrets, status, trust,
 };
 
@@ -21,6 +21,9 @@ pub(super) struct Cli {
 pub(super) enum CliCommand {
     /// Create a new project with a throw-away host to deploy to
     Init(init::InitArguments),
+    /// Write the files of something new in the project
+    #[command(subcommand)]
+    New(new::NewCommand),
     /// Show a diff of what would change on the hosts, ask, then apply it
     Deploy(deploy_arguments::DeployArguments),
     /// Find mistakes in the project without connecting to any host

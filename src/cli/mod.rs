@@ -28,6 +28,7 @@ mod inventory;
 mod journals;
 mod lab;
 mod man;
+mod new;
 mod only_failed;
 mod operations;
 mod output;
@@ -82,6 +83,7 @@ pub(crate) fn main() -> ExitCode {
     cli.color.write_global();
     let result = match &cli.command {
         CliCommand::Init(arguments) => init::run(arguments),
+        CliCommand::New(command) => new::run(command),
         CliCommand::Deploy(arguments) => deploy::run(arguments),
         CliCommand::Check(arguments) => check::run(arguments),
         CliCommand::Inventory(command) => inventory::run(command),

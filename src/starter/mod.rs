@@ -1,5 +1,7 @@
 //! A new project, small and whole: it deploys to a throw-away host at once.
 
+mod stack;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Diagnostic;
 use crate::schema::FileKind;
+
+pub use stack::{NewStack, WrittenStack, write_stack};
 
 /// Where the schemas of a project lie.
 const SCHEMA_FOLDER: &str = ".homelab/schema";

@@ -64,6 +64,7 @@ mod rollback;
 mod rollback_units;
 mod round_trips;
 mod secrets;
+mod services;
 mod shown;
 mod side_by_side;
 mod silent;

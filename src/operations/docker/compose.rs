@@ -208,7 +208,8 @@ impl Placed<'_> {
             Ok(Known::Yes(written)) => self.name(context, &written).ok(),
             Ok(Known::No(_)) | Err(_) => None,
         };
-        let name = name.or_else(|| self.of.project_name.clone()).unwrap_or_default();
+        let name = name.or_else(|| self.of.project_name.clone());
+        let name = name.unwrap_or_else(|| project_name(&self.directory));
         let own = self.keys(&name, &self.directory).map(FactScope::Key);
         let own = own.into_iter().chain([FactScope::Containers]);
         files.into_iter().chain(own).collect()

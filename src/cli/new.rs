@@ -1,0 +1,59 @@
+//! `homelab new`
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use homelab::starter::{NewStack, write_stack};
+
+use super::output::print;
+use super::project;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NewCommand {
+    /// Write the files of a new compose stack, and add it to the stacks of your hosts
+    Stack(StackArguments),
+}
+
+/// Arguments of `homelab new stack`.
+#[derive(Debug, Args)]
+pub(crate) struct StackArguments {
+    /// Name of the stack and of its service, such as `grafana`
+    name: String,
+    /// Image of the service, such as `grafana/grafana:12.1`
+    #[arg(long)]
+    image: String,
+    /// Port on which the service answers as a web site
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Network that other stacks are in too; default: the first of the data `docker.networks`
+    #[arg(long)]
+    network: Option<String>,
+    /// Group whose hosts run it; default: the only group with a list of `stacks`
+    #[arg(long)]
+    group: Option<String>,
+}
+
+pub(super) fn run(command: &NewCommand) -> anyhow::Result<ExitCode> {
+    let NewCommand::Stack(arguments) = command;
+    let project = project::with_data(None)?;
+    let written = write_stack(
+        &project,
+        &NewStack {
+            name: &arguments.name,
+            image: &arguments.image,
+            port: arguments.port,
+            network: arguments.network.as_deref(),
+            group: arguments.group.as_deref(),
+        },
+    )?;
+    let mut text = format!("created {}\n", written.files.join(" and "));
+    text += &match written.list {
+        Some(list) => format!("added `{}` to `stacks` in {list}\n", arguments.name),
+        None => format!(
+            "next: add `{}` to `stacks` in the data of the hosts that run it\n",
+            arguments.name
+        ),
+    };
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}

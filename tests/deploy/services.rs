@@ -1,0 +1,181 @@
+//! The services box of this repository's own project: an empty host gets updates, an engine and all stacks in one deploy. Then one
+//! change of the project is one change of the host.
+
+use std::collections::BTreeMap;
+
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
+use crate::support::registry::Registry;
+
+const INVENTORY: &str =
+    "groups = ['development']\n[hosts.box]\nlab = { registry = true }\ngroups = ['services', 'docker']\n";
+
+fn project() -> Project {
+    let project = Project::of_this_repository();
+    project.write("inventories/dev.toml", INVENTORY);
+    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".gitignore", "/.env\n");
+    project
+}
+
+fn deploy(project: &Project) -> Ran {
+    project.homelab(&["deploy", "dev", "services", "--yes"]).expect(0)
+}
+
+/// Each container of a compose project with its id and when it was started.
+fn containers(host: &Host<'_>) -> BTreeMap<String, (String, String)> {
+    let listed = host.inside("docker inspect -f '{{.Name}} {{.Id}} {{.State.StartedAt}}' $(docker ps -aq)");
+    let fields = listed.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let entry = |fields: Vec<&str>| (fields[0][1..].to_owned(), (fields[1].to_owned(), fields[2].to_owned()));
+    fields.map(entry).collect()
+}
+
+/// The containers that were created anew, and those that were only started again.
+fn touched(
+    before: &BTreeMap<String, (String, String)>,
+    after: &BTreeMap<String, (String, String)>,
+) -> (Vec<String>, Vec<String>) {
+    let same = |name: &String| before.get(name).map(|(id, _)| id) == after.get(name).map(|(id, _)| id);
+    let (kept, renewed): (Vec<&String>, Vec<&String>) = after.keys().partition(|name| same(name));
+    let restarted = kept.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    (renewed.into_iter().cloned().collect(), restarted.cloned().collect())
+}
+
+/// The page at the root of a site, by the certificates that the host itself trusts.
+fn page(host: &Host<'_>, site: &str) -> String {
+    host.inside(&format!(
+        "printf 'GET / HTTP/1.1\\r\\nHost: {site}\\r\\nConnection: close\\r\\n\\r\\n' | openssl s_client -quiet -verify_return_error \
+         -CAfile /etc/ssl/certs/ca-certificates.crt -servername {site} -connect 127.0.0.1:443 2>/dev/null"
+    ))
+}
+
+#[test]
+fn an_empty_host_becomes_the_services_box_and_each_change_is_one_change() {
+    let project = project();
+    let host = project.up("dev", "box");
+    let review = project.homelab(&["deploy", "dev", "services", "--dry-run"]).expect(0);
+    let open: Vec<&str> = review
+        .stdout
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("? "))
+        .collect();
+    let open: Vec<&str> = open.into_iter().map(|line| line.split("   ").next().unwrap()).collect();
+    // A token that only a running server can make, and a command that is due if a capture changes something.
+    assert_eq!(
+        open,
+        [
+            "? docker.compose /opt/stacks/telegraf",
+            "? docker.compose /opt/stacks/grafana",
+            "? trust it",
+            "? docker.prune dangling"
+        ],
+        "{}",
+        review.stdout
+    );
+    let deployed = deploy(&project);
+    for secret in ["key-of-a-test"] {
+        assert!(!deployed.stdout.contains(secret));
+    }
+    quiet(&project);
+
+    let unwell = host.inside("docker ps -a --format '{{.Names}} {{.Status}}' | grep -v ' Up ' || true");
+    assert_eq!(unwell, "", "all containers run");
+    for (site, expected) in [
+        ("grafana.dev.lab.example", "grafana"),
+        ("paperless.dev.lab.example", "paperless"),
+        ("dockge.dev.lab.example", "dockge"),
+        ("dev.lab.example", "homepage"),
+        ("prometheus.dev.lab.example", "/classic/graph"),
+    ] {
+        let page = page(&host, site);
+        assert!(page.contains(expected), "{site}: {page}");
+    }
+    let redirect = host.inside("exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET / HTTP/1.1\\r\\nHost: grafana.dev.lab.example\\r\\nConnection: close\\r\\n\\r\\n' >&3; head -3 <&3");
+    assert!(redirect.contains("308"), "{redirect}");
+    nothing_is_open_that_must_not_be(&host);
+
+    one_change_is_one_change(&project, &host);
+}
+
+/// Only the sites, the broker and FTP are reached from outside, the broker takes nobody without a password, and only proxies have
+/// Docker's socket.
+fn nothing_is_open_that_must_not_be(host: &Host<'_>) {
+    let published = host.inside("docker ps --format '{{.Ports}}' | grep -o '0.0.0.0:[0-9]*' | sort -u");
+    assert_eq!(published, "0.0.0.0:1883\n0.0.0.0:443\n0.0.0.0:80\n");
+    let anonymous = host.inside("docker exec mosquitto-mosquitto-1 mosquitto_pub -t sensors/x -m 1 2>&1; echo $?");
+    assert!(
+        anonymous.contains("not authorised") && anonymous.ends_with("5\n"),
+        "{anonymous}"
+    );
+    let holders = host.inside(
+        "docker inspect -f '{{.Config.Image}} {{range .Mounts}}{{.Source}} {{end}}' $(docker ps -aq) | grep docker.sock | cut -d: -f1 | sort -u",
+    );
+    assert_eq!(holders, "tecnativa/docker-socket-proxy\n");
+    let readable = host.inside("find /opt/stacks -name '*.env' -perm /o+r -o -path '*/secrets/*' -type f -perm /o+r");
+    assert_eq!(readable, "", "what has passwords in it is for its owner");
+}
+
+fn one_change_is_one_change(project: &Project, host: &Host<'_>) {
+    let mut before = containers(host);
+    let mut change = |what: &str, renewed: &[&str], restarted: &[&str]| {
+        deploy(project);
+        let after = containers(host);
+        let (new, again) = touched(&before, &after);
+        assert_eq!((new, again), (texts(renewed), texts(restarted)), "{what}");
+        quiet(project);
+        before = after;
+    };
+    // A line of a mounted configuration.
+    let conf = "templates/services/mosquitto/config/mosquitto.conf";
+    let text = std::fs::read_to_string(project.root().join(conf)).unwrap();
+    project.write(conf, text + "max_keepalive 600\n");
+    change("a mounted file", &[], &["mosquitto-mosquitto-1"]);
+    // A value of a file of variables.
+    let data = "group_data/services.toml";
+    let text = std::fs::read_to_string(project.root().join(data)).unwrap();
+    let recorder = text.replace(
+        "[secrets]",
+        "[stack_settings.recorder]\ntopics = [\"sensors/+\"]\n[secrets]",
+    );
+    project.write(data, &recorder);
+    change("a variable", &["recorder-recorder-1"], &[]);
+    // A site more is a reload of Caddy, which no container notices.
+    project.write(
+        data,
+        recorder.replace(
+            "other_sites = []",
+            "other_sites = [{ host = \"x.dev.lab.example\", upstream = \"grafana:3000\" }]",
+        ),
+    );
+    change("a site", &[], &[]);
+    assert!(page(host, "x.dev.lab.example").contains("grafana"));
+    // The tag means another image.
+    let registry = Registry::of(host);
+    registry.copy("traefik/whoami", "services/moved");
+    project.write(
+        "templates/services/prometheus/compose.yaml.j2",
+        std::fs::read_to_string(project.root().join("templates/services/prometheus/compose.yaml.j2"))
+            .unwrap()
+            .replace(
+                "  prometheus:\n    image",
+                "  moved: { image: 'services/moved:latest', networks: [reverse_proxy_net] }\n  prometheus:\n    image",
+            ),
+    );
+    change("a service more", &["prometheus-moved-1"], &[]);
+    registry.move_tag("services/moved", "latest", "library/redis", "8");
+    host.inside("docker pull -q services/moved:latest");
+    change("another image", &["prometheus-moved-1"], &[]);
+    registry.remove("services/moved");
+}
+
+fn texts(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Nothing is left to do, and one round trip finds that.
+fn quiet(project: &Project) {
+    let again = project.homelab(&["deploy", "dev", "services", "--yes", "-v"]).expect(0);
+    assert!(again.stdout.contains("nothing to do on 1 host"), "{}", again.stdout);
+    assert_eq!(again.stderr.matches("round trips: 1\n").count(), 1, "{}", again.stderr);
+}
