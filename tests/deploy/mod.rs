@@ -7,6 +7,7 @@ mod apt_lock;
 mod as_nobody;
 mod bad_input;
 mod becoming;
+mod caddy;
 mod canary;
 mod captured;
 mod chaos;

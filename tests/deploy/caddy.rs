@@ -1,0 +1,139 @@
+//! Caddy as this repository's own project sets it up: sites of the internet get their certificates by ACME, and a reload interrupts no
+//! download.
+
+use std::time::Duration;
+
+use crate::support::host::Host;
+use crate::support::project::Project;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+const INVENTORY: &str = "groups = ['development']
+[hosts.box]
+lab = { image = 'debian:13-docker', registry = true }
+groups = ['services', 'docker']
+[hosts.box.data]
+stacks = ['acme', 'files', 'caddy']
+public_domain = 'example.test'
+caddy = { acme_directory = 'https://acme.test/acme/local/directory', acme_root = '{{ captured.acme_root }}' }
+";
+
+const DEPLOY: &str = "hosts = ['box']
+tasks = [
+  'docker/networks', 'docker/folder',
+  { task = 'docker/stack', name = 'acme', vars = { stack = 'acme' } },
+  'acme-root',
+  { task = 'docker/stack', for_each = 'stacks', vars = { stack = '{{ item }}' }, when = \"item != 'acme'\" },
+  'services/caddy-root',
+]
+";
+
+/// Caddy again, as an authority. It asks for challenges where the host publishes its ports.
+const ACME: &str = "services:
+  acme:
+    image: caddy:2.10
+    networks: { reverse_proxy_net: { aliases: [acme.test] } }
+    extra_hosts: ['files.example.test:host-gateway']
+    volumes: ['./conf:/etc/caddy:ro']
+networks:
+  reverse_proxy_net: { external: true }
+";
+const ACME_CADDYFILE: &str = "acme.test {\n\ttls internal\n\tacme_server\n}\n";
+
+const CAPTURE: &str = "[[operation]]
+capture = 'acme_root'
+file = '/opt/stacks/.acme-root'
+mode = '0644'
+[operation.create]
+op = 'docker.exec'
+project = 'acme'
+service = 'acme'
+command = ['cat', '/data/caddy/pki/authorities/local/root.crt']
+within = '30s'
+";
+
+const FILES: &str = "services:
+  files:
+    image: busybox:1.37
+    command: [sh, -c, 'mkdir -p /www; head -c 30000000 /dev/urandom >/www/large; exec httpd -f -p 80 -h /www']
+    init: true
+    networks: [reverse_proxy_net]
+networks:
+  reverse_proxy_net: { external: true }
+";
+const SITES: &str = "[[sites]]\nhost = 'files.example.test'\nupstream = 'files:80'\nkind = 'public'\n\
+                     [[sites]]\nhost = 'files.dev.lab.example'\nupstream = 'files:80'\n";
+
+/// Reads over TLS, verified by the certificates in the file `$1`, from the site `$2`, with a pause of `$3` seconds after each part, and
+/// says how many bytes there were. The file `/srv/begun` is there from the first of them.
+const DOWNLOAD: &str = r#"printf 'GET /large HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$2" |
+openssl s_client -quiet -verify_return_error -CAfile "$1" -servername "$2" -connect 127.0.0.1:443 2>/dev/null | {
+    total=0
+    while number=$(dd bs=65536 count=1 iflag=fullblock 2>/dev/null | wc -c) && [ "$number" -gt 0 ]; do
+        : >/srv/begun
+        total=$((total + number))
+        sleep "$3"
+    done
+    [ "$total" -gt 30000000 ] && echo all || echo "$total"
+}
+"#;
+
+fn project() -> Project {
+    let project = Project::of_this_repository();
+    project.write("inventories/dev.toml", INVENTORY);
+    project.write("deploys/caddy.toml", DEPLOY);
+    project.write("tasks/acme-root.toml", CAPTURE);
+    project.write("templates/services/acme/compose.yaml", ACME);
+    project.write("templates/services/acme/conf/Caddyfile", ACME_CADDYFILE);
+    project.write("templates/services/files/compose.yaml", FILES);
+    project.write("templates/services/files/stack.toml", SITES);
+    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".gitignore", "/.env\n");
+    project
+}
+
+fn download(host: &Host<'_>, authority: &str, site: &str) -> String {
+    host.inside(&format!("sh /srv/download {authority} {site} 0"))
+}
+
+#[test]
+fn public_sites_get_certificates_by_acme_and_a_reload_interrupts_no_download() {
+    let project = project();
+    let host = project.up("dev", "box");
+    project.homelab(&["deploy", "dev", "caddy", "--yes"]).expect(0);
+    project
+        .homelab(&["deploy", "dev", "caddy", "--dry-run", "--detailed-exitcode"])
+        .expect(0);
+    host.inside(&format!("cat >/srv/download <<'end'\n{DOWNLOAD}end\n"));
+    // The authority issues it in the background.
+    let issuer = "openssl s_client -connect 127.0.0.1:443 -servername files.example.test -CAfile /opt/stacks/.acme-root \
+                  -verify_return_error </dev/null 2>/dev/null | grep -q 'Verification: OK'";
+    host.wait_until(issuer, PATIENCE);
+    assert_eq!(download(&host, "/opt/stacks/.acme-root", "files.example.test"), "all\n");
+    // Caddy's own authority, which this host trusts, has issued that of the own network, and not the other one.
+    let own = "/etc/ssl/certs/ca-certificates.crt";
+    assert_eq!(download(&host, own, "files.dev.lab.example"), "all\n");
+    assert_eq!(download(&host, own, "files.example.test"), "0\n");
+
+    // About ten seconds, in which Caddy gets another site.
+    host.inside("rm -f /srv/begun");
+    host.start(&format!(
+        "sh /srv/download {own} files.dev.lab.example 0.03 >/srv/slow 2>&1; echo ended >>/srv/slow"
+    ));
+    host.wait_until("[ -e /srv/begun ]", PATIENCE);
+    let started = "docker inspect -f '{{.Id}} {{.State.StartedAt}}' caddy-caddy-1";
+    let before = host.inside(started);
+    project.write(
+        "templates/services/files/stack.toml",
+        format!("{SITES}[[sites]]\nhost = 'more.dev.lab.example'\nupstream = 'files:80'\n"),
+    );
+    project.homelab(&["deploy", "dev", "caddy", "--yes"]).expect(0);
+    assert!(
+        host.is("! grep -q ended /srv/slow"),
+        "the download was over too soon to tell anything"
+    );
+    assert_eq!(download(&host, own, "more.dev.lab.example"), "all\n");
+    assert_eq!(host.inside(started), before, "Caddy went on running");
+    host.wait_until("grep -q ended /srv/slow", PATIENCE);
+    assert_eq!(host.inside("cat /srv/slow"), "all\nended\n");
+}
