@@ -200,7 +200,15 @@ fn the_labs_key_is_the_same_for_everyone_who_can_decrypt() {
         .expect(0)
         .says(".lab-key.age");
     bela.run(&lab, &["check"]).expect(0);
+    let password = |person: &Person, purpose| person.run(&lab, &["secrets", "lab-password", purpose]).expect(0).out;
+    let grafana = password(&anna, "grafana admin");
+    assert_eq!(grafana.len(), 40);
+    assert_eq!(grafana, password(&bela, "grafana admin"));
+    assert_ne!(grafana, password(&bela, "grafana reader"));
     fs::remove_file(&key).unwrap();
+    bela.run(&lab, &["secrets", "lab-password", "grafana admin"])
+        .expect(3)
+        .says("the lab has no key");
     bela.run(&lab, &["check"])
         .expect(3)
         .says("`password_hash` needs the lab's key")

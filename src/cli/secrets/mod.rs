@@ -4,6 +4,7 @@ mod edit;
 mod edit_file;
 mod editor;
 mod init;
+mod lab_password;
 mod outsider;
 mod private_folder;
 mod recipients;
@@ -29,6 +30,8 @@ pub(crate) enum SecretsCommand {
     Get(value::ValueArguments),
     /// Encrypt a new random value, and write it to a file
     Generate(value::GenerateArguments),
+    /// Print a password that comes from the key of the lab, as `lab_password` in templates makes it
+    LabPassword(lab_password::LabPasswordArguments),
     /// Open a file in your editor with its secrets in clear text, and encrypt what you changed
     Edit(edit::EditArguments),
     /// Encrypt all secrets again for the recipients in `.age-recipients`
@@ -54,6 +57,7 @@ pub(super) fn run(command: &SecretsCommand) -> anyhow::Result<ExitCode> {
             value::generate(&root, arguments)?;
             warn_outsider(&root);
         }
+        SecretsCommand::LabPassword(arguments) => lab_password::run(&root, arguments)?,
         SecretsCommand::Edit(arguments) => return edit::run(&root, arguments),
         SecretsCommand::Rekey => recipients::rekey_all(&root)?,
         SecretsCommand::Recipients { command } => recipients::run(&root, command.as_ref())?,

@@ -15,7 +15,7 @@ use sha_crypt::{PasswordHasher, ShaCrypt};
 use sha2::{Sha256, Sha512};
 
 use super::taken::{text, wrong};
-use crate::secret::LAB_KEY_VARIABLE;
+use crate::secret::{LAB_KEY_VARIABLE, Secret};
 use crate::template::watch::is_unknown;
 
 /// The name under which templates find the lab's key. No template can write it.
@@ -94,6 +94,11 @@ pub(super) fn lab_password(state: &mut State<'_, '_>, value: &Value) -> Result<V
         Key::Known(key) => Ok(Value::from(password_for(key.as_bytes(), purpose.as_bytes()))),
         Key::Unknown(unknown) => Ok(unknown),
     }
+}
+
+/// The password of the lab with this key for `purpose`, as the filter `lab_password` makes it.
+pub fn lab_password_for(key: &Secret, purpose: &str) -> Secret {
+    Secret::new(password_for(key.expose().as_bytes(), purpose.as_bytes()))
 }
 
 /// Letters and digits, each as likely as any other.
