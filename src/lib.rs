@@ -11,6 +11,7 @@ pub mod facts;
 pub mod gather;
 pub mod lab;
 pub mod operations;
+pub mod pki;
 pub mod plan;
 pub mod project;
 pub mod quote;

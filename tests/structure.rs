@@ -13,6 +13,8 @@ const LAYERS: &[&[&str]] = &[
     &["facts", "change"],
     &["operations"],
     &["secrets"],
+    // It encrypts its keys as secrets, and a project hands it to templates and operations.
+    &["pki"],
     &["project"],
     &["plan", "schema", "starter"],
     &["remote", "lab"],

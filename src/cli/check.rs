@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use homelab::pki::NOTICE_DAYS;
 use homelab::plan::{CheckRequest, check};
 use homelab::project::read_with;
 use homelab::report;
 use homelab::secrets::{Access, stale};
+use jiff::Timestamp;
 
 use super::filter::FilterArguments;
 use super::output::{eprint, print};
@@ -48,7 +50,8 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         CheckFormat::Text if checked.mistakes.is_empty() => {
             let stale = report::not_for_recipients(stale(&root));
             let missing = report::missing_keys(&reading.project.missing_keys());
-            print(&(report::nothing_wrong(&checked) + &stale + &missing))?;
+            let expiring = report::expiring(&reading.project.pki.expiring(Timestamp::now(), NOTICE_DAYS));
+            print(&(report::nothing_wrong(&checked) + &stale + &missing + &expiring))?;
         }
         CheckFormat::Text => {
             eprint(&report::found(&checked));

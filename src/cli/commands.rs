@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    check, completions, deploy_arguments, exec, facts, history, init, inventory, lab, man, new, operations, rollback,
+    check, completions, deploy_arguments, exec, facts, history, init, inventory, lab, man, new, operations, pki, rollback,
     schema, secrets, status, trust,
 };
 
@@ -34,6 +34,9 @@ pub(super) enum CliCommand {
     /// Encrypt passwords and keys in the project's files, and manage who can decrypt them
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
+    /// Issue certificates for devices and servers from an authority of the project, renew and revoke them
+    #[command(subcommand)]
+    Pki(pki::PkiCommand),
     /// Show unknown host keys, ask, and add them to `inventories/known_hosts`
     Trust(trust::TrustArguments),
     /// Run a command on hosts; exits with its code, or 1 if any of several hosts failed

@@ -36,6 +36,7 @@ pub(crate) mod panics;
 mod pass;
 mod passes;
 mod password;
+mod pki;
 mod progress;
 mod project;
 mod prompt;
@@ -88,6 +89,7 @@ pub(crate) fn main() -> ExitCode {
         CliCommand::Check(arguments) => check::run(arguments),
         CliCommand::Inventory(command) => inventory::run(command),
         CliCommand::Secrets(command) => secrets::run(command),
+        CliCommand::Pki(command) => pki::run(command),
         CliCommand::Trust(arguments) => trust::run(arguments),
         CliCommand::Exec(arguments) => exec::run(arguments),
         CliCommand::Facts(arguments) => facts::run(arguments),

@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
+use homelab::pki::{NOTICE_DAYS, Pki};
 use homelab::project::name_of;
 use homelab::report;
+use jiff::Timestamp;
 
 use super::connection_arguments::ConnectionArguments;
 use super::format::Format;
@@ -35,7 +37,11 @@ pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
     };
     print(&match arguments.format {
-        Format::Text => report::status(&hosts, &name_of(&project::root()?), jiff::Timestamp::now()),
+        Format::Text => {
+            let (root, now) = (project::root()?, Timestamp::now());
+            let expiring = report::expiring(&Pki::read(&root).pki.expiring(now, NOTICE_DAYS));
+            report::status(&hosts, &name_of(&root), now) + &expiring
+        }
         Format::Json => report::status_json(&hosts),
     })?;
     ends.push(HostEnd::Converged);

@@ -50,6 +50,18 @@ impl Assets {
         self.executable.contains(name)
     }
 
+    /// Adds a file that is another one under a name of its own; false if there is no other one.
+    pub fn insert_again(&mut self, name: impl Into<String>, other: &str) -> bool {
+        if let Some(bytes) = self.small.get(other).cloned() {
+            self.small.insert(name.into(), bytes);
+            return true;
+        }
+        let encrypted = self.encrypted.get(other).cloned();
+        let Some(file) = encrypted else { return false };
+        self.encrypted.insert(name.into(), file);
+        true
+    }
+
     /// Adds a file that is encrypted in the project, by the name of its content.
     pub fn insert_encrypted(&mut self, name: impl Into<String>, file: EncryptedFile) {
         self.encrypted.insert(name.into(), Arc::new(file));

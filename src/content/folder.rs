@@ -67,6 +67,11 @@ impl ProjectFolder {
         }
     }
 
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where the regular file `shown`, a path relative to the root, is. `None` if it does not exist.
     ///
     /// Errors: a link that leads out of the project, and anything that is not a regular file.

@@ -4,10 +4,25 @@ use std::sync::Arc;
 
 use super::context::PlanContext;
 use crate::change::{Outcome, Stop};
-use crate::content::{Content, EncryptedFile, Undecrypted};
-use crate::error::{Diagnostic, suggestion};
+use crate::content::{Assets, Content, EncryptedFile, Undecrypted};
+use crate::error::{Diagnostic, closest, suggestion};
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::value::{Known, Text, Why, Withheld};
+
+/// What the names of the project's certificates begin with where operations name a file.
+pub const CERTIFICATE: &str = "pki:";
+
+/// What to do about a certificate that operations name as `path` and that does not exist.
+pub fn certificate_hint(assets: &Assets, path: &str) -> String {
+    let name = path.strip_prefix(CERTIFICATE).unwrap_or(path);
+    let near = closest(path, assets.names().filter(|name| name.starts_with(CERTIFICATE)));
+    match (near, name, name.rsplit_once('.')) {
+        (Some(near), ..) => format!("did you mean `{near}`?"),
+        (None, "ca" | "leaves", _) => "`homelab pki init` makes a certificate authority".to_owned(),
+        (None, _, Some((name, "crt" | "key"))) => format!("`homelab pki issue {name}` makes it"),
+        _ => "write `pki:ca`, `pki:leaves`, `pki:NAME.crt` or `pki:NAME.key`".to_owned(),
+    }
+}
 
 impl PlanContext<'_> {
     /// The paths of the files of the project's `templates` folder.
@@ -22,6 +37,11 @@ impl PlanContext<'_> {
         }
         if self.assets.contains(path) {
             return Ok(());
+        }
+        if path.starts_with(CERTIFICATE) {
+            let mistake = self.mistake(argument, format!("`{path}` does not exist"), "no such certificate");
+            let hint = certificate_hint(self.assets, path);
+            return Err(Stop::Refused(Box::new(mistake.hint(hint))));
         }
         let title = format!("`templates/{path}` does not exist");
         let bare = path.trim_start_matches("templates/");

@@ -35,6 +35,7 @@ mod written;
 
 use definition::Define;
 
+pub use assets::{CERTIFICATE, certificate_hint};
 pub use capture::MAKES_VALUES;
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::{OwedRecord, PlanContext, Role};

@@ -9,6 +9,7 @@ use super::fields::Fields;
 use super::reader::Source;
 use crate::content::Assets;
 use crate::error::{Diagnostic, Origin, suggestion};
+use crate::operations::certificate_hint;
 use crate::template::{STACKS, is_template, stack_of};
 use crate::value::{Entry, Kind, Table, Value, advice, merge};
 
@@ -22,6 +23,8 @@ pub struct Stack {
     pub defaults: Table,
     /// The rest of `stack.toml`: `sites`, and `backup` if present.
     pub settings: Table,
+    /// Its files that are certificates of the project.
+    borrowed: Vec<files::Borrowed>,
 }
 
 const KEYS: &[&str] = &["defaults", "files", "directories", "on_change", "sites", "backup"];
@@ -47,7 +50,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
     let defaults = fields.table("defaults");
     let sites = sites::read(&mut fields);
     check_backup(&mut fields);
-    files::check(&mut fields);
+    let borrowed = files::read(&mut fields);
     fields.end("a stack", KEYS);
     for (key, entry) in defaults.iter().filter(|(key, _)| TAKEN.contains(&key.as_str())) {
         let mistake = Diagnostic::new(format!("`{key}` cannot be the name of a default"));
@@ -66,7 +69,11 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
         value: sites,
     };
     settings.insert("sites".to_owned(), entry);
-    Stack { defaults, settings }
+    Stack {
+        defaults,
+        settings,
+        borrowed,
+    }
 }
 
 fn check_backup(fields: &mut Fields<'_>) {
@@ -109,6 +116,25 @@ pub(super) fn complete(mut catalogue: Catalogue, assets: &Assets) -> Catalogue {
         catalogue.entry(name.to_owned()).or_default();
     }
     catalogue
+}
+
+/// Adds the files of stacks that are certificates of the project.
+pub(super) fn borrow_files(catalogue: &Catalogue, assets: &mut Assets, mistakes: &mut Vec<Diagnostic>) {
+    for (name, stack) in catalogue {
+        for borrowed in &stack.borrowed {
+            let (path, src) = (format!("{STACKS}/{name}/{}", borrowed.path), &borrowed.src);
+            let origin = src.origin.as_ref();
+            if assets.contains(&path) {
+                let mistake = Diagnostic::new(format!("`templates/{path}` and `{}` are one file", src.name));
+                let mistake = mistake.at_maybe(origin, "there is such a file in the folder");
+                mistakes.push(mistake.hint("remove one of the two"));
+            } else if !assets.insert_again(path, &src.name) {
+                let mistake = Diagnostic::new(format!("`{}` does not exist", src.name));
+                let mistake = mistake.at_maybe(origin, "no such certificate");
+                mistakes.push(mistake.hint(certificate_hint(assets, &src.name)));
+            }
+        }
+    }
 }
 
 /// What templates see of a stack on a host with `data`: its defaults, overridden by the host's settings, and the rest.

@@ -216,6 +216,7 @@ pub(super) fn written_data_of(
         bind(&mut hosts, &other.name, described(other));
     }
     bind(&mut data, "hosts", Value::new(Kind::Table(hosts)));
+    bind(&mut data, "pki", Value::new(Kind::Table(project.pki.table())));
     data
 }
 

@@ -82,7 +82,8 @@ pub fn read(root: &Path) -> LoadedProject {
 pub fn read_with(root: &Path, access: Access) -> LoadedProject {
     let mut reader = reader::Reader::new(root);
     let keyring = Arc::new(Keyring::new(root, access));
-    let assets = reader.assets(&keyring);
+    let mut assets = reader.assets(&keyring);
+    let pki = reader.certificates(&mut assets, &keyring);
     let of_lab = Arc::clone(&keyring);
     let mut variables = variables::read(root, &mut reader.mistakes);
     // Without recipients nothing is encrypted, and only a variable can have the key.
@@ -99,6 +100,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
         Access::Required | Access::Withheld => Arc::new(of_connections),
     };
     let stacks = reader.folder(reader::STACKS, reader::stack_name, whole(catalogue::read));
+    catalogue::borrow_files(&stacks, &mut assets, &mut reader.mistakes);
     let tasks = reader.folder("tasks", reader::any_name, whole(task::read));
     let mut project = Project {
         root: root.to_path_buf(),
@@ -112,6 +114,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
         assets: Arc::new(assets),
         variables,
         keyring,
+        pki,
         merged: Mutex::default(),
         has_unread_tasks: false,
         used: None,

@@ -11,6 +11,7 @@ use super::host::Inventory;
 use super::task::Task;
 use crate::content::Assets;
 use crate::error::{Diagnostic, suggestion};
+use crate::pki::Pki;
 use crate::secrets::Keyring;
 use crate::template::Variables;
 use crate::value::Table;
@@ -36,6 +37,8 @@ pub struct Project {
     pub variables: Arc<Variables>,
     /// What opens encrypted values.
     pub keyring: Arc<Keyring>,
+    /// `pki/<name>.toml`.
+    pub pki: Pki,
     /// The merged data of hosts, by inventory and host, shared by all deploys.
     pub(super) merged: Mutex<HashMap<(String, String), HostData>>,
     /// Whether the file of a task is not read, so that it is not known what the task has.

@@ -12,6 +12,7 @@ use super::fields::unknown_key;
 use crate::content::{Assets, EncryptedFile, ProjectFolder, Refused, read_in_place};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
 use crate::operations::{schema_of, value_at};
+use crate::pki::Pki;
 use crate::secrets::{Keyring, check_places, is_made_by_age, read_sops, sops_name};
 use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
 
@@ -163,6 +164,15 @@ impl Reader {
         });
         self.mistakes.extend(mistakes);
         assets
+    }
+
+    /// Reads the certificates of the project, and adds them to the files that operations use.
+    pub(super) fn certificates(&mut self, assets: &mut Assets, keyring: &Arc<Keyring>) -> Pki {
+        let read = Pki::read(self.files.root());
+        self.mistakes.extend(read.mistakes);
+        self.broken.extend(read.broken);
+        read.pki.add_to(assets, keyring);
+        read.pki
     }
 
     fn add_encrypted(

@@ -182,7 +182,7 @@ fn mistakes_name_their_place() {
         (
             "group_data/all.toml",
             "facts = 1",
-            "group_data/all.toml:1:1: `facts` is a reserved name | choose another name; reserved: host, hosts, groups, inventory, facts, item, vars, captured, catalogue, stack",
+            "group_data/all.toml:1:1: `facts` is a reserved name | choose another name; reserved: host, hosts, groups, inventory, facts, item, vars, captured, catalogue, stack, pki",
         ),
         (
             "group_data/service.toml",

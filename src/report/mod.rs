@@ -4,6 +4,7 @@
 //! strips them for pipes. All text from hosts and files is sanitized first. Every text is empty or ends with a line break.
 //! The same values give the same bytes.
 
+mod certificates;
 mod change;
 mod check;
 mod conditions;
@@ -32,6 +33,7 @@ mod style;
 mod summary;
 mod text;
 
+pub use certificates::{authority_made, certificates, certificates_json, expiring, issued, revoked};
 pub use check::{
     found, found_github, found_json, missing_keys, not_decrypted, not_for_recipients, not_set, nothing_wrong,
 };

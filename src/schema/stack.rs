@@ -15,7 +15,7 @@ pub(super) struct Stack {
     defaults: Option<Variables>,
     /// Owner and permissions of files of the stack, by patterns of their paths below its folder, such as `"secrets/*"`. Of several that
     /// match, the longest one counts.
-    files: Option<BTreeMap<String, Own>>,
+    files: Option<BTreeMap<String, OfFile>>,
     /// Directories that the services fill, such as `"export"`: they are created, and their content is left alone.
     directories: Option<BTreeMap<String, Own>>,
     /// What a change of files does, by patterns of their paths. By default the services that a file is mounted into are restarted.
@@ -24,6 +24,22 @@ pub(super) struct Stack {
     sites: Option<Vec<Site>>,
     /// How to back up the stack.
     backup: Option<Backup>,
+}
+
+/// What a file of the stack is.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct OfFile {
+    /// User, by name or number. By default that of the operation.
+    user: Option<NameOrNumber>,
+    /// Group, by name or number. By default that of the operation.
+    group: Option<NameOrNumber>,
+    /// Permissions, such as `"0400"`.
+    #[schemars(regex(pattern = r"^[0-7]{3,5}$"))]
+    mode: Option<String>,
+    /// A certificate of the project, which is not in the folder: `"pki:ca"`, `"pki:leaves"`, `"pki:NAME.crt"` or `"pki:NAME.key"`.
+    #[schemars(regex(pattern = r"^pki:.+$"))]
+    src: Option<String>,
 }
 
 /// Owner and permissions.

@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::document::Document;
+use super::paths::CERTIFICATES;
 use crate::content::{ProjectFolder, Refused, UNFINISHED, read_in_place};
 use crate::error::{Diagnostic, Diagnostics, not_text, suggestion};
 
 /// The folders with files that may have encrypted values.
-const FOLDERS: &[&str] = &["group_data", "inventories"];
+const FOLDERS: &[&str] = &["group_data", "inventories", CERTIFICATES];
 /// The folder with files that may be encrypted as a whole.
 const TEMPLATES: &str = "templates";
 /// A larger file is not read, in bytes.
@@ -136,27 +137,54 @@ pub fn remove_unfinished(root: &Path) {
 
 /// Replaces a file at once: whoever reads it sees the old or the new one. Without `mode` it keeps its own, or gets that of a
 /// new file.
-pub(super) fn replace(place: &Path, bytes: &[u8], mode: Option<u32>) -> std::io::Result<()> {
-    let folder = place.parent().unwrap_or(Path::new("."));
+pub fn replace(place: &Path, bytes: &[u8], mode: Option<u32>) -> std::io::Result<()> {
     let kept = place
         .metadata()
         .ok()
         .map(|metadata| metadata.permissions().mode() & 0o7777);
-    let permissions = std::fs::Permissions::from_mode(mode.or(kept).unwrap_or(0o666));
+    let wanted = mode.or(kept).unwrap_or(0o666);
+    let file = unfinished(place, bytes, wanted)?;
+    if kept.is_some() && mode.is_none() {
+        // A new file loses what the umask takes away.
+        let permissions = std::fs::Permissions::from_mode(wanted);
+        file.as_file().set_permissions(permissions)?;
+        file.as_file().sync_all()?;
+    }
+    file.persist(place)?;
+    Ok(())
+}
+
+/// A file that is written whole and has no place yet. It is removed if it gets none.
+pub struct NewFile(tempfile::NamedTempFile);
+
+impl NewFile {
+    /// Writes `bytes` to a file beside `place`, with this mode.
+    ///
+    /// Errors: it cannot be written.
+    pub fn write(place: &Path, bytes: &[u8], mode: u32) -> std::io::Result<Self> {
+        unfinished(place, bytes, mode).map(Self)
+    }
+
+    /// Gives it its place.
+    ///
+    /// Errors: there is something already.
+    pub fn place(self, place: &Path) -> std::io::Result<()> {
+        self.0.persist_noclobber(place).map(drop).map_err(Into::into)
+    }
+}
+
+/// A file beside `place` with these bytes.
+fn unfinished(place: &Path, bytes: &[u8], mode: u32) -> std::io::Result<tempfile::NamedTempFile> {
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(UNFINISHED)
-        .permissions(permissions.clone())
-        .tempfile_in(folder)?;
+        .permissions(std::fs::Permissions::from_mode(mode))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
     // Until the file has its place, or this process ends. Where there are no locks, another command may remove it, and this one fails.
     let _ = file.as_file().lock();
     file.write_all(bytes)?;
-    if kept.is_some() && mode.is_none() {
-        // A new file loses what the umask takes away.
-        file.as_file().set_permissions(permissions)?;
-    }
     file.as_file().sync_all()?;
-    file.persist(place)?;
-    Ok(())
+    Ok(file)
 }
 
 /// The files of the project at `root` that may have encrypted values.

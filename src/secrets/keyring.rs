@@ -153,10 +153,7 @@ impl Keyring {
         let identities = match self.identities.get_or_init(|| Identities::find(&self.root)) {
             Ok(identities) if !identities.is_empty() => identities,
             Ok(_) if self.access == Access::IfPossible => return needs_key(),
-            Ok(_) => {
-                let title = format!("no private key to decrypt `{path}`");
-                return refused(Diagnostic::new(title).hint(NO_KEY_HINT));
-            }
+            Ok(_) => return refused(no_key(path)),
             Err(mistake) => return refused(mistake.clone()),
         };
         match decrypt_file(bytes, identities) {
@@ -266,6 +263,11 @@ fn mistake(why: &Unreadable, path: &DataPath, origin: Option<&Origin>, identitie
             .at_maybe(origin, *why)
             .hint(format!("restore the line from git, or set the value again: `{again}`")),
     }
+}
+
+/// The mistake that there is no private key for the file at `path`.
+pub fn no_key(path: &str) -> Diagnostic {
+    Diagnostic::new(format!("no private key to decrypt `{path}`")).hint(NO_KEY_HINT)
 }
 
 /// The mistake of an encrypted file that cannot be decrypted.

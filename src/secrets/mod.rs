@@ -29,11 +29,11 @@ use crate::error::Diagnostic;
 
 pub use change::{Begun, Place, Standing, begin, generate};
 pub use edit::{Edited, Editing};
-pub use files::{data_files, remove_unfinished};
+pub use files::{NewFile, data_files, remove_unfinished, replace};
 pub use format::{Encrypted, LARGEST_FILE, Unreadable, encrypt, is_encrypted, is_made_by_age};
 pub use identities::{IDENTITY_VARIABLE, Identities, identity_path};
-pub use keyring::{Access, Closed, Keyring, LAB_KEY_FILE};
-pub use paths::{DataPath, Step};
+pub use keyring::{Access, Closed, Keyring, LAB_KEY_FILE, no_key};
+pub use paths::{CERTIFICATES, DataPath, PRIVATE_KEY, Step};
 pub use providers::is_named;
 pub use recipients::{RECIPIENTS_FILE, Recipient, Recipients, is_recipient};
 pub use rekey::{Rekeyed, rekey, stale};

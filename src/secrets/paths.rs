@@ -15,7 +15,19 @@ pub enum Step {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DataPath(pub Vec<Step>);
 
+/// The folder with certificates, each with its private key.
+pub const CERTIFICATES: &str = "pki";
+
+/// The private key in the file of a certificate.
+pub const PRIVATE_KEY: &str = "key";
+
 impl DataPath {
+    /// The name that the private key of the certificate called `name` is bound to. No data of hosts has such a name.
+    pub fn of_certificate(name: &str) -> Self {
+        let file = format!("{CERTIFICATES}/{name}");
+        Self(vec![Step::Key(file), Step::Key(PRIVATE_KEY.to_owned())])
+    }
+
     /// Reads a dotted name; items of lists are `users[0]`, and keys with dots stand in double quotes.
     ///
     /// Errors: where it cannot be read, in words.

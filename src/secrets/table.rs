@@ -1,6 +1,7 @@
 //! Encrypted values in the tables of files: where they may be, and their texts in their places.
 
 use super::keyring::NO_KEY_HINT;
+use super::paths::{CERTIFICATES, PRIVATE_KEY};
 use super::providers::Named;
 use super::sops::is_encrypted_by_sops;
 use super::{Closed, DataPath, Encrypted, Keyring, Step, Unreadable, is_encrypted, is_named};
@@ -225,6 +226,11 @@ pub(super) fn is_data(shown: &str, path: &DataPath) -> bool {
 pub(super) fn data_path(shown: &str, path: &DataPath) -> Option<DataPath> {
     if shown.starts_with("group_data/") {
         return Some(path.clone());
+    }
+    let certificate = shown.strip_prefix(CERTIFICATES).and_then(|name| name.strip_prefix('/'));
+    if let Some(name) = certificate.and_then(|name| name.strip_suffix(".toml")) {
+        let is_key = matches!(path.0.as_slice(), [Step::Key(key)] if key == PRIVATE_KEY);
+        return is_key.then(|| DataPath::of_certificate(name));
     }
     match path.0.as_slice() {
         [Step::Key(hosts), Step::Key(_), Step::Key(data), rest @ ..]

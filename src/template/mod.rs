@@ -49,6 +49,7 @@ pub const RESERVED: &[&str] = &[
     "captured",
     "catalogue",
     "stack",
+    "pki",
 ];
 
 /// The mistake of data with a name that homelab itself defines.

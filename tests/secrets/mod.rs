@@ -1,5 +1,6 @@
 //! `homelab secrets` as people use it: the binary, in a project, with a home of its own for each person.
 
+mod certificates;
 mod editing;
 mod people;
 mod places;

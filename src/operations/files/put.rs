@@ -26,7 +26,8 @@ use crate::value::Text;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Put {
-    /// File below `templates/` of the project, copied byte for byte. Give `src` or `content`. Templates, whose names end in
+    /// File below `templates/` of the project, copied byte for byte; or `pki:ca`, `pki:leaves`, `pki:NAME.crt` and `pki:NAME.key`, the
+    /// certificates of the project. Give `src` or `content`. Templates, whose names end in
     /// `.j2`, are for `files.template`; one is copied only to a `dest` with that end.
     src: Option<String>,
     /// The text to write. Give `src` or `content`.

@@ -1,14 +1,16 @@
 //! What a `stack.toml` says of the files of its stack.
 
-use super::super::fields::Fields;
+use std::cell::RefCell;
+
+use super::super::fields::{Fields, Named};
 use crate::error::{Diagnostic, Origin};
-use crate::operations::pattern_mistake;
+use crate::operations::{CERTIFICATE, pattern_mistake};
 use crate::value::{Entry, Kind, Table};
 
 /// Keys of `[files."…"]` and `[directories."…"]`.
 const OWN_KEYS: &[&str] = &["user", "group", "mode"];
-/// Those that only files may have, later.
-const FILE_KEYS_NOT_YET: &[&str] = &["src"];
+/// Keys of `[files."…"]`.
+const FILE_KEYS: &[&str] = &["user", "group", "mode", "src"];
 /// Keys of `[on_change."…"]`.
 const CHANGE_KEYS: &[&str] = &["service", "reload", "signal", "action"];
 const CHANGE_KEYS_NOT_YET: &[&str] = &["validate"];
@@ -16,12 +18,22 @@ const CHANGE_KEYS_NOT_YET: &[&str] = &["validate"];
 const REACTIONS: [&str; 3] = ["reload", "signal", "action"];
 const ACTIONS: [&str; 3] = ["restart", "recreate", "none"];
 
-/// Reports what is wrong in these tables.
-pub(super) fn check(fields: &mut Fields<'_>) {
-    each(fields, "files", |of, _| {
-        of.not_yet(FILE_KEYS_NOT_YET);
+/// A file of a stack that is not in its folder.
+#[derive(Clone, Debug)]
+pub(super) struct Borrowed {
+    /// Below the folder of the stack.
+    pub(super) path: String,
+    /// What it is: a certificate of the project.
+    pub(super) src: Named,
+}
+
+/// Reports what is wrong in these tables, and returns the files that are certificates.
+pub(super) fn read(fields: &mut Fields<'_>) -> Vec<Borrowed> {
+    let borrowed: RefCell<Vec<Borrowed>> = RefCell::default();
+    each(fields, "files", |of, name| {
+        borrowed.borrow_mut().extend(source(of, name));
         check_own(of);
-        of_end(of)
+        ("files of a stack", FILE_KEYS)
     });
     each(fields, "directories", |of, name| {
         check_directory(of, name);
@@ -33,6 +45,33 @@ pub(super) fn check(fields: &mut Fields<'_>) {
         check_change(of);
         ("`on_change`", CHANGE_KEYS)
     });
+    borrowed.into_inner()
+}
+
+/// The `src` of a file.
+fn source(of: &mut Fields<'_>, name: &str) -> Option<Borrowed> {
+    let src = of.text("src")?;
+    let origin = src.origin.clone().unwrap_or_else(|| of.place().clone());
+    if !src.name.starts_with(CERTIFICATE) {
+        let mistake = Diagnostic::new("`src` of a file of a stack must be a certificate");
+        let mistake = mistake.at(&origin, "not `pki:…`");
+        of.mistake(mistake.hint("write `pki:ca` or `pki:NAME.crt`; put other files into the folder of the stack"));
+        return None;
+    }
+    if !is_path(name) {
+        let mistake = Diagnostic::new("a file with `src` has a path and no pattern").at(&origin, "is one file");
+        of.mistake(mistake.hint("write a table for each file, such as `[files.\"conf/client-ca.crt\"]`"));
+        return None;
+    }
+    Some(Borrowed {
+        path: name.to_owned(),
+        src,
+    })
+}
+
+/// Whether it is a path below a folder, and no pattern.
+fn is_path(name: &str) -> bool {
+    !name.contains(['*', '?', '[', '{']) && !name.split('/').any(|part| ["", ".", ".."].contains(&part))
 }
 
 fn of_end(_: &Fields<'_>) -> (&'static str, &'static [&'static str]) {

@@ -22,12 +22,16 @@ const OF_HOST: &[&str] = &["name", "address", "data"];
 /// The attributes of another host in `hosts`.
 const OF_OTHER_HOST: &[&str] = &["name", "address", "data", "facts", "captured"];
 
+/// The attributes of `pki`.
+const OF_PKI: &[&str] = &["ca", "leaves", "revoked"];
+
 /// All names that can exist.
 pub(super) struct Vocabulary<'a> {
     data: Vec<&'a Table>,
     hosts: BTreeSet<&'a str>,
     stacks: BTreeSet<&'a str>,
     captures: BTreeSet<&'a str>,
+    has_authority: bool,
 }
 
 /// A name that exists on no host.
@@ -57,6 +61,7 @@ impl<'a> Vocabulary<'a> {
                 .flat_map(|task| task.operations())
                 .filter_map(|operation| operation.arguments.get("capture")?.value.as_str())
                 .collect(),
+            has_authority: project.pki.authority().is_some(),
         }
     }
 
@@ -85,6 +90,13 @@ impl<'a> Vocabulary<'a> {
             }),
             ["hosts", _, "facts", rest @ ..] => fact(name, 3, rest),
             ["hosts", _, part, ..] => among(name, 3, part, OF_OTHER_HOST, "hosts have no such attribute"),
+            ["pki", "ca", ..] if !self.has_authority => Some(Unknown {
+                name: prefix(name, 2),
+                label: "the project has no certificate authority",
+                otherwise: "`homelab pki init` makes one".to_owned(),
+                known: Vec::new(),
+            }),
+            ["pki", part, ..] => among(name, 2, part, OF_PKI, "`pki` has no such attribute"),
             ["catalogue", stack, ..] if !self.stacks.contains(stack) => Some(Unknown {
                 name: prefix(name, 2),
                 label: "no such stack",

@@ -187,9 +187,10 @@ impl World for Place<'_, '_> {
             ["host" | "hosts" | "vars"] | ["hosts", _] | ["host", "data"] | ["hosts", _, "data"] => {
                 Shape::of(Some(Sort::Table))
             }
-            ["host", _] | ["hosts", _, _] | ["inventory"] => Shape::of(Some(Sort::Text)),
+            ["host", _] | ["hosts", _, _] | ["inventory"] | ["pki", "ca"] => Shape::of(Some(Sort::Text)),
             ["groups"] => Shape::of(Some(Sort::Text)).listed(),
             ["captured", ..] => Shape::foreign(path),
+            ["pki", ..] => Shape::default(),
             ["item", rest @ ..] => part_of(self.item.clone().unwrap_or_default(), rest, self),
             ["vars", name, rest @ ..] => {
                 let var = self.task.map(|task| self.shapes.var(task, name));
