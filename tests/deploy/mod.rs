@@ -10,6 +10,7 @@ mod becoming;
 mod caddy;
 mod canary;
 mod captured;
+mod certificates;
 mod chaos;
 mod commands;
 mod common_keys;
