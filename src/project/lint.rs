@@ -1,6 +1,7 @@
 //! Mistakes that can be found without a host's data: names that lead nowhere, templates that do not parse, unknown
 //! parameters.
 
+mod engine;
 mod files;
 mod handlers;
 mod known;
@@ -34,6 +35,7 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> (Vec<Diagno
         check_uses(project, broken, &includes, &mut mistakes);
         mistakes.extend(wrong_names(task));
         mistakes.extend(handlers::check(project, broken, task));
+        mistakes.extend(engine::check(project, task));
         for operation in task.operations_and_handlers() {
             mistakes.extend(parameters::check(operation));
         }
