@@ -173,6 +173,8 @@ impl Overlay {
             Some(FactKey::ComposeProject(changed)) => Some(changed.as_str()) == project,
             Some(FactKey::DockerContainer(changed)) => changed == name,
             Some(_) => false,
+            // What is pruned is not named.
+            None if matches!(entry.effect, Effect::Forget(FactScope::Docker, _)) => true,
             None => entry.effect.may_change_containers() && !names_containers(entry, all),
         })
     }
