@@ -16,6 +16,8 @@ mod commands;
 mod common_keys;
 mod completion;
 mod compose;
+mod compose_cut;
+mod compose_reasons;
 mod compose_refused;
 mod concurrency;
 mod conditions;
