@@ -25,6 +25,8 @@ const FREEZE: Duration = Duration::from_millis(1500);
 /// By when a run has ended, whatever happened to it.
 const PATIENCE: Duration = Duration::from_secs(90);
 const LARGE: usize = 3 << 20;
+/// Finds temporary files of homelab.
+const LEFT: &str = "find /srv /etc /opt /run -xdev -name '.homelab-*'";
 
 const TASK: &str = "
 [[operation]]
@@ -154,7 +156,16 @@ fn faults_at_random_moments() {
         is_done(&host);
         let again = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
         assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
-        let left = host.inside("find /srv /etc /opt /run -xdev -name '.homelab-*' -exec ls -ld {} +");
+        let mut left = host.inside(&format!("{LEFT} -exec ls -ld {{}} +"));
+        if fault == Fault::PowerCut && !left.is_empty() {
+            // What was uploaded right then is removed by an upload to its directory an hour later; what is empty takes no room.
+            println!("{round}: left by the power cut: {left}");
+            host.inside(&format!("{LEFT} -exec touch -d '2 hours ago' {{}} +"));
+            host.inside("rm /srv/chaos/small; sed -i 's/port = 2/port = 1/' /etc/chaos.conf");
+            project.homelab(&next).expect(0);
+            is_done(&host);
+            left = host.inside(&format!("{LEFT} ! \\( -type f -size 0 \\) -exec ls -ld {{}} +"));
+        }
         assert_eq!(left, "", "temporary files are left");
     }
     println!("{counts:#?}");
