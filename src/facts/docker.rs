@@ -1,5 +1,6 @@
 //! The Docker engine of a host, and what it has: networks, volumes, images and containers.
 
+mod details;
 mod offered;
 mod reference;
 mod usage;
@@ -12,6 +13,7 @@ use super::kind::{DependsOn, Key, Subject};
 use super::system::OperatingSystem;
 use crate::value::Known;
 
+pub use details::{Details, DetailsKey, Published, PublishedKey, WISHES, set_aside};
 pub use offered::{Drivers, DriversKey, INTERFACE, SubnetsKey};
 pub use reference::Reference;
 pub use usage::{

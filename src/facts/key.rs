@@ -94,6 +94,10 @@ macro_rules! every_kind {
             DockerUsage => super::docker::UsageKey, super::docker::Usage;
             /// The cache of the Docker engine's builder.
             DockerBuildCache => super::docker::BuildCacheKey, super::docker::BuildCache;
+            /// A container of the Docker engine, as it was created.
+            DockerDetails(name: String) => super::docker::DetailsKey<'a>, #[serde(with = "presence")] Option<Box<super::docker::Details>>;
+            /// Who has ports of the host.
+            DockerPublished => super::docker::PublishedKey, super::docker::Published;
             /// The addresses of the networks of the Docker engine.
             DockerSubnets => super::docker::SubnetsKey, std::collections::BTreeMap<String, Vec<String>>;
             /// The drivers of the Docker engine.
@@ -290,6 +294,8 @@ impl FactKey {
                 | Self::DockerContainer(_)
                 | Self::DockerUsage
                 | Self::DockerBuildCache
+                | Self::DockerDetails(_)
+                | Self::DockerPublished
                 | Self::DockerStops
                 | Self::DockerSubnets
                 | Self::DockerDrivers

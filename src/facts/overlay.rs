@@ -122,6 +122,8 @@ impl Overlay {
             | FactKey::DockerContainer(_)
             | FactKey::DockerUsage
             | FactKey::DockerBuildCache
+            | FactKey::DockerDetails(_)
+            | FactKey::DockerPublished
             | FactKey::DockerStops
             | FactKey::DockerSubnets
             | FactKey::DockerDrivers

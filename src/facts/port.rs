@@ -94,6 +94,22 @@ fn parsed(text: &str) -> Result<Option<IpAddr>, AddrParseError> {
     Ok(Some(address.to_canonical()).filter(|address| !address.is_unspecified()))
 }
 
+impl Holder {
+    /// A list in JSON: the names of a container, its compose project, and its ports as Docker shows them.
+    ///
+    /// Errors: it is something else.
+    pub fn read(line: &str) -> Result<Self, serde_json::Error> {
+        let (names, project, ports): (String, String, String) = serde_json::from_str(line)?;
+        // A linked one has the names that others call it by too.
+        let own = names.split(',').find(|name| !name.contains('/')).unwrap_or(&names);
+        Ok(Self {
+            container: own.to_owned(),
+            project: Some(project).filter(|project| !project.is_empty()),
+            ports: Ports::of_container(&ports),
+        })
+    }
+}
+
 impl Listener {
     /// A line of `ss -Hlntup`; `None` for one that listens in place of a container, whose ports Docker tells.
     pub fn read(line: &str) -> Option<Self> {

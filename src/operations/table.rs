@@ -18,6 +18,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<apt::upgrade::Upgrade>(),
     Definition::of::<crontab::crontab::Crontab>(),
     Definition::of::<docker::compose::Compose>(),
+    Definition::of::<docker::container::Container>(),
     Definition::of::<docker::exec::Exec>(),
     Definition::of::<docker::image::Image>(),
     Definition::of::<docker::login::Login>(),

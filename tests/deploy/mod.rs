@@ -24,6 +24,7 @@ mod conditions;
 mod convergence;
 mod cuts;
 mod docker;
+mod docker_container;
 mod docker_engine;
 mod documentation;
 mod ends;

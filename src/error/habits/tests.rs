@@ -32,7 +32,7 @@ fn an_operation_is_found_by_its_name_its_family_or_the_end_of_its_name() {
         ("server.cron", "crontab"),
         ("apt.repo", "apt.sources_file"),
         ("git.worktree", "server.shell"),
-        ("podman.anything", "docker.compose"),
+        ("podman.anything", "docker.container"),
         ("pip.packages", "installer"),
         ("systemd.restart", "[[handler]]"),
     ] {

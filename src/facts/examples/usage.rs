@@ -3,8 +3,31 @@
 use std::collections::BTreeMap;
 
 use super::text;
-use crate::facts::docker::{BuildCache, Drivers, HeldImage, HeldNetwork, HeldVolume, Stops, Usage, UsingContainer};
+use crate::facts::docker::{
+    BuildCache, Details, Drivers, HeldImage, HeldNetwork, HeldVolume, Published, Stops, Usage, UsingContainer,
+};
+use crate::facts::port::{Holder, Ports};
 use crate::facts::{Fact, FactKey};
+
+fn details() -> Details {
+    Details {
+        id: text("4f06"),
+        state: text("running"),
+        exit_code: 1,
+        image: text("caddy:2.10"),
+        image_id: text("sha256:74f8"),
+        command: vec![text("caddy"), text("run")],
+        user: text("caddy"),
+        ports: vec![text("80:80/tcp")],
+        networks: vec![text("bridge")],
+        volumes: vec![text("data:/data")],
+        dns: vec![text("192.0.2.53")],
+        restart: text("unless-stopped"),
+        project: Some(text("web")),
+        wish: Some(text("9f86")),
+        is_unfinished: true,
+    }
+}
 
 pub(super) fn examples() -> Vec<(FactKey, Vec<Fact>)> {
     let usage = Usage {
@@ -41,6 +64,27 @@ pub(super) fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         size: text("1.2GB"),
     };
     vec![
+        (
+            FactKey::DockerDetails(text("web")),
+            vec![
+                Fact::DockerDetails(None),
+                Fact::DockerDetails(Some(Box::new(details()))),
+            ],
+        ),
+        (
+            FactKey::DockerPublished,
+            vec![
+                Fact::DockerPublished(Published::default()),
+                Fact::DockerPublished(Published {
+                    containers: vec![Holder {
+                        container: text("web"),
+                        project: None,
+                        ports: Ports::published("80:80").into_iter().collect(),
+                    }],
+                    listeners: Vec::new(),
+                }),
+            ],
+        ),
         (
             FactKey::DockerSubnets,
             vec![

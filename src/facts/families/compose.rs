@@ -20,7 +20,7 @@ use crate::facts::compose::{
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
 use crate::facts::layers::in_layers;
-use crate::facts::port::{Holder, Listener, Ports};
+use crate::facts::port::{Holder, Listener};
 use crate::quote::{quote, quote_all};
 
 /// How long one command may take, in seconds.
@@ -355,7 +355,9 @@ impl Said {
                 self.own_networks.entry(project).or_default().insert(name.clone());
                 self.network_settings.insert(name, settings);
             }
-            "holder" => self.holders.push(holder(rest)?),
+            "holder" => self
+                .holders
+                .push(Holder::read(rest).map_err(|error| error.to_string())?),
             "listens" => self.listeners.extend(Listener::read(rest)),
             "network" => {
                 if let Some((id, name)) = rest.split_once(' ') {
@@ -489,19 +491,6 @@ fn network_settings(line: &str) -> Result<(String, String, NetworkSettings), Str
         subnets: subnets.into_iter().flatten().collect(),
     };
     Ok((name, project, settings))
-}
-
-/// A container as [`OF_HOLDER`] prints it.
-fn holder(line: &str) -> Result<Holder, String> {
-    let (names, project, ports): (String, String, String) =
-        serde_json::from_str(line).map_err(|error| error.to_string())?;
-    // A linked one has the names that others call it by too.
-    let own = names.split(',').find(|name| !name.contains('/')).unwrap_or(&names);
-    Ok(Holder {
-        container: own.to_owned(),
-        project: Some(project).filter(|project| !project.is_empty()),
-        ports: Ports::of_container(&ports),
-    })
 }
 
 fn image(line: &str) -> Option<Image> {

@@ -2,6 +2,7 @@
 //!
 //! An engine that systemd would start at the first question is not asked: a review starts nothing.
 
+mod details;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -11,9 +12,9 @@ use serde::Deserialize;
 
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::docker::{
-    self, BuildCacheKey, ContainerKey, DATA_ROOT, DOCKER, Drivers, DriversKey, Endpoint, EndpointsKey, Engine,
-    EngineKey, INTERFACE, Image, ImageKey, Network, NetworkKey, Reference, SETTINGS, STATE, StopsKey, Subnet,
-    SubnetsKey, UsageKey, Volume, VolumeKey,
+    self, BuildCacheKey, ContainerKey, DATA_ROOT, DOCKER, DetailsKey, Drivers, DriversKey, Endpoint, EndpointsKey,
+    Engine, EngineKey, INTERFACE, Image, ImageKey, Network, NetworkKey, PublishedKey, Reference, SETTINGS, STATE,
+    StopsKey, Subnet, SubnetsKey, UsageKey, Volume, VolumeKey,
 };
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
@@ -26,11 +27,11 @@ const LONGEST: u64 = 20;
 static DOCKER_FAMILY: Family = Family {
     subject: "what Docker has",
     probe,
-    // Six commands at the most, two for each network that is created again, and those for all that there is.
+    // Eight commands at the most, two for each network that is created again, and those for all that there is.
     allowance: |keys| {
         let endpoints = keys.iter().filter_map(EndpointsKey::of).count();
         let of_all = if keys.contains(&FactKey::DockerUsage) { 20 } else { 0 };
-        Duration::from_secs(LONGEST) * u32::try_from(7 + 2 * endpoints + of_all).unwrap_or(u32::MAX)
+        Duration::from_secs(LONGEST) * u32::try_from(9 + 2 * endpoints + of_all).unwrap_or(u32::MAX)
     },
     parse,
 };
@@ -85,6 +86,16 @@ impl Readable<'_> for DriversKey {
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
 
+impl<'a> Readable<'a> for DetailsKey<'a> {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl Readable<'_> for PublishedKey {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
 impl<'a> Readable<'a> for ContainerKey<'a> {
     const FAMILY: &'static Family = &DOCKER_FAMILY;
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
@@ -134,8 +145,11 @@ fn probe(keys: &[FactKey]) -> String {
         (FactKey::DockerStops, LIVE),
         (FactKey::DockerSubnets, SUBNETS),
         (FactKey::DockerDrivers, DRIVERS),
+        (FactKey::DockerPublished, details::PUBLISHED),
     ];
     let asked = asked.into_iter().filter(|(key, _)| keys.contains(key));
+    let containers: Vec<&str> = keys.iter().filter_map(DetailsKey::of).map(|key| key.0).collect();
+    let details = details::probe(&containers);
     let others: String = asked.map(|(_, text)| text).collect();
     format!(
         "(\n\
@@ -159,7 +173,7 @@ fn probe(keys: &[FactKey]) -> String {
          124:*) echo engine denied \"$(why $s)\"; exit;;\n\
          *) [ -n \"$e\" ] || none; echo engine stopped \"$(why $s \"$a\")\"; exit;;\n\
          esac\n\
-         {images}{networks}{volumes}{endpoints}{usage}{cache}{others}\
+         {images}{networks}{volumes}{endpoints}{usage}{cache}{others}{details}\
          echo end\n\
          )",
         container = OF_CONTAINER.join("\t"),
@@ -353,6 +367,7 @@ struct Said {
     is_live: bool,
     ranges: BTreeMap<String, Vec<String>>,
     drivers: Drivers,
+    one: details::Reading,
     failed: Option<String>,
 }
 
@@ -401,8 +416,9 @@ impl Said {
                 "failed" => said.failed = Some(rest.to_owned()),
                 // Anything else is a warning of the command.
                 word => said
-                    .all
+                    .one
                     .line(word, rest)
+                    .or_else(|| said.all.line(word, rest))
                     .transpose()
                     .map(drop)
                     .map_err(|error| unreadable(&error))?,
@@ -581,6 +597,8 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
             (FactKey::DockerVolume(name), ..) => said.volume(name),
             (FactKey::DockerImage(name), ..) => said.image(name),
             (FactKey::DockerContainer(name), ..) => said.container(name),
+            (FactKey::DockerDetails(name), ..) => said.one.details(name),
+            (FactKey::DockerPublished, ..) => said.one.published(),
             (FactKey::DockerStops, ..) => said.stops(),
             (FactKey::DockerSubnets, ..) => Fact::DockerSubnets(said.ranges.clone()),
             (FactKey::DockerDrivers, ..) => Fact::DockerDrivers(said.drivers.clone()),

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::command::Docker;
 use super::engine;
-use super::resource::{named, unless_they_change};
+use super::resource::{named, remaining, unless_they_change};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
     Step, Stop,
@@ -59,7 +59,7 @@ pub(in crate::operations) struct Image {
 /// When a registry is asked.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Pull {
+pub(super) enum Pull {
     #[default]
     Missing,
     Always,
@@ -274,9 +274,10 @@ impl Image {
     }
 
     fn remove(&self, context: &PlanContext<'_>, wanted: &Wanted, found: &docker::Image) -> Result<Outcome, Stop> {
-        if !self.force && !found.containers.is_empty() {
+        let users = remaining(context, &found.containers);
+        if !self.force && !users.is_empty() {
             let title = format!("Docker image `{}` is in use", wanted.name);
-            let label = format!("containers: {}", named(&found.containers));
+            let label = format!("containers: {}", named(&users));
             let refusal = context
                 .refuse("image", title, label)
                 .hint("remove these containers first, or write `force = true`");

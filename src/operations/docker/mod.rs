@@ -2,6 +2,7 @@
 
 mod command;
 pub(super) mod compose;
+pub(super) mod container;
 pub(super) mod engine;
 pub(super) mod exec;
 pub(super) mod image;

@@ -18,7 +18,7 @@ use super::command::Docker;
 use super::engine;
 use super::offered::{DriverOf, check_driver, check_overlap, note_subnet};
 use super::resource::{
-    Pairs, check_labels, check_name, check_pairs, differences, merged, named, show_pairs, tell_hidden,
+    Pairs, check_labels, check_name, check_pairs, differences, merged, named, remaining, show_pairs, tell_hidden,
     unless_they_change,
 };
 use crate::change::{
@@ -321,9 +321,10 @@ impl Network {
     }
 
     fn remove(&self, context: &PlanContext<'_>, found: &docker::Network) -> Result<Outcome, Stop> {
-        if !found.containers.is_empty() {
+        let users = remaining(context, &found.containers);
+        if !users.is_empty() {
             let title = format!("Docker network `{}` is in use", self.network);
-            let label = format!("containers: {}", named(&found.containers));
+            let label = format!("containers: {}", named(&users));
             let refusal = context
                 .refuse("network", title, label)
                 .hint("remove these containers first, or disconnect them: `docker network disconnect`");

@@ -203,7 +203,11 @@ impl Prune {
         let is_old = |age: u64| age >= self.older_than.seconds;
         let (gone, users): (Vec<&UsingContainer>, Vec<&UsingContainer>) = usage.containers.iter().partition(|one| {
             let is_over = self.containers && !one.is_running && !one.is_service && is_old(one.age);
-            is_over && !context.is_named(&FactKey::DockerContainer(one.name.clone()))
+            let names = [
+                FactKey::DockerContainer(one.name.clone()),
+                FactKey::DockerDetails(one.name.clone()),
+            ];
+            is_over && !names.iter().any(|name| context.is_named(name))
         });
         let used_images: BTreeSet<&str> = users.iter().map(|one| one.image.as_str()).collect();
         let used_networks: BTreeSet<&String> = users.iter().flat_map(|one| &one.networks).collect();

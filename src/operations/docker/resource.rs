@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::change::{Attribute, Attributed, NotKnown, Stop};
-use crate::facts::FactKey;
+use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::parameters::NumberOrText;
 
@@ -111,6 +111,15 @@ pub(super) fn unless_they_change(context: &PlanContext<'_>, key: FactKey, refusa
             cause: NotKnown::Since(operation, "it may start and remove containers".to_owned()),
         },
     }
+}
+
+/// Those of these containers that no earlier operation removes.
+pub(super) fn remaining(context: &PlanContext<'_>, containers: &[String]) -> Vec<String> {
+    let is_removed = |name: &String| {
+        let key = FactKey::DockerContainer(name.clone());
+        context.predicted_by(&key).is_some() && context.known_fact(&key) == Some(Fact::DockerContainer(None))
+    };
+    containers.iter().filter(|name| !is_removed(name)).cloned().collect()
 }
 
 /// Containers by name, in a sentence.

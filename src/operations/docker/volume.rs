@@ -15,7 +15,7 @@ use super::command::Docker;
 use super::engine;
 use super::offered::{DriverOf, check_driver};
 use super::resource::{
-    Pairs, check_labels, check_name, check_pairs, differences, merged, named, show_pairs, tell_hidden,
+    Pairs, check_labels, check_name, check_pairs, differences, merged, named, remaining, show_pairs, tell_hidden,
     unless_they_change,
 };
 use crate::change::{
@@ -157,11 +157,12 @@ impl Volume {
     }
 
     fn check_unused(&self, context: &PlanContext<'_>, found: &docker::Volume, hint: &str) -> Result<(), Stop> {
-        if found.containers.is_empty() {
+        let users = remaining(context, &found.containers);
+        if users.is_empty() {
             return Ok(());
         }
         let title = format!("Docker volume `{}` is in use", self.volume);
-        let label = format!("containers: {}", named(&found.containers));
+        let label = format!("containers: {}", named(&users));
         let refusal = context.refuse("volume", title, label).hint(hint);
         Err(unless_they_change(context, self.key(), refusal))
     }

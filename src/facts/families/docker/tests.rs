@@ -356,3 +356,56 @@ fn an_engine_that_does_not_answer_is_told_from_one_that_is_not_there() {
     let facts = asked(&[FactKey::DockerEngine, network("lan")], Some(failing), true);
     assert_eq!(facts[1], Fact::Denied("broken".to_owned()));
 }
+
+/// What Docker 26.1 says of a container, of the one that it replaces, and who has ports.
+const MADE: &str = r#"engine running
+Error: No such container: lost
+made ["/web","65dc","exited",3,"caddy:2.10","sha256:2b59",["caddy","run"],"caddy",{"443/tcp":[{"HostIp":"::1","HostPort":"443"}],"80/tcp":[{"HostIp":"","HostPort":"8080"}]},{"lan":{"NetworkID":"a99d"},"bridge":{"NetworkID":"a99e"}},["/srv/www:/www:ro","5c95f43b8a1b6c1bb1ac5b8bb6bd3a5eb0c6cd6e9a2f3ec9d5d2b3c6c9f0d1e2:/data"],["192.0.2.53"],{"MaximumRetryCount":3,"Name":"on-failure"},null]
+made ["/web.homelab-previous","65dd","running",0,"caddy:2.9","sha256:2b58",null,"",{},{"bridge":{"NetworkID":"a99e"}},null,null,{"MaximumRetryCount":0,"Name":""},""]
+made ["/old","65de","running",0,"caddy:2.9","sha256:2b58",null,"",{},{},null,null,{"MaximumRetryCount":0,"Name":"always"},"shop"]
+wish web 65dc 9f86
+wish old 0000 9f87
+holder ["web","","0.0.0.0:8080->80/tcp, :::8080->80/tcp"]
+listens tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=1,fd=3))
+end
+"#;
+
+fn details(name: &str) -> FactKey {
+    FactKey::DockerDetails(name.to_owned())
+}
+
+#[test]
+fn containers_are_read_as_they_were_created() {
+    let keys = [
+        details("web"),
+        details("old"),
+        details("lost"),
+        FactKey::DockerPublished,
+    ];
+    let facts = parse(&keys, 0, MADE.as_bytes()).expect("readable");
+    let Fact::DockerDetails(Some(web)) = &facts[0].1 else {
+        panic!("{:?}", facts[0]);
+    };
+    assert_eq!(web.ports, ["8080:80/tcp", "[::1]:443:443/tcp"]);
+    assert_eq!(web.networks, ["bridge", "lan"]);
+    assert_eq!(web.volumes, ["/srv/www:/www:ro"], "anonymous ones are left out");
+    assert_eq!((web.restart.as_str(), web.exit_code), ("on-failure:3", 3));
+    assert_eq!((web.wish.as_deref(), web.is_unfinished), (Some("9f86"), true));
+    let Fact::DockerDetails(Some(old)) = &facts[1].1 else {
+        panic!("{:?}", facts[1]);
+    };
+    assert_eq!(
+        (old.wish.as_deref(), old.project.as_deref()),
+        (None, Some("shop")),
+        "another container had its name"
+    );
+    assert_eq!(facts[2].1, Fact::DockerDetails(None));
+    let Fact::DockerPublished(published) = &facts[3].1 else {
+        panic!("{:?}", facts[3]);
+    };
+    assert_eq!((published.containers.len(), published.listeners.len()), (1, 1));
+
+    // Who may not read what was asked for cannot compare.
+    let facts = parse(&keys, 0, MADE.replace("wish web", "unwished\nwish web").as_bytes()).expect("readable");
+    assert!(matches!(facts[0].1, Fact::Denied(_)));
+}
