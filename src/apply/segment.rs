@@ -13,7 +13,7 @@ use super::keeping::Keeping;
 use super::owed::Records;
 use super::perform::UNTRUE;
 use super::prepared::{Kept, Placed, Prepared, prepare};
-use crate::change::{NOT_BEGUN, NOT_NOTED, NOT_REVIEWED, PUT_BACK, Step};
+use crate::change::{NOT_BEGUN, NOT_NOTED, NOT_REVIEWED, PUT_BACK, PUT_BACK_PARTLY, Step};
 use crate::facts::Probe;
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
@@ -446,12 +446,16 @@ fn mark(result: &mut OperationResult, from: ResourceEnd, to: ResourceEnd) {
 
 /// The ends of what a command put back after it failed.
 fn mark_put_back(lines: &mut [ResourceResult], answered: &[(&Placed<'_>, &StepAnswer)]) {
-    let failed = answered
+    let back: BTreeSet<&String> = answered
         .iter()
-        .filter(|(_, answer)| answer.end == StepEnd::Failed { status: PUT_BACK });
-    let back: BTreeSet<&String> = failed
-        .filter_map(|(placed, _)| placed.step.command())
-        .flat_map(|command| &command.puts_back)
+        .filter_map(|(placed, answer)| Some((placed.step.command()?, answer.end)))
+        .flat_map(|(command, end)| match end {
+            StepEnd::Failed { status: PUT_BACK } => command.puts_back.as_slice(),
+            StepEnd::Failed {
+                status: PUT_BACK_PARTLY,
+            } => &command.puts_back_surely,
+            _ => &[],
+        })
         .collect();
     let lines = lines.iter_mut().filter(|line| line.end == ResourceEnd::Applied);
     for line in lines.filter(|line| back.contains(&line.resource.name)) {
@@ -530,6 +534,17 @@ fn describe(operation: &PlannedOperation, step: &Step, answer: &StepAnswer) -> O
             exit_code: None,
             output,
             hint: Some("fix the cause and rerun; what this operation changed is as before".to_owned()),
+        }),
+        StepEnd::Failed {
+            status: PUT_BACK_PARTLY,
+        } => Some(Failure {
+            attempted,
+            cause: None,
+            outcome: None,
+            place: place(),
+            exit_code: None,
+            output,
+            hint: Some("fix the cause and rerun; the last line says what is not as before".to_owned()),
         }),
         StepEnd::Failed { status } => Some(Failure {
             cause: match step.command() {

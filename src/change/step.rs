@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::content::Content;
 use kind::StepKind;
 
-pub use command::{Command, DEFAULT_TIMEOUT, NOT_BEGUN, NOT_NOTED, NOT_REVIEWED, PUT_BACK};
+pub use command::{Command, DEFAULT_TIMEOUT, NOT_BEGUN, NOT_NOTED, NOT_REVIEWED, PUT_BACK, PUT_BACK_PARTLY};
 pub use expect::{Expect, guard};
 pub use fetch::Fetch;
 pub use joint::{Joint, reviewed_file};

@@ -18,6 +18,7 @@ mod completion;
 mod compose;
 mod compose_cut;
 mod compose_reasons;
+mod compose_back;
 mod compose_refused;
 mod concurrency;
 mod conditions;

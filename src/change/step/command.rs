@@ -27,6 +27,9 @@ pub const NOT_NOTED: i32 = 116;
 /// The exit code of a command that failed and then put back what its operation had changed before: see [`Command::puts_back`].
 pub const PUT_BACK: i32 = 117;
 
+/// The same, but something else that is new stays, or does not run as before: the command says what.
+pub const PUT_BACK_PARTLY: i32 = 118;
+
 /// Seconds until a command that ignores SIGTERM is killed.
 const KILL_AFTER: u32 = 5;
 
@@ -73,6 +76,9 @@ pub struct Command {
     /// The paths that the script puts back if it ends with [`PUT_BACK`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub puts_back: Vec<String>,
+    /// Those of them that it puts back if it ends with [`PUT_BACK_PARTLY`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub puts_back_surely: Vec<String>,
     /// Set if all it does is to set attributes of this path, which needs only its owner's rights.
     pub sets_attributes_of: Option<String>,
 }
@@ -96,6 +102,7 @@ impl Command {
             recovery: None,
             joint: None,
             puts_back: Vec::new(),
+            puts_back_surely: Vec::new(),
             sets_attributes_of: None,
         }
     }

@@ -11,6 +11,7 @@
 //! a service, and why, is decided here, and compose is told to do exactly that.
 
 mod asked;
+mod back;
 mod build;
 mod changes;
 mod decision;
@@ -525,7 +526,7 @@ impl Placed<'_> {
             directory,
             situation: &situation,
             options: self.options(),
-            replaced: written.replaced(),
+            changed: written.changed_paths(),
             reads: written.read_by_compose(directory, &self.of.files),
             asks: self.of.pull == Pull::Always,
             build_pull: self.of.build_pull,

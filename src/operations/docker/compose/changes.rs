@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::asked::{Asked, asked};
+use super::back::ChangedPaths;
 use super::decision::{Cause, Decision, Obtain, Situation, What};
-use super::script::{BuildOrder, Kept, Orders, Removed, or_files_back};
+use super::script::{BuildOrder, Kept, Orders, Removed, Stopped};
 use super::stack::Reload;
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, ResourceChange, ResourceId, ResourceKind, Risk, Step,
@@ -13,6 +14,7 @@ use crate::change::{
 use crate::facts::compose::{CLEAN, Container, ContainerState, Project, RECORDS, Service};
 use crate::facts::docker::{Network, Reference};
 use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::path::is_below;
 use crate::facts::{Fact, FactKey};
 use crate::quote::{quote, quote_all};
 use crate::value::Known;
@@ -32,8 +34,8 @@ pub(super) struct Services<'a> {
     pub(super) situation: &'a Situation<'a>,
     /// The options of compose that say which files it reads.
     pub(super) options: Vec<String>,
-    /// Files that the plan changes: whether there was one before, by path.
-    pub(super) replaced: BTreeMap<String, bool>,
+    /// The files and directories that the plan changes.
+    pub(super) changed: ChangedPaths,
     /// What compose reads and looks for, with those that are not in the stack, if homelab knows all of it.
     pub(super) reads: Option<(BTreeSet<String>, BTreeSet<String>)>,
     /// Whether registries are asked about the images that are there.
@@ -170,9 +172,9 @@ impl Services<'_> {
         for image in &pulled {
             steps.push(supervised(
                 format!("docker pull {image}"),
-                or_files_back(&self.replaced, &format!("hl_clean docker pull -q {}", quote(image))),
+                self.changed.back_after(&format!("hl_clean docker pull -q {}", quote(image))),
                 LONGEST_PULL,
-                &self.replaced,
+                &self.changed,
             ));
         }
         let built: Vec<&str> = images(Obtain::Build).map(|one| one.service.as_str()).collect();
@@ -184,31 +186,25 @@ impl Services<'_> {
                 .chain(built.iter().copied());
             steps.push(supervised(
                 format!("docker compose build {}", built.join(" ")),
-                or_files_back(
-                    &self.replaced,
-                    &format!(
-                        "cd -- {} && hl_clean docker compose {}",
-                        quote(self.directory),
-                        quote_all(words)
-                    ),
-                ),
+                self.changed.back_after(&format!(
+                    "cd -- {} && hl_clean docker compose {}",
+                    quote(self.directory),
+                    quote_all(words)
+                )),
                 LONGEST_PULL,
-                &self.replaced,
+                &self.changed,
             ));
         }
         let orders = self.orders(decisions, asked);
-        let services: BTreeSet<&str> = decisions.iter().map(|one| one.service.as_str()).collect();
-        let may_follow = asked.iter().flat_map(|one| one.recreated.iter().chain(&one.restarted));
-        let services: BTreeSet<&str> = services.into_iter().chain(may_follow.map(String::as_str)).collect();
-        if services.is_empty() {
+        let summary = orders.summary();
+        if summary.is_empty() {
             return steps;
         }
-        let services: Vec<&str> = services.into_iter().collect();
         steps.push(supervised(
-            format!("docker compose up {}", services.join(" ")),
+            summary,
             orders.text(),
             self.within + LONGEST_UP,
-            &self.replaced,
+            &self.changed,
         ));
         steps
     }
@@ -218,7 +214,8 @@ impl Services<'_> {
             project: self.situation.project,
             directory: self.directory,
             options: &self.options,
-            replaced: self.replaced.clone(),
+            changed: self.changed.clone(),
+            binds: self.binds(decisions, asked),
             mounted: self.mounted(),
             builds: self.builds(decisions),
             inline: self.inline(),
@@ -246,7 +243,14 @@ impl Services<'_> {
                     order.push(name);
                     self.add_images(name, &mut orders.images);
                 }
-                What::Scale { .. } | What::Start => orders.started.push(name),
+                What::Scale { from, .. } => {
+                    orders.started.push(name);
+                    orders.scaled.push((name, *from));
+                }
+                What::Start => {
+                    orders.started.push(name);
+                    orders.stopped_containers.extend(self.stopped(name));
+                }
                 What::Restart(_) => {
                     let lives = self.lives_in_restarted(name, decisions);
                     let order = if lives {
@@ -269,6 +273,26 @@ impl Services<'_> {
             }
         }
         orders
+    }
+
+    /// The containers of a service that do not run.
+    fn stopped(&self, service: &str) -> impl Iterator<Item = Stopped<'_>> {
+        let all = self.containers(service).into_iter();
+        all.filter(|one| one.state != ContainerState::Running)
+            .map(|one| Stopped {
+                id: &one.id,
+                is_paused: one.state == ContainerState::Paused,
+            })
+    }
+
+    /// Paths of the host that new containers have mounted, and that the stack does not bring.
+    fn binds(&self, decisions: &[&Decision], asked: &[Asked]) -> BTreeSet<String> {
+        let new = decisions.iter().filter(|one| one.what.renews()).map(|one| &one.service);
+        let new = new.chain(asked.iter().flat_map(|one| &one.recreated));
+        let services = new.filter_map(|name| self.situation.config.services.get(name));
+        let mounted = services.flat_map(|service| &service.mounted);
+        let is_own = |path: &String| self.situation.files.keys().any(|file| is_below(file, path));
+        mounted.filter(|path| !is_own(path)).cloned().collect()
     }
 
     /// Whether a service uses the network or processes of one that is restarted.
@@ -429,7 +453,7 @@ pub(super) fn removal(project: &str, now: &Project) -> Vec<ResourceChange> {
             record = quote(&format!("{RECORDS}/{project}"))
         );
         let summary = format!("docker compose -p {project} down");
-        first.steps = vec![supervised(summary, script, LONGEST_UP, &BTreeMap::new())];
+        first.steps = vec![supervised(summary, script, LONGEST_UP, &ChangedPaths::default())];
     }
     changes
 }
@@ -452,12 +476,13 @@ fn before(containers: &[&Container]) -> Attributed {
     before
 }
 
-/// A step that goes on without a connection and puts back the files `replaced` if it fails.
-fn supervised(summary: String, script: String, timeout: Duration, replaced: &BTreeMap<String, bool>) -> Step {
+/// A step that goes on without a connection and puts back what is `changed` if it fails.
+fn supervised(summary: String, script: String, timeout: Duration, changed: &ChangedPaths) -> Step {
     Step::Run(Command {
         supervised: true,
         timeout,
-        puts_back: replaced.keys().cloned().collect(),
+        puts_back: changed.all(),
+        puts_back_surely: changed.files.keys().cloned().collect(),
         ..Command::new(summary, script)
     })
 }

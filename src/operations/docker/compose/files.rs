@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::back::ChangedPaths;
 use super::build::ContextFiles;
-use crate::change::{ResourceChange, ResourceKind, Step};
+use crate::change::{Before, ResourceChange, ResourceKind, Step};
 use crate::content::Content;
 use crate::facts::compose::{DEFAULT_FILES, OVERRIDES, PlannedFile};
 use crate::facts::overlay::WrittenFiles;
@@ -21,6 +22,8 @@ pub(super) struct Written {
     changed: BTreeMap<String, Option<Content>>,
     /// Those of them that are on the host before.
     replaced: BTreeSet<String>,
+    /// The directories that the plan makes for them.
+    directories: BTreeSet<String>,
     /// Those that earlier operations change.
     earlier: BTreeSet<String>,
 }
@@ -43,8 +46,10 @@ impl Written {
 
     /// The same, as `changes` write the files into `directory`.
     pub(super) fn changed_by(mut self, changes: &[ResourceChange], directory: &str) -> Self {
-        let files = changes.iter().filter(|change| change.id.kind == ResourceKind::File);
-        for change in files {
+        let of = |kind: ResourceKind| changes.iter().filter(move |change| change.id.kind == kind);
+        let new = of(ResourceKind::Directory).filter(|change| change.before == Before::Absent);
+        self.directories.extend(new.map(|change| change.id.name.clone()));
+        for change in of(ResourceKind::File) {
             let path = &change.id.name;
             let is_written = change.steps.iter().any(|step| matches!(step, Step::WriteFile(_)));
             if is_written {
@@ -56,7 +61,7 @@ impl Written {
             } else {
                 continue;
             }
-            if change.before != crate::change::Before::Absent {
+            if change.before != Before::Absent {
                 self.replaced.insert(path.clone());
             }
         }
@@ -86,12 +91,14 @@ impl Written {
         self.changed.keys().map(String::as_str)
     }
 
-    /// What the operation itself changes: whether there is something before, by path.
-    pub(super) fn replaced(&self) -> BTreeMap<String, bool> {
+    /// What the operation itself changes.
+    pub(super) fn changed_paths(&self) -> ChangedPaths {
         let changed = self.changed.keys().filter(|path| !self.earlier.contains(*path));
-        changed
-            .map(|path| (path.clone(), self.replaced.contains(path)))
-            .collect()
+        let files = changed.map(|path| (path.clone(), self.replaced.contains(path)));
+        ChangedPaths {
+            files: files.collect(),
+            directories: self.directories.clone(),
+        }
     }
 
     /// What compose has to see before it is written. A large file, and one that is no text, is none that compose reads.

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::asked::Asked;
+use super::back::{ChangedPaths, ended};
 use super::stack::Reload;
-use crate::change::PUT_BACK;
+use crate::change::PUT_BACK_PARTLY;
 use crate::facts::compose::{CLEAN, HASHES, INPUTS, RECORDS};
 use crate::quote::{quote, quote_all};
 
@@ -23,6 +24,10 @@ pub(super) struct Orders<'a> {
     pub(super) recreated: Vec<&'a str>,
     /// Services that are started, or get another number of containers.
     pub(super) started: Vec<&'a str>,
+    /// The containers of those that are started.
+    pub(super) stopped_containers: Vec<Stopped<'a>>,
+    /// Services that get another number of containers, with the number of now.
+    pub(super) scaled: Vec<(&'a str, usize)>,
     pub(super) restarted: Vec<&'a str>,
     /// Services that read their files again, and how.
     pub(super) reloaded: Vec<(&'a str, &'a BTreeSet<Reload>)>,
@@ -35,8 +40,10 @@ pub(super) struct Orders<'a> {
     pub(super) removed_containers: Vec<Removed<'a>>,
     /// The images that services had before, by the names that these had.
     pub(super) images: BTreeMap<String, String>,
-    /// Files that the plan changes: whether there was one before, by path.
-    pub(super) replaced: BTreeMap<String, bool>,
+    /// The files and directories that the plan changes.
+    pub(super) changed: ChangedPaths,
+    /// Paths of the host that Docker makes directories of where nothing is, since new containers have them mounted.
+    pub(super) binds: BTreeSet<String>,
     /// Files that are mounted, by the services that have them.
     pub(super) mounted: BTreeMap<&'a str, Vec<String>>,
     /// Services with the digest of what they get from `content`, and that of before.
@@ -49,6 +56,12 @@ pub(super) struct Orders<'a> {
     pub(super) asked: &'a [Asked],
     pub(super) within: Duration,
     pub(super) settle: Duration,
+}
+
+/// A container that does not run, and is started.
+pub(super) struct Stopped<'a> {
+    pub(super) id: &'a str,
+    pub(super) is_paused: bool,
 }
 
 /// A container that is removed.
@@ -77,49 +90,92 @@ pub(super) struct BuildOrder<'a> {
     pub(super) before: &'a str,
 }
 
-/// Functions of every script. `hl_of SERVICE` lists the ids of its containers; `hl_wait SERVICE` waits until they run.
+/// Functions of every script. `hl_of SERVICE` lists the ids of its containers; `hl_engine` waits a moment for an engine that is restarted;
+/// `hl_wait SERVICE…` waits until all of them run.
 ///
 /// A container with a health check has to be healthy, any other has to run on from the same start. One that is not started again by
-/// itself may end well.
+/// itself may end well. What is unhealthy has used up its retries, and what was started again several times will not run either: there is no
+/// reason to wait longer.
 const FUNCTIONS: &str = r#"docker() { hl_clean docker "$@"; }
 hl_compose() { docker compose "$@" </dev/null; }
 hl_all() { docker ps -a --no-trunc --filter "label=com.docker.compose.project=$p" --filter label=com.docker.compose.oneoff=False --format "$p {{.Label \"com.docker.compose.service\"}} {{.ID}}" </dev/null; }
 hl_of() { hl_all | while read -r _ s i; do [ "$s" != "$1" ] || echo "$i"; done; }
-hl_exec() { s=$1; shift; for i in $(hl_of "$s"); do docker exec "$i" "$@" </dev/null || return; done; }
-hl_signal() { for i in $(hl_of "$1"); do docker kill --signal "$2" "$i" >/dev/null || return; done; }
+hl_name() { docker inspect --format '{{.Name}}' "$1" </dev/null 2>/dev/null | sed 's|^/||'; }
+hl_exec() {
+s=$1; shift
+for i in $(hl_of "$s"); do docker exec "$i" "$@" </dev/null || { c=$?; echo "service $s was not reloaded: \`$*\` failed in container $(hl_name "$i") with exit code $c"; return $c; }; done
+}
+hl_signal() { for i in $(hl_of "$1"); do docker kill --signal "$2" "$i" >/dev/null || { c=$?; echo "service $1 was not reloaded: container $(hl_name "$i") did not get signal $2"; return $c; }; done; }
 hl_others() { hl_all | while read -r _ s i; do case " $touched " in *" $s "*) ;; *) echo "$s $i" ;; esac; done | sort; }
 hl_other() {
 i=$(docker image inspect --format '{{.Id}}' "$2") || return 1
 for c in $(hl_of "$1"); do [ "$(docker inspect --format '{{.Image}}' "$c")" = "$i" ] || return 0; done
 return 1
 }
+hl_engine() {
+n=0
+until hl_clean timeout 10 docker version </dev/null >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 15 ] && [ -z "$dead" ] || { dead=1; return 1; }; sleep 1; done
+}
+hl_last() { awk '{ k = $0; gsub(/[0-9]+/, "", k); at[k] = NR; key[NR] = k; line[NR] = $0 } END { for (i = 1; i <= NR; i++) if (at[key[i]] == i) print line[i] }' | tail -n "$1"; }
 hl_say() {
-docker inspect --format "service $1 does not run as it should: {{.Name}} is {{.State.Status}}{{if ne .State.ExitCode 0}}, exit code {{.State.ExitCode}}{{end}}{{with .State.Health}}, {{.Status}}{{end}}{{with .State.Error}}: {{.}}{{end}}" "$2" | sed 's|: /|: |'
-docker inspect --format '{{with .State.Health}}{{range .Log}}{{println .Output}}{{end}}{{end}}' "$2" | grep '[^[:space:]]' | tail -n 3 | sed 's/^/health check: /'
-docker logs --tail 20 "$2" 2>&1 | sed 's/^/log: /'
+docker logs --tail 200 "$2" 2>&1 </dev/null | hl_last 8 | sed 's/^/log: /'
+docker inspect --format '{{with .State.Health}}{{range .Log}}{{println .Output}}{{end}}{{end}}' "$2" | grep '[^[:space:]]' | hl_last 3 | sed 's/^/health check: /'
+printf 'service %s %s: ' "$1" "$3"
+docker inspect --format "container {{.Name}} is {{.State.Status}}{{if ne .State.ExitCode 0}}, exit code {{.State.ExitCode}}{{end}}{{with .State.Health}}, {{.Status}}{{end}}{{with .State.Error}}: {{.}}{{end}}" "$2" | sed 's|container /|container |'
 }
 hl_wait() {
-ids=$(hl_of "$1")
-[ -n "$ids" ] || { echo "service $1 has no container"; return 1; }
-for i in $ids; do
-first= since=
-while :; do
-now=$(date +%s)
-set -- "$1" $(docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}} {{.HostConfig.RestartPolicy.Name}} {{with .State.Health}}{{.Status}}{{end}}' "$i") || return
-case $2:$6 in
-running:healthy) break ;;
-running:|running:none) [ "$4" = "$first" ] || first=$4 since=$now; [ $((now - since)) -lt "$settle" ] || break ;;
-exited:*)
-if [ "$3" = 0 ]; then case $5 in always|unless-stopped) ;; *) break ;; esac
-elif [ "$5" = no ] || [ -z "$5" ]; then hl_say "$1" "$i"; return 1; fi ;;
-dead:*) hl_say "$1" "$i"; return 1 ;;
-esac
-[ "$now" -lt "$end" ] || { hl_say "$1" "$i"; return 1; }
-sleep 1
+left= now=$(date +%s)
+for s in "$@"; do
+ids=$(hl_of "$s")
+[ -n "$ids" ] || { echo "service $s has no container"; return 1; }
+for i in $ids; do left="$left $i"; eval "service_$i=\$s first_$i= since_$i= count_$i="; done
 done
+while :; do
+states=$(docker inspect --format '{{.ID}} {{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}} {{.RestartCount}} {{with .HostConfig.RestartPolicy.Name}}{{.}}{{else}}no{{end}} {{with .State.Health}}{{.Status}}{{else}}none{{end}}' $left 2>/dev/null </dev/null) || {
+hl_engine || { echo 'the Docker engine does not answer any more'; return 1; }
+for i in $left; do docker inspect "$i" >/dev/null 2>&1 </dev/null || { eval "s=\$service_$i"; echo "service $s has lost its container: somebody removed it meanwhile"; return 1; }; done
+[ "$(date +%s)" -lt "$end" ] || { echo 'Docker does not say how the services run'; return 1; }
+sleep 1
+continue
+}
+left= now=$(date +%s)
+while read -r i state code started restarts policy health; do
+eval "s=\$service_$i first=\$first_$i since=\$since_$i count=\$count_$i" why=
+[ -n "$count" ] || { count=$restarts; eval "count_$i=\$count"; }
+case $state:$health in
+running:healthy) continue ;;
+running:none)
+[ "$started" = "$first" ] || { since=$now; eval "first_$i=\$started since_$i=\$now"; }
+[ $((now - since)) -lt "$settle" ] || continue ;;
+running:unhealthy) [ ! "$started" \> "$begin" ] || why='is unhealthy' ;;
+exited:*)
+if [ "$code" = 0 ]; then case $policy in always|unless-stopped) ;; *) continue ;; esac
+else case $policy in no|on-failure) why='has ended' ;; esac; fi ;;
+dead:*) why='has ended' ;;
+esac
+[ $((restarts - count)) -lt "$starts" ] || why="ends again and again ($((restarts - count)) times so far)"
+if [ -z "$why" ] && [ "$now" -ge "$end" ]; then
+case $state:$health in
+running:none) why="has not run for $settle s (\`settle\`)" ;;
+running:*) why='is not healthy' ;;
+*) why='does not run' ;;
+esac
+why="$why within $within s (\`within\`)"
+fi
+[ -z "$why" ] || { hl_say "$s" "$i" "$why"; return 1; }
+left="$left $i"
+done <<END
+$states
+END
+[ -n "$left" ] || return 0
+sleep 1
 done
 }
 "#;
+
+/// How often containers may be started again before homelab gives up: others that start at the same time may be what they need.
+const STARTS_ALONE: u32 = 4;
+const STARTS: u32 = 8;
 
 impl Orders<'_> {
     /// Services that new containers are created for, or old ones started.
@@ -138,9 +194,10 @@ impl Orders<'_> {
     /// The whole text.
     pub(super) fn text(&self) -> String {
         let head = format!(
-            "{CLEAN}{HASHES}{inputs}{FUNCTIONS}p={project} d={directory} touched={touched} settle={settle} back=\n\
+            "{CLEAN}{HASHES}{inputs}{FUNCTIONS}p={project} d={directory} touched={touched} back= dead=\n\
+             settle={settle} within={within} starts={starts} begin=$(date -u +%Y-%m-%dT%H:%M:%S)\n\
              cd -- \"$d\" || exit\n\
-             {found}\
+             {found}{made}\
              before=$(hl_others)\n",
             inputs = if self.kept.is_some() { INPUTS } else { "" },
             found = self.found_otherwise(),
@@ -148,11 +205,13 @@ impl Orders<'_> {
             directory = quote(self.directory),
             touched = quote(&[self.touched(), self.removed.clone()].concat().join(" ")),
             settle = self.settle.as_secs(),
+            within = self.within.as_secs(),
+            starts = self.starts(),
+            made = self.made_before(),
         );
         let go = format!(
-            "hl_go() {{\n{}end=$(($(date +%s) + {}))\n{}}}\n",
+            "hl_go() {{\n{}end=$(($(date +%s) + within))\n{}}}\n",
             self.commands(),
-            self.within.as_secs(),
             self.waits()
         );
         let record = format!("hl_record() {{\n{}}}\n", self.record());
@@ -165,7 +224,7 @@ impl Orders<'_> {
         };
         format!(
             "{head}{go}{record}{back}\
-             hl_go || {{ code=$?; hl_back; exit $code; }}\n\
+             hl_go || {{ code=1; hl_back; exit $code; }}\n\
              {removed}\
              after=$(hl_others)\n\
              [ \"$before\" = \"$after\" ] || {{ printf '%s\\n' 'containers of other services have changed, from' \"$before\" to \"$after\"; exit 1; }}\n\
@@ -300,24 +359,78 @@ impl Orders<'_> {
 
     fn waits(&self) -> String {
         let reloaded = self.reloaded.iter().map(|(service, _)| *service);
-        let each = self
-            .touched()
-            .into_iter()
-            .chain(reloaded)
-            .map(|service| format!("hl_wait {} || return\n", quote(service)));
-        let each: String = each.collect();
-        let of_asked = if self.asked.is_empty() {
-            ""
+        let services = quote_all(self.touched().into_iter().chain(reloaded));
+        let of_asked = if self.asked.is_empty() { "" } else { " $renew $again" };
+        if services.is_empty() && of_asked.is_empty() {
+            return ":\n".to_owned();
+        }
+        let all = format!("hl_wait {services}{of_asked}\n");
+        if services.is_empty() {
+            return format!("[ -z \"$(echo $renew $again)\" ] || {all}");
+        }
+        all
+    }
+
+    /// How often containers may be started again by themselves.
+    fn starts(&self) -> u32 {
+        if self.touched().len() + self.reloaded.len() > 1 || !self.asked.is_empty() {
+            STARTS
         } else {
-            "for s in $renew $again; do hl_wait \"$s\" || return; done\n"
-        };
-        let all = each + of_asked;
-        if all.is_empty() { ":\n".to_owned() } else { all }
+            STARTS_ALONE
+        }
+    }
+
+    /// Whether containers are created.
+    fn creates(&self) -> bool {
+        let all = [&self.created, &self.recreated, &self.recreated_later];
+        all.into_iter().any(|services| !services.is_empty())
+    }
+
+    /// Notes what there is of what compose and Docker make for containers.
+    fn made_before(&self) -> String {
+        if !self.creates() {
+            return String::new();
+        }
+        let mut text = String::from(
+            "hl_networks() { docker network ls --no-trunc --filter \"label=com.docker.compose.project=$p\" --format '{{.ID}} {{.Name}}' </dev/null; }\n\
+             hl_volumes() { docker volume ls -q --filter \"label=com.docker.compose.project=$p\" </dev/null; }\n\
+             networks=$(hl_networks) volumes=$(hl_volumes)\n",
+        );
+        for (number, path) in self.binds.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "m{number}=; f={}; while [ -n \"$f\" ] && [ ! -e \"$f\" ]; do m{number}=$f; f=${{f%/*}}; done",
+                quote(path)
+            );
+        }
+        text
+    }
+
+    /// Removes what compose and Docker made for containers that are gone, and names what stays.
+    fn made_back(&self) -> String {
+        if !self.creates() {
+            return String::new();
+        }
+        let mut text = String::from(
+            "for i in $(hl_networks | cut -d ' ' -f 1); do case $networks in *$i*) ;; *) docker network rm \"$i\" >/dev/null 2>&1 </dev/null || hl_stays \"network $(docker network inspect --format '{{.Name}}' \"$i\")\" ;; esac; done\n\
+             for i in $(hl_volumes); do case \"\n$volumes\n\" in *\"\n$i\n\"*) ;; *) hl_stays \"volume $i\" ;; esac; done\n",
+        );
+        for (number, path) in self.binds.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "f={}; while [ -n \"$m{number}\" ]; do hl_empty \"$f\"; [ \"$f\" != \"$m{number}\" ] && [ ! -e \"$f\" ] || break; f=${{f%/*}}; done",
+                quote(path)
+            );
+        }
+        text
     }
 
     /// Puts back the files and images of before, and the services that ran. The files are those that the run keeps for a rollback.
     fn back(&self) -> String {
-        let mut text = files_back(&self.replaced);
+        let mut text = String::from(
+            "hl_engine || { echo 'did not go back, since the Docker engine does not answer: the new files stay'; return; }\n",
+        );
+        text.push_str(&self.changed.files_back());
         text.push_str("[ -z \"$lost\" ] || return\n");
         for (name, id) in &self.images {
             let _ = writeln!(text, "docker tag {} {} 2>/dev/null", quote(id), quote(name));
@@ -326,9 +439,32 @@ impl Orders<'_> {
             let created = quote_all(self.created.iter().copied());
             let _ = writeln!(
                 text,
-                "for s in {created}; do for i in $(hl_of \"$s\"); do docker rm -f \"$i\" >/dev/null; done; done"
+                "for s in {created}; do for i in $(hl_of \"$s\"); do docker rm -f -v \"$i\" >/dev/null; done; done"
             );
         }
+        let ways = self.ways_back();
+        if !ways.is_empty() {
+            let _ = writeln!(
+                text,
+                "if {{ {}; }} >/dev/null 2>&1; then back=1; hl_record; else code={PUT_BACK_PARTLY}; echo 'went back to the files of before, but the services do not start with them'; return; fi",
+                ways.join(" && ")
+            );
+        }
+        let made = self.made_back();
+        text.push_str(&made);
+        text.push_str(&self.changed.directories_back());
+        let is_nothing = self.changed == ChangedPaths::default();
+        match (is_nothing, self.created.is_empty(), ways.is_empty()) {
+            (true, true, true) => {}
+            (true, false, true) => text.push_str(&ended("the new containers are removed")),
+            (false, _, true) => text.push_str(&ended("the files are as before")),
+            (_, _, false) => text.push_str(&ended("the files and services are as before")),
+        }
+        text
+    }
+
+    /// The commands that have services run as before.
+    fn ways_back(&self) -> Vec<String> {
         let mut ways: Vec<String> = Vec::new();
         let removed = self.removed_containers.iter().map(|one| {
             let (id, name) = (quote(one.id), quote(one.name));
@@ -341,6 +477,15 @@ impl Orders<'_> {
         if !self.recreated.is_empty() {
             ways.push(self.up(&["--force-recreate"], &self.recreated));
         }
+        for (service, number) in &self.scaled {
+            let scale = format!("{service}={number}");
+            ways.push(self.up(&["--no-recreate", "--scale", &scale], &[service]));
+        }
+        let stopped = self.stopped_containers.iter().map(|one| {
+            let word = if one.is_paused { "pause" } else { "stop" };
+            format!("docker {word} {}", quote(one.id))
+        });
+        ways.extend(stopped);
         ways.extend(self.renewing_again(&self.restarted, &self.recreated_later, &self.restarted_later));
         // A service that refuses its new files may still run with the old ones.
         let reloads = self.reloads().map(|(service, reload)| {
@@ -351,24 +496,40 @@ impl Orders<'_> {
         if !self.asked.is_empty() {
             ways.push(self.renewing_asked());
         }
-        let goes_back = !(self.replaced.is_empty() && self.created.is_empty() && ways.is_empty());
-        if goes_back {
-            let _ = writeln!(text, "code={PUT_BACK}");
-        }
-        if ways.is_empty() {
-            text.push_str(match (self.replaced.is_empty(), self.created.is_empty()) {
-                (true, true) => "",
-                (true, false) => "echo 'went back: the new containers are removed'\n",
-                (false, _) => "echo 'went back: the files are as before'\n",
-            });
-            return text;
-        }
-        let _ = writeln!(
-            text,
-            "if {{ {}; }} >/dev/null 2>&1; then back=1; hl_record; echo 'went back: the files and services are as before'; else echo 'went back to the files of before, but the services do not start with them'; fi",
-            ways.join(" && ")
-        );
-        text
+        ways
+    }
+
+    /// What it does, as commands that a person would give.
+    pub(super) fn summary(&self) -> String {
+        let mut commands = Vec::new();
+        let mut add = |words: &str, services: &BTreeSet<&str>| {
+            if !services.is_empty() {
+                let services: Vec<&str> = services.iter().copied().collect();
+                commands.push(format!("docker compose {words} {}", services.join(" ")));
+            }
+        };
+        let of = |all: &[&Vec<&'_ str>]| -> BTreeSet<String> {
+            all.iter()
+                .flat_map(|services| services.iter().map(|name| (*name).to_owned()))
+                .collect()
+        };
+        let may_follow = |of: fn(&Asked) -> &Vec<String>| self.asked.iter().flat_map(of).map(String::as_str);
+        let mut up = of(&[&self.created, &self.recreated, &self.started, &self.recreated_later]);
+        up.extend(may_follow(|one| &one.recreated).map(str::to_owned));
+        let mut restarted = of(&[&self.restarted, &self.restarted_later]);
+        restarted.extend(may_follow(|one| &one.restarted).map(str::to_owned));
+        restarted.retain(|name| !up.contains(name));
+        add("stop", &self.removed.iter().copied().collect());
+        add("up", &up.iter().map(String::as_str).collect());
+        add("restart", &restarted.iter().map(String::as_str).collect());
+        let reloads = self.reloaded.iter().flat_map(|(service, by)| {
+            by.iter().map(move |reload| match reload {
+                Reload::Command(words) => format!("docker compose exec {service} {}", words.join(" ")),
+                Reload::Signal(signal) => format!("docker compose kill --signal {signal} {service}"),
+            })
+        });
+        commands.extend(reloads);
+        commands.join("; ")
     }
 
     /// Keeps what the next run compares.
@@ -436,43 +597,6 @@ impl Orders<'_> {
             quote(&kept.config),
         )
     }
-}
-
-/// Puts back files: those that the run keeps for a rollback. `$lost` says which were not kept.
-fn files_back(replaced: &BTreeMap<String, bool>) -> String {
-    let mut text = String::from("lost=\n");
-    if replaced.values().any(|was_there| *was_there) {
-        text.push_str("r=/var/lib/homelab/previous; r=$r/$(ls -1 \"$r\" 2>/dev/null | tail -n 1)/tree\n");
-        text.push_str(PUT_BACK_FILE);
-    }
-    for (path, was_there) in replaced {
-        let path = quote(path);
-        let line = if *was_there {
-            format!("hl_put_back {path}\n")
-        } else {
-            format!("rm -f -- {path}\n")
-        };
-        text.push_str(&line);
-    }
-    text.push_str("[ -z \"$lost\" ] || echo \"did not go back, since these files were not kept:$lost\"\n");
-    text
-}
-
-const PUT_BACK_FILE: &str = r#"hl_put_back() {
-if [ -e "$r$1" ]; then rm -rf -- "$1.homelab-back" && cp -a --remove-destination -T -- "$r$1" "$1.homelab-back" && mv -f -T -- "$1.homelab-back" "$1" && return; fi
-lost="$lost $1"
-}
-"#;
-
-/// `command`, after which files are as before if it fails.
-pub(super) fn or_files_back(replaced: &BTreeMap<String, bool>, command: &str) -> String {
-    if replaced.is_empty() {
-        return format!("{CLEAN}{command}");
-    }
-    format!(
-        "{CLEAN}{command} && exit\ncode=$?\n{}[ -n \"$lost\" ] || {{ code={PUT_BACK}; echo 'went back: the files are as before'; }}\nexit $code",
-        files_back(replaced)
-    )
 }
 
 #[cfg(test)]

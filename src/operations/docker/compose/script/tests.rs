@@ -10,6 +10,14 @@ fn orders() -> Orders<'static> {
     }
 }
 
+fn changed(files: &[(&str, bool)]) -> ChangedPaths {
+    let files = files.iter().map(|(path, was_there)| ((*path).to_owned(), *was_there));
+    ChangedPaths {
+        files: files.collect(),
+        directories: ["/opt/stacks".to_owned(), "/opt/stacks/web".to_owned()].into(),
+    }
+}
+
 /// The lines of the text that call compose to change something.
 fn calls(orders: &Orders<'_>) -> Vec<String> {
     let text = orders.text();
@@ -54,11 +62,7 @@ fn compose_is_told_exactly_which_services_to_change() {
             "hl_compose -f 'a b.yaml' -p web restart --no-deps web",
         ]
     );
-    assert!(
-        orders
-            .text()
-            .contains("hl_wait app || return\nhl_wait side || return\nhl_wait shop || return\n")
-    );
+    assert!(orders.text().contains("hl_wait app side shop vpn web\n"));
 }
 
 #[test]
@@ -69,22 +73,20 @@ fn going_back_puts_back_what_was_there_and_removes_what_is_new() {
         removed: vec!["old"],
         removed_containers: vec![removed()],
         images: [("demo:1".to_owned(), "sha256:1".to_owned())].into(),
-        replaced: [
-            ("/opt/stacks/web/compose.yaml".to_owned(), true),
-            ("/opt/stacks/web/new".to_owned(), false),
-        ]
-        .into(),
+        changed: changed(&[("/opt/stacks/web/compose.yaml", true), ("/opt/stacks/web/new", false)]),
         ..orders()
     };
     let text = orders.back();
-    assert!(text.contains("hl_put_back /opt/stacks/web/compose.yaml\n"), "{text}");
-    assert!(text.contains("rm -f -- /opt/stacks/web/new\n"), "{text}");
+    let put_back = "for f in /opt/stacks/web/compose.yaml; do hl_put_back \"$f\"; done\nfor f in /opt/stacks/web/new; do hl_gone \"$f\"; done\n";
+    assert!(text.contains(put_back), "{text}");
     assert!(text.contains("docker tag sha256:1 demo:1"), "{text}");
     assert!(text.contains("for s in app; do"), "{text}");
     assert!(
         text.contains("docker rename 5912 web-old-1; } && docker start 5912"),
         "{text}"
     );
+    let directories = "for f in /opt/stacks/web /opt/stacks; do hl_empty \"$f\"; done\n";
+    assert!(text.contains(directories), "{text}");
     let old = "hl_compose -p web up -d --no-deps --no-build --pull never --force-recreate side";
     assert!(text.contains(old), "{text}");
 }
@@ -99,10 +101,12 @@ fn the_text_is_one_for_a_shell() {
         removed: vec!["old"],
         removed_containers: vec![removed()],
         mounted: [("app", vec!["/opt/stacks/web/it's".to_owned()])].into(),
-        replaced: [("/opt/stacks/web/it's".to_owned(), true)].into(),
+        changed: changed(&[("/opt/stacks/web/it's", true)]),
+        binds: ["/srv/it's".to_owned()].into(),
+        scaled: vec![("job", 2)],
         ..orders()
     };
-    let pull = or_files_back(&orders.replaced, "docker pull x");
+    let pull = orders.changed.back_after("docker pull x");
     for text in [orders.text(), self::orders().text(), pull] {
         let checked = std::process::Command::new("sh").args(["-n", "-c", &text]).output();
         let checked = checked.expect("sh runs");
@@ -119,7 +123,7 @@ fn services_read_their_files_again_and_are_restarted_with_the_old_ones() {
     let by = by.into();
     let orders = Orders {
         reloaded: vec![("app", &by)],
-        replaced: [("/opt/stacks/web/conf/a".to_owned(), true)].into(),
+        changed: changed(&[("/opt/stacks/web/conf/a", true)]),
         ..orders()
     };
     let text = orders.text();
@@ -128,13 +132,13 @@ fn services_read_their_files_again_and_are_restarted_with_the_old_ones() {
         go.contains("hl_exec app caddy 're load' || return\nhl_signal app HUP || return\n"),
         "{go}"
     );
-    assert!(go.contains("hl_wait app || return\n"), "{go}");
+    assert!(go.contains("hl_wait app\n"), "{go}");
     let back = orders.back();
     assert!(
         back.contains("{ hl_signal app HUP || hl_compose -p web restart --no-deps app; }"),
         "{back}"
     );
-    assert!(back.contains("code=117\n"), "{back}");
+    assert!(back.contains("code=117;"), "{back}");
     let checked = std::process::Command::new("sh").args(["-n", "-c", &text]).output();
     assert!(checked.expect("sh runs").status.success());
 }
