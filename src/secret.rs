@@ -1,5 +1,6 @@
 //! Secret text, and digests that show whether it changed without revealing it.
 
+mod encrypted;
 mod known;
 mod mask;
 mod value;
@@ -11,6 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use encrypted::{ENCRYPTED_END, ENCRYPTED_START, encrypted_value};
 pub use known::{Redactor, redacted, remember, remember_file};
 pub use mask::{LATER, MASK};
 pub use value::{Cover, Secret, Sort, World};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::context::PlanContext;
 use crate::change::{Outcome, Stop};
 use crate::content::{Assets, Content, EncryptedFile, Undecrypted};
-use crate::error::{Diagnostic, closest, suggestion};
+use crate::error::{Diagnostic, Origin, SourceFile, closest, suggestion};
 use crate::facts::overlay::{FactScope, OperationId};
+use crate::secret::encrypted_value;
 use crate::value::{Known, Text, Why, Withheld};
 
 /// What the names of the project's certificates begin with where operations name a file.
@@ -85,6 +86,7 @@ impl PlanContext<'_> {
                 .hint("use a file that is not a secret; `files.put` copies secret files"));
         }
         self.require_asset(argument, path)?;
+        self.refuse_encrypted_value(argument, path)?;
         match (self.assets.get(path), self.assets.large(path)) {
             (Some(bytes), _) => Ok(Content::new(bytes.clone())),
             (None, Some(file)) => Content::of_file(file).map_err(|error| {
@@ -93,6 +95,36 @@ impl PlanContext<'_> {
             }),
             (None, None) => Ok(Content::new(Vec::new())),
         }
+    }
+
+    /// The text of a file that no host gets, if there is such a file.
+    pub fn asset_text(&self, path: &str) -> Option<&str> {
+        std::str::from_utf8(self.assets.get(path)?).ok()
+    }
+
+    /// Refuses a file with an encrypted value of data: the host would get that as it is.
+    fn refuse_encrypted_value(&self, argument: &str, path: &str) -> Result<(), Stop> {
+        let Some((text, place)) = self
+            .asset_text(path)
+            .and_then(|text| Some((text, encrypted_value(text)?)))
+        else {
+            return Ok(());
+        };
+        let name = format!("templates/{path}");
+        let place = Origin::new(&SourceFile::new(&name, text), place);
+        let hint = if path.ends_with(Assets::TEMPLATE_SUFFIX) {
+            "put the value into data with `homelab secrets set`, and write `{{ NAME }}` here".to_owned()
+        } else {
+            format!(
+                "put the value into data with `homelab secrets set`, write `{{{{ NAME }}}}` here, and call the file `{name}{}`",
+                Assets::TEMPLATE_SUFFIX
+            )
+        };
+        let mistake = Diagnostic::new(format!("`{name}` has an encrypted value"))
+            .at(&place, "only data is decrypted: the host would get this text")
+            .at(self.origin_of(argument), "used here")
+            .hint(hint);
+        Err(Stop::Refused(Box::new(mistake)))
     }
 
     /// The same for an operation that shows no secret.
@@ -121,6 +153,7 @@ impl PlanContext<'_> {
     /// template and the argument.
     pub fn render_asset(&self, argument: &str, path: &str) -> Result<Known<Text>, Stop> {
         self.require_asset(argument, path)?;
+        self.refuse_encrypted_value(argument, path)?;
         let at_argument =
             |mistake: Diagnostic| Stop::Refused(Box::new(mistake.at(self.origin_of(argument), "rendered here")));
         match self.scope.render_file(self.assets, path).map_err(at_argument)? {

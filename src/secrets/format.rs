@@ -11,10 +11,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::{Identities, Recipients};
-use crate::secret::Secret;
+use crate::secret::{ENCRYPTED_END as END, ENCRYPTED_START as START, Secret};
 
-const START: &str = "ENC[age,";
-const END: &str = "]";
 /// The text is filled up to a multiple of this, so that the file does not show how long a password is. In bytes.
 const PADDING: usize = 64;
 /// A longer value belongs into a file of its own, in bytes.
