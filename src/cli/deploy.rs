@@ -88,7 +88,7 @@ fn found(mistakes: &[Mistake]) -> Vec<Found> {
 
 fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
     let selected = || {
-        let project = Arc::new(project::project(arguments.access())?);
+        let project = Arc::new(project::for_deploy(&arguments.deploy, arguments.access())?);
         let filter = Filter {
             owed: arguments.earlier.owed,
             ..arguments.filter.read()?

@@ -58,6 +58,15 @@ fn with(needed: impl Fn(&str) -> bool) -> anyhow::Result<Project> {
     Ok(project)
 }
 
+/// As [`project`], for a command that needs only this deploy: a warning counts mistakes in files of stacks that it does not use.
+pub(super) fn for_deploy(deploy: &str, access: Access) -> anyhow::Result<Project> {
+    let (project, mistakes) = read_with(&root()?, access).for_deploy(deploy)?;
+    if mistakes > 0 {
+        eprint_line(report::warning_of_mistakes(mistakes));
+    }
+    Ok(project)
+}
+
 /// The project that the current folder is in; `access` is what to do about its encrypted values.
 pub(super) fn project(access: Access) -> anyhow::Result<Project> {
     Ok(load_with(&root()?, access)?)

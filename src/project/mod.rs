@@ -22,6 +22,7 @@ mod own;
 mod pattern;
 mod reader;
 mod run;
+mod stack_uses;
 mod task;
 mod unread;
 mod variables;
@@ -180,6 +181,24 @@ impl LoadedProject {
         };
         let of_lost: Vec<Diagnostic> = self.mistakes.iter().filter(is_of_lost).cloned().collect();
         Err(Diagnostics(if of_lost.is_empty() { self.mistakes } else { of_lost }))
+    }
+}
+
+impl LoadedProject {
+    /// The project, and the number of its mistakes in files of stacks that the deploy does not use.
+    ///
+    /// Errors: all other mistakes.
+    pub fn for_deploy(self, deploy: &str) -> Result<(Project, usize), Diagnostics> {
+        let Self { project, mistakes, .. } = self;
+        let (mistakes, others) = match project.deploys.get(deploy) {
+            Some(deploy) => stack_uses::split(&project, deploy, mistakes),
+            None => (mistakes, 0),
+        };
+        if mistakes.is_empty() {
+            Ok((project, others))
+        } else {
+            Err(Diagnostics(mistakes))
+        }
     }
 }
 

@@ -232,3 +232,51 @@ fn several_mistakes_are_told_at_once() {
     ]);
     assert_eq!(found.len(), 3, "{found:#?}");
 }
+
+#[test]
+fn a_mistake_in_a_stack_stops_only_deploys_that_use_it() {
+    let task = |stack: &str| format!("[[operation]]\nop = 'docker.compose'\nproject_directory = '/opt/x'\n{stack}");
+    let files = |template: &str| {
+        [
+            ("deploys/other.toml", "hosts = ['*']\ntasks = ['a/c', 'a/d']".to_owned()),
+            ("tasks/a/b.toml", task("stack = 'web'")),
+            ("tasks/a/c.toml", task("stack = 'db'")),
+            (
+                "tasks/a/d.toml",
+                format!("[[operation]]\nop = 'files.template'\nsrc = '{template}'\ndest = '/x'"),
+            ),
+            ("templates/plain.j2", "plain".to_owned()),
+            (
+                "templates/all.j2",
+                if template == "all.j2" {
+                    "{% include 'services/web/app.env.j2' %}"
+                } else {
+                    ""
+                }
+                .to_owned(),
+            ),
+            ("templates/services/web/app.env.j2", "A={{ nothing }}".to_owned()),
+            ("templates/services/db/compose.yaml", "services: {}".to_owned()),
+        ]
+    };
+    let loaded = |template: &str, deploy: &str| {
+        let files = files(template);
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let root = project(&files);
+        let loaded = read(root.path()).for_deploy(deploy);
+        loaded.map(|(_, others)| others).map_err(|mistakes| mistakes.0)
+    };
+    assert_eq!(loaded("plain.j2", "other"), Ok(1));
+    let mistakes = loaded("plain.j2", "site").expect_err("it uses the stack");
+    let places: Vec<&str> = mistakes[0]
+        .labels
+        .iter()
+        .map(|label| label.origin.file.path.as_str())
+        .collect();
+    assert_eq!(places, ["templates/services/web/app.env.j2", "tasks/a/b.toml"]);
+    assert!(
+        loaded("services/web/app.env.j2", "other").is_err(),
+        "it renders the file"
+    );
+    assert!(loaded("all.j2", "other").is_err(), "another template includes it");
+}
