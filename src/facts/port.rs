@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Ports on an address of a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {
-    /// `None` means all addresses.
+    /// `None` means all addresses, `0.0.0.0` all of IPv4.
     #[serde(default)]
     pub address: Option<IpAddr>,
     pub first: u16,
@@ -76,6 +76,9 @@ impl Ports {
     /// Whether only one of the two can be there.
     pub fn overlap(&self, other: &Self) -> bool {
         let same_address = match (self.address, other.address) {
+            (Some(one), Some(another)) if one.is_ipv4() && another.is_ipv4() => {
+                one == another || one.is_unspecified() || another.is_unspecified()
+            }
             (Some(one), Some(another)) => one == another,
             _ => true,
         };
@@ -83,7 +86,7 @@ impl Ports {
     }
 }
 
-/// An address; `None` is any.
+/// An address; `None` is any, and so is `::`: whoever listens there gets what comes over IPv4 too.
 fn parsed(text: &str) -> Result<Option<IpAddr>, AddrParseError> {
     let text = text.trim_start_matches('[').trim_end_matches(']');
     let text = text.split('%').next().unwrap_or_default();
@@ -91,7 +94,8 @@ fn parsed(text: &str) -> Result<Option<IpAddr>, AddrParseError> {
         return Ok(None);
     }
     let address: IpAddr = text.parse()?;
-    Ok(Some(address.to_canonical()).filter(|address| !address.is_unspecified()))
+    let is_any = address.is_ipv6() && address.is_unspecified();
+    Ok(Some(address.to_canonical()).filter(|_| !is_any))
 }
 
 impl Holder {
@@ -132,6 +136,7 @@ impl fmt::Display for Ports {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
             Some(IpAddr::V6(address)) => write!(formatter, "[{address}]:")?,
+            Some(address) if address.is_unspecified() => {}
             Some(address) => write!(formatter, "{address}:")?,
             None => {}
         }
@@ -215,6 +220,11 @@ mod tests {
             ("80:1", "80:1/udp", false),
             ("127.0.0.53:53:1/udp", "53:1/udp", true),
             ("127.0.0.1:80:1", "127.0.0.2:80:1", false),
+            ("[::1]:80:1", "0.0.0.0:80:1", false),
+            ("[::1]:80:1", "80:1", true),
+            ("[::1]:80:1", "127.0.0.1:80:1", false),
+            ("[::]:80:1", "0.0.0.0:80:1", true),
+            ("0.0.0.0:80:1", "127.0.0.1:80:1", true),
             ("9000-9010:1", "9010:1", true),
             ("9000-9010:1", "9011:1", false),
         ] {
