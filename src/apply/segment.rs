@@ -348,7 +348,13 @@ impl Progress<'_> {
         self.answers.push(answer);
         let own = self.placed[index].operation;
         match self.placed.get(index + 1) {
-            Some(next) if next.operation == own => self.go_on_under_way(index),
+            Some(next) if next.operation == own => {
+                // It may take minutes after files that took none.
+                if next.step.command().is_some_and(|command| command.supervised) {
+                    self.tell(index + 1);
+                }
+                self.go_on_under_way(index);
+            }
             next => {
                 let next = next.map(|_| index + 1);
                 self.finish(own);
@@ -361,6 +367,12 @@ impl Progress<'_> {
 
     fn start(&mut self, step: usize) {
         self.since = Instant::now();
+        self.tell(step);
+        self.keep_under_way(self.placed[step].operation);
+    }
+
+    /// Says what is done now.
+    fn tell(&self, step: usize) {
         let operation = &self.segment[self.placed[step].operation];
         // Events without a receiver do not stop the work.
         let _ = self.sink.events.send(ApplyEvent::Started {
@@ -368,7 +380,6 @@ impl Progress<'_> {
             operation: operation.id.clone(),
             doing: doing(&self.placed[step], operation),
         });
-        self.keep_under_way(self.placed[step].operation);
     }
 
     fn finish(&mut self, operation: usize) {

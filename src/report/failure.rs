@@ -128,7 +128,9 @@ pub(super) fn ended(host: HostEnd, operation: &OperationResult, end: ResourceEnd
         .map(|line| &line.resource);
     let (along, named): (Vec<&ResourceId>, Vec<&ResourceId>) = ids.partition(|id| come_along(id));
     // Additional packages end like the requested ones, unless those are not listed.
-    let listed = if named.is_empty() { along } else { named };
+    let mut listed = if named.is_empty() { along } else { named };
+    // What takes long comes first: its files may be many.
+    listed.sort_by_key(|id| id.kind != ResourceKind::ComposeService);
     listed.into_iter().map(resource).collect()
 }
 
