@@ -30,10 +30,10 @@ pub use kind::ResourceKind;
 pub use lockout::{LockoutGuard, NOT_ARMED, UNARMED, boot_files};
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, Fetch, FileNumber, Joint, Kept, Link,
-    MakeDirectory, MovePath, NOT_BEGUN, NOT_NOTED, NOT_REVIEWED, OneOfMany, Ownership, PUT_BACK, PUT_BACK_PARTLY, Previous, Reboot,
-    Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes, StagedPart, Step, UnitValidator,
-    ValidatorAnswer, ValidatorName, Verdict, WriteFile, WriteRecord, groups, guard, reviewed_file, staged,
-    staged_limit, verdicts, write_together,
+    MakeDirectory, MovePath, NOT_BEGUN, NOT_NOTED, NOT_REVIEWED, OneOfMany, Ownership, PUT_BACK, PUT_BACK_PARTLY,
+    Previous, Reboot, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes, StagedPart, Step,
+    UnitValidator, ValidatorAnswer, ValidatorName, Verdict, WriteFile, WriteRecord, groups, guard, reviewed_file,
+    staged, staged_limit, verdicts, write_together,
 };
 
 /// The result of planning an operation.

@@ -297,9 +297,9 @@ pub struct Config {
     /// Services whose profiles are not asked for, if any of them has a container.
     #[serde(default)]
     pub disabled: BTreeSet<String>,
-    /// Whether a file uses a variable that is not set: compose puts nothing in its place.
-    #[serde(default)]
-    pub has_unset_variables: bool,
+    /// Variables that files use and that are not set: compose puts nothing in their place.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unset_variables: BTreeSet<String>,
 }
 
 /// A service.

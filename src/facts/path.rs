@@ -21,8 +21,8 @@ const OF_PACKAGES: [&str; 10] = [
     "/usr",
     "/var",
 ];
-/// What Debian's policy leaves to the host below them.
-const OF_HOST: [&str; 2] = ["/var/local", "/var/tmp"];
+/// What is the host's own below them: by Debian's policy, and what homelab keeps there.
+const OF_HOST: [&str; 3] = ["/var/lib/homelab", "/var/local", "/var/tmp"];
 
 /// The directories that the running system cannot do without.
 const OF_SYSTEM: [&str; 13] = [

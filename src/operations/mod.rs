@@ -40,6 +40,7 @@ pub use capture::MAKES_VALUES;
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::{OwedRecord, PlanContext, Role};
 pub use definition::Definition;
+pub use docker::signal_mistake;
 pub use files::pattern_mistake;
 pub use operation::{CronEntry, Demand, Operation, Stays, Tree};
 pub use run_as::{BECOME_KEYS, RunAs};

@@ -54,7 +54,7 @@ pub fn advice(key: &str, expected: &str, found: &Value) -> String {
 /// Whether the key, as in messages, is a command as a list of words.
 fn is_command(key: &str, expected: &str) -> bool {
     let key = key.trim_start_matches('`').split('`').next().unwrap_or_default();
-    expected.contains("list of strings") && ["command", "validate", "unless", "only_if"].contains(&key)
+    expected.contains("list of strings") && ["command", "validate", "unless", "only_if", "reload"].contains(&key)
 }
 
 /// A command line as a list of words: those of a shell where only a shell understands it.

@@ -126,7 +126,7 @@ fn config() -> Config {
         )]
         .into(),
         disabled: names(&["debug"]),
-        has_unset_variables: true,
+        unset_variables: ["TAG".to_owned()].into(),
     }
 }
 

@@ -65,7 +65,7 @@ echo config $n refused "$(hl_asked compose "$@" -p "$p" config -q 2>&1 </dev/nul
 h=$(printf '%s\n' "$j" | hl_shared "$p" | hl_asked compose -p "$p" --project-directory "$d" --profile '*' -f - config --hash '*' 2>/dev/null) || {
 echo config $n refused it gives no hashes; exit
 }
-[ "$e" = /dev/null ] || ! grep -q 'variable is not set' "$e" || echo unset $n
+[ "$e" = /dev/null ] || sed -n 's/.*The [\\]*"\([A-Za-z0-9_]*\)[\\]*" variable is not set.*/unset '"$n"' \1/p' "$e"
 printf '%s\n' "$h" | sed "s/^/hash $n /"
 if printf '%s\n' "$ids" | { l=1; while read -r i s _; do [ "$i" != "$p" ] || case "
 $h" in *"
@@ -90,8 +90,11 @@ hl_slow() { case " $slow " in *" $1 "*) hl_read "$@" ;; esac; }
 /// What is read of a container. Its variables stay on the host.
 const OF_CONTAINER: &str = r#"container {"project":{{json (index .Config.Labels "com.docker.compose.project")}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},"number":{{json (index .Config.Labels "com.docker.compose.container-number")}},"one_off":{{json (index .Config.Labels "com.docker.compose.oneoff")}},"hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},"directory":{{json (index .Config.Labels "com.docker.compose.project.working_dir")}},"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"image_name":{{json .Config.Image}},"state":{{json .State.Status}},"exit_code":{{json .State.ExitCode}},"started":{{json .State.StartedAt}},"health":{{with .State.Health}}{{json .Status}}{{else}}null{{end}},"networks":[{{range $name, $on := .NetworkSettings.Networks}}[{{json $name}},{{json $on.NetworkID}}],{{end}}null],"volumes":[{{range .Mounts}}{{if eq .Type "volume"}}[{{json .Destination}},{{json .Name}}],{{end}}{{end}}null],"binds":[{{range .Mounts}}{{if eq .Type "bind"}}{{json .Source}},{{end}}{{end}}null]}"#;
 
-/// What is read of every container.
-const OF_HOLDER: &str = r#"holder [{{json .Names}},{{json (.Label "com.docker.compose.project")}},{{json .Ports}}]"#;
+/// What is read of every container first: its project, its service and its id.
+const OF_ALL: &str = r#"{{with .Label "com.docker.compose.project"}}{{.}}{{else}}-{{end}} {{with .Label "com.docker.compose.service"}}{{.}}{{else}}-{{end}} {{.ID}}"#;
+
+/// What others of the host must know of every container.
+const OF_HOLDER: &str = r#"[{{json .Names}},{{json (.Label "com.docker.compose.project")}},{{json .Ports}}]"#;
 
 /// What is read of the networks that compose made.
 const OF_NETWORK: &str = r#"settings [{{json .Name}},{{json .Driver}},{{json .Internal}},{{json .Attachable}},{{json .EnableIPv6}},{{json .Options}},[{{range .IPAM.Config}}{{json .Subnet}},{{end}}null],{{json (index .Labels "com.docker.compose.project")}}]"#;
@@ -169,13 +172,13 @@ fn asked_of_engine(keys: &[FactKey]) -> String {
         format!(
             "a=$(printf '%s\\n' \"$ids\" | cut -d ' ' -f 3)\n\
              if [ -n \"$a\" ]; then hl_asked inspect --format {format} $a </dev/null || echo failed containers changed meanwhile; fi\n\
-             hl_asked ps -a --no-trunc --format {holder} </dev/null || echo failed no containers\n\
+             printf '%s\\n' \"$all\" | sed -n 's/^[^ ]* [^ ]* [0-9a-f]* \\[/holder [/p'\n\
              hl_asked image ls --no-trunc --digests --format 'image {{{{.Repository}}}} {{{{.Tag}}}} {{{{.Digest}}}} {{{{.ID}}}}' </dev/null || echo failed no images\n\
-             n=$(hl_asked network ls -q --filter label=com.docker.compose.project </dev/null)\n\
-             [ -z \"$n\" ] || hl_asked network inspect --format {settings} $n </dev/null || echo failed networks changed meanwhile\n\
-             hl_asked network ls --no-trunc --format 'network {{{{.ID}}}} {{{{.Name}}}}' </dev/null || echo failed no networks\n",
+             n=$(hl_asked network ls --no-trunc --format '{{{{.ID}}}} {{{{.Name}}}} {{{{.Label \"com.docker.compose.project\"}}}}' </dev/null) || echo failed no networks\n\
+             printf '%s\\n' \"$n\" | sed 's/^\\([^ ]* [^ ]*\\).*/network \\1/'\n\
+             n=$(printf '%s\\n' \"$n\" | while read -r i _ p; do [ -z \"$p\" ] || echo \"$i\"; done)\n\
+             [ -z \"$n\" ] || hl_asked network inspect --format {settings} $n </dev/null || echo failed networks changed meanwhile\n",
             format = quote(OF_CONTAINER),
-            holder = quote(OF_HOLDER),
             settings = quote(OF_NETWORK),
         )
     };
@@ -187,15 +190,20 @@ fn asked_of_engine(keys: &[FactKey]) -> String {
     });
     format!(
         "if [ -n \"$e\" ]; then\n\
-         a=$(hl_asked ps -a --no-trunc --filter label=com.docker.compose.project --format '{{{{.Label \"com.docker.compose.project\"}}}} {{{{.Label \"com.docker.compose.service\"}}}} {{{{.ID}}}}' 2>&1 </dev/null) || {{\n\
-         case $a in *ermission\\ denied*) echo denied \"$(printf '%s\\n' \"$a\" | hl_why)\" ;; *\"Is the docker daemon running\"*) ;; *) echo failed \"$(printf '%s\\n' \"$a\" | hl_why)\" ;; esac; e=\n\
+         all=$(hl_asked ps -a --no-trunc {all_or_own} 2>&1 </dev/null) || {{\n\
+         case $all in *ermission\\ denied*) echo denied \"$(printf '%s\\n' \"$all\" | hl_why)\" ;; *\"Is the docker daemon running\"*) ;; *) echo failed \"$(printf '%s\\n' \"$all\" | hl_why)\" ;; esac; e=\n\
          }}\n\
          fi\n\
          if [ -n \"$e\" ]; then\n\
-         ids=$(printf '%s\\n' \"$a\" | while read -r p s i; do case $p in ({patterns}) echo \"$p $s $i\" ;; esac; done)\n\
+         ids=$(printf '%s\\n' \"$all\" | while read -r p s i _; do case $p in ({patterns}) echo \"$p $s $i\" ;; esac; done)\n\
          {all}fi\n\
          {records}",
         patterns = patterns.join("|"),
+        all_or_own = if projects.is_empty() {
+            format!("--filter label=com.docker.compose.project --format {}", quote(OF_ALL))
+        } else {
+            format!("--format {}", quote(&format!("{OF_ALL} {OF_HOLDER}")))
+        },
         records = records.collect::<String>(),
     )
 }
@@ -314,7 +322,7 @@ struct Said {
     hashes: BTreeMap<usize, BTreeMap<String, String>>,
     /// All services of a project, whatever their profiles.
     services: BTreeMap<usize, BTreeSet<String>>,
-    unset: BTreeSet<usize>,
+    unset: BTreeMap<usize, BTreeSet<String>>,
     configs: BTreeMap<usize, ConfigFact>,
     /// By project.
     own_networks: BTreeMap<String, BTreeSet<String>>,
@@ -378,7 +386,10 @@ impl Said {
                 let (number, service) = numbered(rest)?;
                 self.services.entry(number).or_default().insert(service.to_owned());
             }
-            "unset" => drop(self.unset.insert(numbered(rest)?.0)),
+            "unset" => {
+                let (number, variable) = numbered(rest)?;
+                self.unset.entry(number).or_default().insert(variable.to_owned());
+            }
             "kept" => {
                 let (number, rest) = numbered(rest)?;
                 let mut config: Config = serde_json::from_str(rest).map_err(|error| error.to_string())?;
@@ -414,7 +425,7 @@ impl Said {
                     .filter(|name| !config.services.contains_key(*name))
                     .cloned()
                     .collect();
-                config.has_unset_variables = self.unset.contains(&number);
+                config.unset_variables = self.unset.get(&number).cloned().unwrap_or_default();
                 Ok(ConfigFact::Read(Box::new(config)))
             }
         }

@@ -17,10 +17,15 @@ mod changes;
 mod decision;
 mod files;
 mod made;
+mod mistakes;
 mod needed;
+mod places;
 mod preview;
 mod script;
 mod stack;
+mod yaml;
+
+pub use mistakes::signal_mistake;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -36,7 +41,7 @@ use self::made::{check_networks, check_volumes};
 use self::stack::{OnChange, STACK_FILE, StackFile};
 use super::engine;
 use crate::change::{NotKnown, Outcome, ResourceChange, ResourceKind, Step, Stop};
-use crate::error::suggestion;
+use crate::error::{Diagnostic, suggestion};
 use crate::facts::compose::{Config, ConfigFact, ConfigKey, Files, Image, Project, ProjectFiles, ProjectKey};
 use crate::facts::docker::{ImageKey, Reference};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
@@ -225,12 +230,16 @@ impl Placed<'_> {
         if !self.of.present {
             return self.plan_removed(context, &name);
         }
+        let stack_file = match self.stack_file(context) {
+            Known::Yes(stack_file) => stack_file,
+            Known::No(why) => return Ok(self.deferred(context, why)),
+        };
+        self.check_stack_files(context, &written, &stack_file.on_change)?;
         // All of it in one round.
         let runs = engine::runs(context, "project_directory", true);
         let project = context.get(ProjectKey(&name));
         let there = self.project_files(&name, &self.directory);
         let _ = context.get(ConfigKey(&there));
-        let stack_file = self.stack_file(context)?;
         let on_change = stack_file.on_change;
         let sync = self
             .sync()
@@ -432,10 +441,13 @@ impl Placed<'_> {
         let directory = &files.0.directory;
         match context.get(ConfigKey(files))? {
             ConfigFact::Read(config) => {
-                if config.has_unset_variables {
+                for variable in &config.unset_variables {
+                    let user = written.user_of(variable);
+                    let user =
+                        user.map_or_else(|| "a file".to_owned(), |(name, line)| format!("`{name}` (line {line})"));
                     context.notice_of(
                         argument,
-                        "a file uses a variable that is not set, so compose puts nothing in its place; write `$$` for a `$`",
+                        &format!("{user} uses the variable `{variable}`, which is not set: compose puts nothing in its place; write `$$` for a `$`"),
                     );
                 }
                 Ok(*config)
@@ -447,14 +459,18 @@ impl Placed<'_> {
                     "compose finds none there",
                 )
                 .hint("add `compose.yaml`, or name the files with `files`")),
-            ConfigFact::Refused(why) => Err(context
-                .refuse(
-                    argument,
-                    "`docker compose` does not accept the project",
-                    format!("read in `{directory}`"),
-                )
-                .because(why)
-                .hint("correct its files; the host is as it was")),
+            ConfigFact::Refused(why) => {
+                let title = "`docker compose` does not accept the project";
+                let used = context.origin_of(argument);
+                let mistake = match self.place_of_reason(context, written, &why) {
+                    Some(place) => Diagnostic::new(title)
+                        .at(&place, "compose speaks of this")
+                        .at(used, format!("read in `{directory}`")),
+                    None => Diagnostic::new(title).at(used, format!("read in `{directory}`")),
+                };
+                let hint = "correct the compose file; the host is as it was";
+                Err(Stop::Refused(Box::new(mistake.because(why).hint(hint))))
+            }
             ConfigFact::NoCompose => self.before_compose(context, files, written, argument),
         }
     }
@@ -560,11 +576,12 @@ impl Placed<'_> {
             .collect()
     }
 
-    /// What the stack says of its files.
-    fn stack_file(&self, context: &PlanContext<'_>) -> Result<StackFile, Stop> {
-        let stack = self.of.stack.as_ref();
-        let read = stack.map(|stack| StackFile::read(context, stack));
-        Ok(read.transpose()?.unwrap_or_default())
+    /// What the stack says of its files, unless that has a mistake, which was reported when the project was loaded.
+    fn stack_file(&self, context: &PlanContext<'_>) -> Known<StackFile> {
+        match &self.of.stack {
+            Some(stack) => StackFile::read(context, stack),
+            None => Known::Yes(StackFile::default()),
+        }
     }
 
     /// Refuses services that the project does not have.
@@ -580,13 +597,8 @@ impl Placed<'_> {
             return Ok(());
         };
         let stack = self.of.stack.as_deref().unwrap_or_default();
-        let title = format!("unknown service `{name}` in `on_change`");
-        let label = format!("`templates/{STACKS}/{stack}/{STACK_FILE}` names it, the compose file does not");
-        let stop = context.refuse("stack", title, label);
-        Err(match suggestion(name, config.services.keys().map(String::as_str)) {
-            Some(hint) => stop.hint(hint),
-            None => stop,
-        })
+        let known = config.services.keys().map(String::as_str).collect();
+        Err(places::unknown_service(context, stack, name, &known))
     }
 
     /// The options of compose that say which files it reads.

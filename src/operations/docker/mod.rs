@@ -12,3 +12,5 @@ mod offered;
 pub(super) mod prune;
 mod resource;
 pub(super) mod volume;
+
+pub use compose::signal_mistake;

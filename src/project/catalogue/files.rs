@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::super::fields::{Fields, Named};
 use crate::error::{Diagnostic, Origin};
-use crate::operations::{CERTIFICATE, pattern_mistake};
+use crate::operations::{CERTIFICATE, pattern_mistake, signal_mistake};
 use crate::value::{Entry, Kind, Table};
 
 /// Keys of `[files."…"]` and `[directories."…"]`.
@@ -194,6 +194,9 @@ fn check_change(of: &mut Fields<'_>) {
             let mistake = Diagnostic::new(format!("`{}` is not a signal", signal.name.escape_debug()));
             let mistake = mistake.at_maybe(signal.origin.as_ref(), "use the name of a signal");
             of.mistake(mistake.hint("write `signal = \"HUP\"`"));
+        } else if let Some(hint) = signal_mistake(&signal.name) {
+            let mistake = Diagnostic::new(format!("`{}` is not a signal", signal.name));
+            of.mistake(mistake.at_maybe(signal.origin.as_ref(), "unknown signal").hint(hint));
         }
     }
     if let Some(action) = of

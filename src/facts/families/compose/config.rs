@@ -182,7 +182,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Config, String> {
             .map(|(name, of)| (name, volume(of)))
             .collect(),
         disabled: BTreeSet::new(),
-        has_unset_variables: false,
+        unset_variables: BTreeSet::new(),
     })
 }
 

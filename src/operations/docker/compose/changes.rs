@@ -172,7 +172,8 @@ impl Services<'_> {
         for image in &pulled {
             steps.push(supervised(
                 format!("docker pull {image}"),
-                self.changed.back_after(&format!("hl_clean docker pull -q {}", quote(image))),
+                self.changed
+                    .back_after(&format!("hl_clean docker pull -q {}", quote(image))),
                 LONGEST_PULL,
                 &self.changed,
             ));

@@ -123,16 +123,12 @@ impl Written {
         directory: &str,
         files: &[String],
     ) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
-        let default = DEFAULT_FILES.iter().chain(&OVERRIDES).map(|name| (*name).to_owned());
-        let names: BTreeSet<String> = match files {
-            [] => default.collect(),
-            files => files.iter().cloned().collect(),
-        };
+        let names: BTreeSet<&str> = compose_names(files).into_iter().collect();
         let mut reads = BTreeSet::new();
         let mut foreign = BTreeSet::new();
         for name in &names {
             let path = format!("{directory}/{name}");
-            match self.contents.get(name) {
+            match self.contents.get(*name) {
                 Some(content) => {
                     let text = std::str::from_utf8(content.bytes()?).ok()?;
                     reads.extend(references(directory, text)?);
@@ -148,11 +144,7 @@ impl Written {
 
     /// Files outside of the directory that the compose files of the stack name for variables: earlier operations may write them.
     pub(super) fn outside(&self, directory: &str, files: &[String]) -> BTreeSet<String> {
-        let default = DEFAULT_FILES.iter().chain(&OVERRIDES).copied();
-        let names: Vec<&str> = match files {
-            [] => default.collect(),
-            files => files.iter().map(String::as_str).collect(),
-        };
+        let names = compose_names(files);
         let texts = names.iter().filter_map(|name| self.contents.get(*name)?.bytes());
         let parsed = texts.filter_map(|text| serde_saphyr::from_str::<Value>(std::str::from_utf8(text).ok()?).ok());
         let mut found = BTreeSet::new();
@@ -165,6 +157,42 @@ impl Written {
         }
         found.retain(|path| !is_below(path, directory));
         found
+    }
+
+    /// The names of all files.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.contents.keys().map(String::as_str)
+    }
+
+    /// The files among them that compose would find by itself, the one that it reads first.
+    pub(super) fn default_files(&self) -> impl Iterator<Item = &str> {
+        DEFAULT_FILES
+            .into_iter()
+            .filter(|name| self.contents.contains_key(*name))
+    }
+
+    /// The compose files that compose reads, with their texts.
+    pub(super) fn compose_texts<'a>(&'a self, files: &'a [String]) -> Vec<(&'a str, &'a str)> {
+        let names: Vec<&str> = match files {
+            [] => {
+                let first = self.default_files().next();
+                let overrides = OVERRIDES.into_iter().filter(|_| first.is_some());
+                first.into_iter().chain(overrides).collect()
+            }
+            files => files.iter().map(String::as_str).collect(),
+        };
+        let text = |name: &str| std::str::from_utf8(self.contents.get(name)?.bytes()?).ok();
+        names.into_iter().filter_map(|name| Some((name, text(name)?))).collect()
+    }
+
+    /// The first file that uses a variable of compose, with its line.
+    pub(super) fn user_of(&self, variable: &str) -> Option<(&str, usize)> {
+        let [braced, bare] = [format!("${{{variable}"), format!("${variable}")];
+        let uses = |line: &str| line.contains(&braced) || line.contains(&bare);
+        self.contents.iter().find_map(|(name, content)| {
+            let text = std::str::from_utf8(content.bytes()?).ok()?;
+            Some((name.as_str(), text.lines().position(uses)? + 1))
+        })
     }
 
     /// The text of the compose file, if there is only one.
@@ -192,6 +220,14 @@ impl Written {
             return top_name(found?);
         }
         files.iter().rev().find_map(|name| top_name(text(name)?))
+    }
+}
+
+/// The names of compose files: those that are given, or those that compose looks for.
+fn compose_names(files: &[String]) -> Vec<&str> {
+    match files {
+        [] => DEFAULT_FILES.into_iter().chain(OVERRIDES).collect(),
+        files => files.iter().map(String::as_str).collect(),
     }
 }
 
@@ -228,7 +264,7 @@ fn variable_files(service: &Value) -> Vec<Option<&str>> {
 }
 
 /// The path of a file that a compose file names; `None` if only compose can say.
-fn on_host(directory: &str, path: &str) -> Option<String> {
+pub(super) fn on_host(directory: &str, path: &str) -> Option<String> {
     if path.contains('$') || path.starts_with('~') {
         return None;
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::files::on_host;
 use crate::facts::compose::{Build, Config, ProjectNetwork, ProjectVolume, Service};
 
 /// The network of services that name none.
@@ -99,7 +100,7 @@ impl<'a> Reading<'a> {
         for mount in list(service.get("volumes"))? {
             let (kind, source, target) = mount_of(mount)?;
             match (kind.as_str(), source) {
-                ("bind", Some(source)) => drop(mounted.insert(self.path(&source)?)),
+                ("bind", Some(source)) => drop(mounted.insert(on_host(self.directory, &source)?)),
                 ("volume", Some(source)) => drop(volumes.insert(target, source)),
                 _ => {}
             }
@@ -109,7 +110,7 @@ impl<'a> Reading<'a> {
                 let name = one.as_str().or_else(|| one.get("source")?.as_str())?;
                 let file = self.file.get(kind)?.get(name)?.get("file");
                 if let Some(file) = file.and_then(Value::as_str) {
-                    files.insert(self.path(file)?);
+                    files.insert(on_host(self.directory, file)?);
                 }
             }
         }
@@ -135,23 +136,6 @@ impl<'a> Reading<'a> {
             has_health_check: service.get("healthcheck").is_some(),
             ..Service::default()
         })
-    }
-
-    /// A path of the host; `None` if it is below a user's home.
-    fn path(&self, path: &str) -> Option<String> {
-        if path.starts_with('/') {
-            return Some(path.trim_end_matches('/').to_owned());
-        }
-        let mut parts: Vec<&str> = self.directory.split('/').collect();
-        for part in path.trim_end_matches('/').split('/') {
-            match part {
-                "~" => return None,
-                "." => {}
-                ".." => drop(parts.pop()),
-                part => parts.push(part),
-            }
-        }
-        Some(parts.join("/"))
     }
 }
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::change::Stop;
 use crate::operations::PlanContext;
 use crate::operations::files::parameters::Mode;
 use crate::operations::files::sync::{Own, Rules};
 use crate::operations::parameters::NumberOrText;
 use crate::template::STACKS;
+use crate::value::Known;
 
 /// The name of the file, in the folder of its stack.
 pub(super) const STACK_FILE: &str = "stack.toml";
@@ -91,21 +91,16 @@ enum Action {
 }
 
 impl StackFile {
-    /// What the `stack.toml` of a stack says, if it has one.
-    ///
-    /// Errors: it cannot be read. What is wrong in it was reported when the project was loaded.
-    pub(super) fn read(context: &PlanContext<'_>, stack: &str) -> Result<Self, Stop> {
+    /// What the `stack.toml` of a stack says, if it has one; not known if it has a mistake, which was reported when the project was loaded.
+    pub(super) fn read(context: &PlanContext<'_>, stack: &str) -> Known<Self> {
         let path = format!("{STACKS}/{stack}/{STACK_FILE}");
-        if !context.asset_names().any(|name| name == path) {
-            return Ok(Self::default());
+        let Some(text) = context.asset_text(&path) else {
+            return Known::Yes(Self::default());
+        };
+        match Self::parse(text) {
+            Ok(file) => Known::Yes(file),
+            Err(why) => Known::No(format!("`templates/{path}` cannot be read: {why}")),
         }
-        let content = context.asset("stack", &path)?;
-        let bytes = content.bytes().unwrap_or_default();
-        let text = std::str::from_utf8(bytes).unwrap_or_default();
-        Self::parse(text).map_err(|why| {
-            let title = format!("`templates/{path}` cannot be read");
-            context.refuse("stack", title, "used here").because(why)
-        })
     }
 
     /// Errors: the reason, for a person.

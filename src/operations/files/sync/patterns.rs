@@ -92,6 +92,17 @@ impl<T> Rules<T> {
         longest.map(|(_, _, rule)| rule)
     }
 
+    /// The patterns.
+    pub(in crate::operations) fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(pattern, ..)| pattern.as_str())
+    }
+
+    /// Whether one of the patterns matches a path.
+    pub(in crate::operations) fn matches(&self, pattern: &str, path: &str) -> bool {
+        let mut all = self.0.iter();
+        all.any(|(one, glob, _)| one == pattern && glob.is_match(path))
+    }
+
     /// All that is said.
     pub(in crate::operations) fn all(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, _, rule)| rule)

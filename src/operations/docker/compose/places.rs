@@ -1,0 +1,216 @@
+//! Where in the project something is written that a stack has: mistakes are shown there.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::Placed;
+use super::files::Written;
+use super::mistakes::{ComposeFiles, Wrong};
+use super::stack::{OnChange, STACK_FILE};
+use super::yaml::{Node, parse};
+use crate::change::Stop;
+use crate::content::Assets;
+use crate::error::{Diagnostic, Origin, SourceFile, suggestion};
+use crate::operations::PlanContext;
+use crate::operations::files::sync::Rules;
+use crate::template::STACKS;
+
+impl Placed<'_> {
+    /// Refuses what is wrong in the stack by itself.
+    pub(super) fn check_stack_files(
+        &self,
+        context: &PlanContext<'_>,
+        written: &Written,
+        on_change: &Rules<OnChange>,
+    ) -> Result<(), Stop> {
+        let Some(stack) = &self.of.stack else {
+            return Ok(());
+        };
+        let texts = written.compose_texts(&self.of.files);
+        self.tell_of_second(context, written, texts.first().map(|(name, _)| *name));
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let are_all = self.of.files.is_empty() || self.of.files.len() == texts.len();
+        let found = ComposeFiles::parse(&texts, are_all).and_then(|files| match files.mistake() {
+            Some(wrong) => Err(wrong),
+            None => Ok(files),
+        });
+        let files = found.map_err(|wrong| refused(context, stack, &texts, wrong))?;
+        if let Some(known) = files.service_names() {
+            let mut named = on_change.all().flat_map(|change| &change.services);
+            if let Some(name) = named.find(|name| !known.contains(name.as_str())) {
+                return Err(unknown_service(context, stack, name, &known));
+            }
+        }
+        let unmatched = |pattern: &&str| !written.names().any(|name| on_change.matches(pattern, name));
+        for pattern in on_change.patterns().filter(unmatched) {
+            let hint = match pattern.strip_suffix(Assets::TEMPLATE_SUFFIX) {
+                Some(bare) => format!("; on the host it is called `{bare}`"),
+                None => String::new(),
+            };
+            context.notice_of(
+                "stack",
+                &format!("`[on_change.\"{pattern}\"]` in `templates/{STACKS}/{stack}/{STACK_FILE}` matches no file of the stack{hint}"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Says that compose reads only one of two files.
+    fn tell_of_second(&self, context: &PlanContext<'_>, written: &Written, read: Option<&str>) {
+        let Some(read) = read.filter(|_| self.of.files.is_empty()) else {
+            return;
+        };
+        if let Some(other) = written.default_files().find(|name| *name != read) {
+            context.notice_of(
+                "stack",
+                &format!("the stack has `{read}` and `{other}`, and compose reads only `{read}`; remove one, or name them with `files`"),
+            );
+        }
+    }
+
+    /// The place that compose speaks of, if that is in the only compose file of the stack.
+    pub(super) fn place_of_reason(&self, context: &PlanContext<'_>, written: &Written, why: &str) -> Option<Origin> {
+        let stack = self.of.stack.as_ref()?;
+        let texts = written.compose_texts(&self.of.files);
+        let [(name, text)] = texts[..] else { return None };
+        let file = parse(text).ok()?;
+        let place = line_of(text, why).or_else(|| spoken_of(&file, why))?;
+        source(context, stack, name, text, place)
+    }
+}
+
+/// The refusal of what is wrong, where it is written.
+fn refused(context: &PlanContext<'_>, stack: &str, texts: &[(&str, &str)], wrong: Wrong) -> Stop {
+    let text = texts
+        .iter()
+        .find(|(name, _)| *name == wrong.name)
+        .map(|(_, text)| *text);
+    let place = text.and_then(|text| source(context, stack, &wrong.name, text, wrong.place.clone()));
+    let used = context.origin_of("stack");
+    let mistake = Diagnostic::new(wrong.title);
+    let mistake = if let Some(place) = place {
+        mistake.at(&place, wrong.label).at(used, "used here")
+    } else {
+        let before = text.and_then(|text| text.get(..wrong.place.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        mistake.at(used, format!("line {line} of `{}`: {}", wrong.name, wrong.label))
+    };
+    Stop::Refused(Box::new(mistake.hint(wrong.hint)))
+}
+
+/// Refuses a service in `on_change` that the project does not have.
+pub(super) fn unknown_service(context: &PlanContext<'_>, stack: &str, name: &str, known: &BTreeSet<&str>) -> Stop {
+    let path = format!("{STACKS}/{stack}/{STACK_FILE}");
+    let text = context.asset_text(&path).unwrap_or_default();
+    let quoted = [format!("\"{name}\""), format!("'{name}'")];
+    let found = quoted.iter().find_map(|word| Some((text.find(word)?, word.len())));
+    let mistake = Diagnostic::new(format!("unknown service `{name}` in `on_change`"));
+    let used = context.origin_of("stack");
+    let mistake = match found {
+        Some((start, length)) => {
+            let file = SourceFile::new(format!("templates/{path}"), text);
+            let place = Origin::new(&file, start..start + length);
+            mistake
+                .at(&place, "the compose file has no such service")
+                .at(used, "used here")
+        }
+        None => mistake.at(used, format!("`templates/{path}` names it, the compose file does not")),
+    };
+    let hint = suggestion(name, known.iter().copied());
+    Stop::Refused(Box::new(mistake.hint_maybe(hint)))
+}
+
+/// Where a place of a file of a stack is in the project. In what a template gives, that is the same line of the template, if it has one.
+fn source(context: &PlanContext<'_>, stack: &str, name: &str, text: &str, place: Range<usize>) -> Option<Origin> {
+    let path = format!("{STACKS}/{stack}/{name}");
+    if let Some(own) = context.asset_text(&path) {
+        let file = SourceFile::new(format!("templates/{path}"), own);
+        return (own == text).then(|| Origin::new(&file, place));
+    }
+    let path = format!("{path}{}", Assets::TEMPLATE_SUFFIX);
+    let template = context.asset_text(&path)?;
+    let start = text.get(..place.start)?.rfind('\n').map_or(0, |at| at + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let mut lines = template.match_indices(line).filter(|(at, _)| {
+        let before = template[..*at].chars().next_back();
+        let after = template[at + line.len()..].chars().next();
+        before.is_none_or(|sign| sign == '\n') && after.is_none_or(|sign| sign == '\n' || sign == '\r')
+    });
+    let (at, _) = lines.next().filter(|_| !line.trim().is_empty())?;
+    if lines.next().is_some() {
+        return None;
+    }
+    let file = SourceFile::new(format!("templates/{path}"), template);
+    let end = (at + place.end.saturating_sub(start)).min(at + line.len());
+    Some(Origin::new(&file, at + (place.start - start)..end))
+}
+
+/// The line that a reason names: `yaml: line 2: …`.
+fn line_of(text: &str, why: &str) -> Option<Range<usize>> {
+    let (_, rest) = why.split_once("line ")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let number: usize = digits.parse().ok()?;
+    let line = text.split('\n').nth(number.checked_sub(1)?)?;
+    let start = line.as_ptr() as usize - text.as_ptr() as usize;
+    let indent = line.len() - line.trim_start().len();
+    Some(start + indent..start + line.trim_end().len().max(indent))
+}
+
+/// The entry that a reason names: `services.web.image must be …`, `service "web" depends on …`.
+fn spoken_of(file: &Node, why: &str) -> Option<Range<usize>> {
+    let words = why.split(|sign: char| sign.is_whitespace() || "\"':,;".contains(sign));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let tables = ["services", "networks", "volumes", "secrets", "configs"];
+    let path = words.iter().find_map(|word| {
+        let parts: Vec<&str> = word.split('.').collect();
+        (parts.len() > 1 && tables.contains(&parts[0])).then_some(parts)
+    });
+    let path = path.or_else(|| {
+        let at = words.iter().position(|word| *word == "service")?;
+        Some(vec!["services", words.get(at + 1)?])
+    })?;
+    let mut node = file;
+    let mut place = None;
+    for part in path {
+        let Some(entry) = node.entries().iter().find(|entry| entry.key == part) else {
+            break;
+        };
+        place = Some(entry.place.clone());
+        node = &entry.value;
+    }
+    // An unknown key is named behind its table.
+    let unknown = node
+        .entries()
+        .iter()
+        .find(|entry| why.contains(&format!("roperty {} is not", entry.key)));
+    unknown.map(|entry| entry.place.clone()).or(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_compose_speaks_of_is_found() {
+        let text = "services:\n  web:\n    image: demo\n    imagee: x\n    ports: {}\n  db: {}\n";
+        let file = parse(text).expect("valid");
+        for (why, expected) in [
+            ("yaml: line 3: found something", "image: demo"),
+            (
+                "validating /opt/compose.yaml: services.web.ports must be a list",
+                "ports",
+            ),
+            ("services.web Additional property imagee is not allowed", "imagee"),
+            (
+                "service \"db\" depends on undefined service \"x\": invalid compose project",
+                "db",
+            ),
+        ] {
+            let place = line_of(text, why).or_else(|| spoken_of(&file, why));
+            assert_eq!(place.map(|place| &text[place]), Some(expected), "{why}");
+        }
+        assert_eq!(spoken_of(&file, "something else"), None);
+    }
+}

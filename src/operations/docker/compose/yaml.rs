@@ -1,0 +1,278 @@
+//! A compose file as it is written, with the place of everything in it: what is wrong in it can be shown where it is.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
+
+/// Deeper files are refused.
+const DEEPEST: usize = 64;
+/// How many values a file may have once anchors are filled in: a few lines of aliases could make billions.
+const MOST: u64 = 100_000;
+
+/// A value with its place, in bytes.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) place: Range<usize>,
+    pub(super) kind: NodeKind,
+    /// How many values it is, with all below.
+    size: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum NodeKind {
+    /// Whether it is written without quotes.
+    Scalar {
+        text: String,
+        is_plain: bool,
+    },
+    List(Vec<Rc<Node>>),
+    Table(Vec<Entry>),
+}
+
+/// An entry of a table.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    /// Of the key.
+    pub(super) place: Range<usize>,
+    pub(super) value: Rc<Node>,
+}
+
+/// Why a file cannot be read, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) place: Range<usize>,
+    pub(super) why: String,
+}
+
+impl Node {
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Scalar { text, .. } => Some(text),
+            NodeKind::List(_) | NodeKind::Table(_) => None,
+        }
+    }
+
+    /// Whether there is nothing: `key:`, `~` or `null`.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(&self.kind, NodeKind::Scalar { text, is_plain: true } if matches!(text.as_str(), "" | "~" | "null"))
+    }
+
+    /// Its entries; none if it is no table.
+    pub(super) fn entries(&self) -> &[Entry] {
+        match &self.kind {
+            NodeKind::Table(entries) => entries,
+            NodeKind::Scalar { .. } | NodeKind::List(_) => &[],
+        }
+    }
+
+    /// Its items; none if it is no list.
+    pub(super) fn items(&self) -> &[Rc<Self>] {
+        match &self.kind {
+            NodeKind::List(items) => items,
+            NodeKind::Scalar { .. } | NodeKind::Table(_) => &[],
+        }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Rc<Self>> {
+        let entry = self.entries().iter().find(|entry| entry.key == key)?;
+        Some(&entry.value)
+    }
+
+    /// Every text in it, with its place.
+    pub(super) fn texts(&self) -> Vec<(&str, &Range<usize>)> {
+        match &self.kind {
+            NodeKind::Scalar { text, .. } => vec![(text, &self.place)],
+            NodeKind::List(items) => items.iter().flat_map(|item| item.texts()).collect(),
+            NodeKind::Table(entries) => entries.iter().flat_map(|entry| entry.value.texts()).collect(),
+        }
+    }
+}
+
+/// The first document of a file.
+///
+/// Errors: it is not YAML, has a key twice, or is too large.
+pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
+    let mut reading = Reading {
+        events: Parser::new_from_str(text),
+        offsets: text.char_indices().map(|(at, _)| at).chain([text.len()]).collect(),
+        anchors: BTreeMap::new(),
+    };
+    loop {
+        let (event, span) = reading.next()?;
+        match event {
+            Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
+            Event::StreamEnd => {
+                let kind = NodeKind::Scalar {
+                    text: String::new(),
+                    is_plain: true,
+                };
+                return Ok(Rc::new(Node {
+                    place: 0..0,
+                    kind,
+                    size: 1,
+                }));
+            }
+            event => return reading.node(event, span, 0),
+        }
+    }
+}
+
+struct Reading<'a> {
+    events: Parser<'a, StrInput<'a>>,
+    /// The byte at which each character begins.
+    offsets: Vec<usize>,
+    anchors: BTreeMap<usize, Rc<Node>>,
+}
+
+impl<'a> Reading<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Broken> {
+        match self.events.next() {
+            Some(Ok(next)) => Ok(next),
+            Some(Err(error)) => Err(self.broken(Span::empty(*error.marker()), error.info())),
+            None => Err(self.broken(Span::default(), "the file ends too early")),
+        }
+    }
+
+    fn place(&self, span: Span) -> Range<usize> {
+        let end = self.offsets.last().copied().unwrap_or_default();
+        let byte = |index: usize| self.offsets.get(index).copied().unwrap_or(end);
+        byte(span.start.index())..byte(span.end.index())
+    }
+
+    fn broken(&self, span: Span, why: &str) -> Broken {
+        Broken {
+            place: self.place(span),
+            why: why.to_owned(),
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Rc<Node>, Broken> {
+        if depth > DEEPEST {
+            return Err(self.broken(span, "too deep"));
+        }
+        let (kind, anchor, end) = match event {
+            Event::Alias(anchor) => {
+                let known = self.anchors.get(&anchor).cloned();
+                return known.ok_or_else(|| self.broken(span, "the alias is used within its own anchor"));
+            }
+            Event::Scalar(text, style, anchor, _) => {
+                let kind = NodeKind::Scalar {
+                    text: text.into_owned(),
+                    is_plain: style == ScalarStyle::Plain,
+                };
+                (kind, anchor, span)
+            }
+            Event::SequenceStart(anchor, _) => {
+                let mut items = Vec::new();
+                let end = loop {
+                    match self.next()? {
+                        (Event::SequenceEnd, end) => break end,
+                        (event, span) => items.push(self.node(event, span, depth + 1)?),
+                    }
+                };
+                (NodeKind::List(items), anchor, end)
+            }
+            Event::MappingStart(anchor, _) => {
+                let (entries, end) = self.entries(depth)?;
+                (NodeKind::Table(entries), anchor, end)
+            }
+            _ => return Err(self.broken(span, "a value is missing")),
+        };
+        let below: u64 = match &kind {
+            NodeKind::Scalar { .. } => 0,
+            NodeKind::List(items) => items.iter().map(|item| item.size).sum(),
+            NodeKind::Table(entries) => entries.iter().map(|entry| entry.value.size).sum(),
+        };
+        if below > MOST {
+            let why = format!("its anchors and aliases make more than {MOST} values");
+            return Err(self.broken(span, &why));
+        }
+        let place = self.place(span).start..self.place(end).end;
+        let node = Rc::new(Node {
+            place,
+            kind,
+            size: below + 1,
+        });
+        if anchor > 0 {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        Ok(node)
+    }
+
+    /// The rest of a table, and its end.
+    fn entries(&mut self, depth: usize) -> Result<(Vec<Entry>, Span), Broken> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut merged: Vec<Entry> = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            let key = match event {
+                Event::MappingEnd => {
+                    let is_new = |entry: &Entry| entries.iter().all(|one| one.key != entry.key);
+                    merged.retain(is_new);
+                    entries.extend(merged);
+                    return Ok((entries, span));
+                }
+                Event::Scalar(key, ..) => key.into_owned(),
+                _ => return Err(self.broken(span, "a key must be text")),
+            };
+            let (event, of_value) = self.next()?;
+            let value = self.node(event, of_value, depth + 1)?;
+            if key == "<<" {
+                merged.extend(value.entries().iter().cloned());
+                merged.extend(value.items().iter().flat_map(|item| item.entries().iter().cloned()));
+                continue;
+            }
+            if entries.iter().any(|entry| entry.key == key) {
+                return Err(self.broken(span, &format!("`{key}` is there twice")));
+            }
+            entries.push(Entry {
+                key,
+                place: self.place(span),
+                value,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_has_its_place() {
+        let text =
+            "x-all: &all { restart: always }\nservices:\n  ü:\n    <<: *all\n    image: \"demo:1\"\n    ports: [80]\n";
+        let file = parse(text).expect("valid");
+        let service = file.get("services").and_then(|all| all.get("ü")).expect("a service");
+        let image = service.get("image").expect("an image");
+        assert_eq!(&text[image.place.clone()], "\"demo:1\"");
+        assert_eq!(service.get("restart").and_then(|node| node.text()), Some("always"));
+        assert_eq!(service.get("ports").map(|node| node.items().len()), Some(1));
+        assert!(parse("").expect("nothing").is_null());
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_a_place_and_a_reason() {
+        let mut bomb = String::from("a0: &a0 [x]\n");
+        for at in 1..12 {
+            let before = at - 1;
+            let line = format!("a{at}: &a{at} [{}]\n", vec![format!("*a{before}"); 9].join(","));
+            bomb.push_str(&line);
+        }
+        for (text, line, why) in [
+            ("a: 1\na: 2\n", 2, "`a` is there twice"),
+            ("services:\n\tweb: {}\n", 2, "tab"),
+            ("a: [\n", 2, ""),
+            ("a: &a [*a]\n", 1, "within its own anchor"),
+            (bomb.as_str(), 7, "more than 100000 values"),
+        ] {
+            let broken = parse(text).expect_err(text);
+            let found = text[..broken.place.start].matches('\n').count() + 1;
+            assert!(broken.why.contains(why), "{}", broken.why);
+            assert!(found.abs_diff(line) <= 1, "{text}: {broken:?}");
+        }
+    }
+}
