@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::support::host::Host;
-use crate::support::project::Project;
+use crate::support::project::{Project, Ran, text};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -33,7 +33,7 @@ const ACME: &str = "services:
   acme:
     image: caddy:2.10
     networks: { reverse_proxy_net: { aliases: [acme.test] } }
-    extra_hosts: ['files.example.test:host-gateway']
+    extra_hosts: ['files.example.test:host-gateway', 'private.example.test:host-gateway']
     volumes: ['./conf:/etc/caddy:ro']
 networks:
   reverse_proxy_net: { external: true }
@@ -62,12 +62,13 @@ networks:
   reverse_proxy_net: { external: true }
 ";
 const SITES: &str = "[[sites]]\nhost = 'files.example.test'\nupstream = 'files:80'\nkind = 'public'\n\
+                     [[sites]]\nhost = 'private.example.test'\nupstream = 'files:80'\nkind = 'mtls'\n\
                      [[sites]]\nhost = 'files.dev.lab.example'\nupstream = 'files:80'\n";
 
-/// Reads over TLS, verified by the certificates in the file `$1`, from the site `$2`, with a pause of `$3` seconds after each part, and
-/// says how many bytes there were. The file `/srv/begun` is there from the first of them.
+/// Reads over TLS, verified by the certificates in the file `$1`, from the site `$2`, with a pause of `$3` seconds after each part and the
+/// options `$4`, and says how many bytes there were. The file `/srv/begun` is there from the first of them.
 const DOWNLOAD: &str = r#"printf 'GET /large HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$2" |
-openssl s_client -quiet -verify_return_error -CAfile "$1" -servername "$2" -connect 127.0.0.1:443 2>/dev/null | {
+openssl s_client -quiet -verify_return_error -CAfile "$1" $4 -servername "$2" -connect 127.0.0.1:443 2>/dev/null | {
     total=0
     while number=$(dd bs=65536 count=1 iflag=fullblock 2>/dev/null | wc -c) && [ "$number" -gt 0 ]; do
         : >/srv/begun
@@ -87,38 +88,104 @@ fn project() -> Project {
     project.write("templates/services/acme/conf/Caddyfile", ACME_CADDYFILE);
     project.write("templates/services/files/compose.yaml", FILES);
     project.write("templates/services/files/stack.toml", SITES);
-    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
-    project.write(".gitignore", "/.env\n");
+    project.write(".gitignore", "/.homelab/\n");
+    // A person, with a key that no other test sees.
+    let home = project.root().join(".homelab/home");
+    let mut begin = project.command(&["secrets", "init"]);
+    let begun = begin.env("HOME", &home).env_remove("XDG_CONFIG_HOME").output().unwrap();
+    assert!(begun.status.success(), "{}", text(&begun.stderr));
+    for arguments in [&["pki", "init"][..], &["pki", "issue", "phone"]] {
+        homelab(&project, arguments).expect(0);
+    }
     project
 }
 
-fn download(host: &Host<'_>, authority: &str, site: &str) -> String {
-    host.inside(&format!("sh /srv/download {authority} {site} 0"))
+/// homelab with the key of that person.
+fn homelab(project: &Project, arguments: &[&str]) -> Ran {
+    let identity = project.root().join(".homelab/home/.config/homelab/identity.txt");
+    let output = project
+        .command(arguments)
+        .env("HOMELAB_AGE_IDENTITY", identity)
+        .output()
+        .unwrap();
+    Ran {
+        code: output.status.code(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
+}
+
+/// Puts the certificate of a device and its key on the host, and returns the options that use them.
+fn device(project: &Project, host: &Host<'_>, name: &str) -> String {
+    let file = project.root().join(format!("pki/{name}.toml"));
+    let written = std::fs::read_to_string(file).unwrap();
+    let certificate = written.split_once("-----BEGIN CERTIFICATE-----").unwrap().1;
+    let certificate = certificate.split_once("-----END CERTIFICATE-----").unwrap().0;
+    let key = homelab(project, &["secrets", "get", &format!("pki/{name}.toml"), "key"])
+        .expect(0)
+        .stdout;
+    host.inside(&format!(
+        "cat >/srv/{name}.crt <<'end'\n-----BEGIN CERTIFICATE-----{certificate}-----END CERTIFICATE-----\nend\ncat >/srv/{name}.key <<'end'\n{key}\nend"
+    ));
+    format!("-cert /srv/{name}.crt -key /srv/{name}.key")
+}
+
+/// Shell text that succeeds once the test's authority has issued the certificate of a site.
+fn issued(site: &str) -> String {
+    format!(
+        "openssl s_client -connect 127.0.0.1:443 -servername {site} -CAfile /opt/stacks/.acme-root -verify_return_error \
+         </dev/null 2>&1 | grep -q 'Verification: OK'"
+    )
+}
+
+fn download(host: &Host<'_>, authority: &str, site: &str, options: &str) -> String {
+    host.inside(&format!("sh /srv/download {authority} {site} 0 '{options}'"))
 }
 
 #[test]
 fn public_sites_get_certificates_by_acme_and_a_reload_interrupts_no_download() {
     let project = project();
     let host = project.up("dev", "box");
-    project.homelab(&["deploy", "dev", "caddy", "--yes"]).expect(0);
-    project
-        .homelab(&["deploy", "dev", "caddy", "--dry-run", "--detailed-exitcode"])
-        .expect(0);
+    homelab(&project, &["deploy", "dev", "caddy", "--yes"]).expect(0);
+    homelab(
+        &project,
+        &["deploy", "dev", "caddy", "--dry-run", "--detailed-exitcode"],
+    )
+    .expect(0);
     host.inside(&format!("cat >/srv/download <<'end'\n{DOWNLOAD}end\n"));
     // The authority issues it in the background.
-    let issuer = "openssl s_client -connect 127.0.0.1:443 -servername files.example.test -CAfile /opt/stacks/.acme-root \
-                  -verify_return_error </dev/null 2>/dev/null | grep -q 'Verification: OK'";
-    host.wait_until(issuer, PATIENCE);
-    assert_eq!(download(&host, "/opt/stacks/.acme-root", "files.example.test"), "all\n");
+    host.wait_until(&issued("files.example.test"), PATIENCE);
+    assert_eq!(
+        download(&host, "/opt/stacks/.acme-root", "files.example.test", ""),
+        "all\n"
+    );
     // Caddy's own authority, which this host trusts, has issued that of the own network, and not the other one.
     let own = "/etc/ssl/certs/ca-certificates.crt";
-    assert_eq!(download(&host, own, "files.dev.lab.example"), "all\n");
-    assert_eq!(download(&host, own, "files.example.test"), "0\n");
+    assert_eq!(download(&host, own, "files.dev.lab.example", ""), "all\n");
+    assert_eq!(download(&host, own, "files.example.test", ""), "0\n");
+
+    // Only devices with a certificate get to the third one, and no longer once it is revoked.
+    let root = "/opt/stacks/.acme-root";
+    host.wait_until(&issued("private.example.test"), PATIENCE);
+    let phone = device(&project, &host, "phone");
+    assert_eq!(download(&host, root, "private.example.test", ""), "0\n");
+    assert_eq!(download(&host, root, "private.example.test", &phone), "all\n");
+    homelab(&project, &["pki", "issue", "laptop"]).expect(0);
+    let laptop = device(&project, &host, "laptop");
+    assert_eq!(
+        download(&host, root, "private.example.test", &laptop),
+        "all\n",
+        "no deploy was needed"
+    );
+    homelab(&project, &["pki", "revoke", "phone"]).expect(0);
+    homelab(&project, &["deploy", "dev", "caddy", "--yes"]).expect(0);
+    assert_eq!(download(&host, root, "private.example.test", &phone), "0\n");
+    assert_eq!(download(&host, root, "private.example.test", &laptop), "all\n");
 
     // About ten seconds, in which Caddy gets another site.
     host.inside("rm -f /srv/begun");
     host.start(&format!(
-        "sh /srv/download {own} files.dev.lab.example 0.03 >/srv/slow 2>&1; echo ended >>/srv/slow"
+        "sh /srv/download {own} files.dev.lab.example 0.03 '' >/srv/slow 2>&1; echo ended >>/srv/slow"
     ));
     host.wait_until("[ -e /srv/begun ]", PATIENCE);
     let started = "docker inspect -f '{{.Id}} {{.State.StartedAt}}' caddy-caddy-1";
@@ -127,12 +194,12 @@ fn public_sites_get_certificates_by_acme_and_a_reload_interrupts_no_download() {
         "templates/services/files/stack.toml",
         format!("{SITES}[[sites]]\nhost = 'more.dev.lab.example'\nupstream = 'files:80'\n"),
     );
-    project.homelab(&["deploy", "dev", "caddy", "--yes"]).expect(0);
+    homelab(&project, &["deploy", "dev", "caddy", "--yes"]).expect(0);
     assert!(
         host.is("! grep -q ended /srv/slow"),
         "the download was over too soon to tell anything"
     );
-    assert_eq!(download(&host, own, "more.dev.lab.example"), "all\n");
+    assert_eq!(download(&host, own, "more.dev.lab.example", ""), "all\n");
     assert_eq!(host.inside(started), before, "Caddy went on running");
     host.wait_until("grep -q ended /srv/slow", PATIENCE);
     assert_eq!(host.inside("cat /srv/slow"), "all\nended\n");

@@ -6,6 +6,7 @@ const OPERATIONS: &[&str] = &[
     "apt.packages",
     "apt.sources_file",
     "crontab.crontab",
+    "docker.container",
     "files.file",
     "files.line",
     "files.put",

@@ -50,11 +50,14 @@ const WHOLE: &[(&str, &str)] = &[
     ),
     (
         "templates/services/x/stack.toml",
-        "@\n[defaults]\nimage = 'x'\n[files.'a/*']\nuser = 1\ngroup = 'g'\nmode = '0400'\n@\n\
+        "@\n[defaults]\nimage = 'x'\n[files.'a/*']\nuser = 1\ngroup = 'g'\nmode = '0400'\n@\n[files.k]\nsrc = 'pki:ca'\n\
          [directories.b]\nuser = 'u'\ngroup = 2\nmode = '0700'\n@\n[on_change.c]\nservice = 'x'\nreload = ['y']\n@\n\
          [on_change.d]\nservice = ['x']\nsignal = 'HUP'\n[on_change.e]\naction = 'none'\n[[sites]]\nhost = 'x'\nupstream = 'x:80'\nkind = 'lan'\ntls = true\nextra = 1\n[backup]\nservice = 'x'\ncommand = ['sh']\nrestore = ['sh']\nkeep = 3\nat = '01:30'\n@\n",
     ),
 ];
+
+/// An authority for fifty years, whose key nobody has.
+const AUTHORITY: &str = include_str!("ca.toml");
 
 /// What the loader finds wrong in the project, with `text` in the place of the file at `path`.
 fn refused(path: &str, text: &str) -> Option<String> {
@@ -69,6 +72,8 @@ fn refused(path: &str, text: &str) -> Option<String> {
         fs::create_dir_all(file.parent().expect("a folder")).expect("made");
         fs::write(file, text).expect("written");
     }
+    fs::create_dir(folder.path().join("pki")).expect("made");
+    fs::write(folder.path().join("pki/ca.toml"), AUTHORITY).expect("written");
     load(folder.path()).err().map(|mistakes| format!("{mistakes:?}"))
 }
 
