@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    check, completions, deploy_arguments, exec, facts, history, init, inventory, lab, man, new, operations, pki,
+    check, completions, deploy_arguments, exec, facts, history, images, init, inventory, lab, man, new, operations, pki,
     rollback, schema, secrets, status, trust,
 };
 
@@ -49,6 +49,9 @@ pub(super) enum CliCommand {
     Rollback(rollback::RollbackArguments),
     /// Show what earlier runs left on hosts: owed restarts, interrupted runs, jobs, lock-out guards
     Status(status::StatusArguments),
+    /// Hold Docker images to digests, and see which registries have newer ones
+    #[command(subcommand)]
+    Images(images::ImagesCommand),
     /// List all operations, or show the parameters of one with an example
     Operations(operations::OperationsArguments),
     /// Write JSON Schemas, so that editors complete and check project files

@@ -22,6 +22,7 @@ mod facts;
 mod filter;
 mod format;
 mod history;
+mod images;
 mod init;
 mod interruption;
 mod inventory;
@@ -96,6 +97,7 @@ pub(crate) fn main() -> ExitCode {
         CliCommand::History(arguments) => history::run(arguments),
         CliCommand::Rollback(arguments) => rollback::run(arguments),
         CliCommand::Status(arguments) => status::run(arguments),
+        CliCommand::Images(command) => images::run(command),
         CliCommand::Operations(arguments) => operations::run(arguments),
         CliCommand::Schema(arguments) => schema::run(arguments),
         CliCommand::Completions(arguments) => completions::run(arguments),

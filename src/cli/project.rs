@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use homelab::error::Diagnostic;
-use homelab::project::{Project, find_root, load_with, read, read_with};
+use homelab::project::{Project, find_root, load_with, lock_file, read, read_with};
 use homelab::report;
 use homelab::secrets::Access;
 
@@ -41,6 +41,20 @@ pub(super) fn with_data(name: Option<&str>) -> anyhow::Result<Project> {
 pub(super) fn with_deploy(inventory: &str, deploy: Option<&str>) -> anyhow::Result<Project> {
     let is_deploy = |path: &str| deploy.is_some_and(|name| path == format!("deploys/{name}.toml"));
     with(|path| is_inventory(path, Some(inventory)) || is_deploy(path))
+}
+
+/// The project for a command about the images of an inventory, and whether it has no mistakes.
+pub(super) fn with_images(inventory: &str) -> anyhow::Result<(Project, bool)> {
+    let loaded = read_with(&root()?, Access::IfPossible);
+    let is_needed = |path: &str| {
+        is_inventory(path, Some(inventory)) || path.starts_with("group_data/") || path == lock_file(inventory)
+    };
+    let (project, mistakes) = loaded.despite_mistakes(is_needed)?;
+    if mistakes > 0 {
+        eprint_line(report::warning_of_mistakes(mistakes));
+    }
+    project.remember_secrets();
+    Ok((project, mistakes == 0))
 }
 
 fn is_inventory(path: &str, name: Option<&str>) -> bool {

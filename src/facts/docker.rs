@@ -2,8 +2,11 @@
 
 mod details;
 mod offered;
+mod pins;
 mod reference;
+mod registry;
 mod usage;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -15,10 +18,13 @@ use crate::value::Known;
 
 pub use details::{Details, DetailsKey, Published, PublishedKey, WISHES, set_aside};
 pub use offered::{Drivers, DriversKey, INTERFACE, SubnetsKey};
-pub use reference::Reference;
+pub use pins::{Pin, Pins};
+pub use reference::{Reference, is_digest};
+pub use registry::{RegistryAnswer, RegistryKey};
 pub use usage::{
     BuildCache, BuildCacheKey, HeldImage, HeldNetwork, HeldVolume, Stops, StopsKey, Usage, UsageKey, UsingContainer,
 };
+pub use volumes::ProjectVolumesKey;
 
 /// How the host's own `docker` is called: whatever the user's variables say, it talks to the engine of this host.
 pub const DOCKER: &str = "DOCKER_HOST= DOCKER_CONTEXT=default docker";

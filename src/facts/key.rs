@@ -104,6 +104,10 @@ macro_rules! every_kind {
             DockerDrivers => super::docker::DriversKey, super::docker::Drivers;
             /// The containers that end with the Docker engine.
             DockerStops => super::docker::StopsKey, super::docker::Stops;
+            /// The volumes that compose made for a project.
+            ProjectVolumes(project: String) => super::docker::ProjectVolumesKey<'a>, std::collections::BTreeMap<String, super::docker::Volume>;
+            /// What a registry has under the name of an image.
+            RegistryImage(name: String) => super::docker::RegistryKey<'a>, super::docker::RegistryAnswer;
             /// The containers of a compose project, and what they may use.
             ComposeProject(name: String) => super::compose::ProjectKey<'a>, Box<super::compose::Project>;
             /// What compose makes of the files of a project.
@@ -299,6 +303,7 @@ impl FactKey {
                 | Self::DockerStops
                 | Self::DockerSubnets
                 | Self::DockerDrivers
+                | Self::ProjectVolumes(_)
                 | Self::ComposeProject(_)
         )
     }

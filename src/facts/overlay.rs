@@ -127,6 +127,7 @@ impl Overlay {
             | FactKey::DockerStops
             | FactKey::DockerSubnets
             | FactKey::DockerDrivers
+            | FactKey::ProjectVolumes(_)
             | FactKey::ComposeProject(_) => view.after_earlier_engine(key, known),
             key => match key.folder() {
                 Some(top) => view.after_entries_change(top, known),

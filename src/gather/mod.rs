@@ -96,7 +96,7 @@ impl FactProbes {
 }
 
 /// Reads the facts that templates see of a host, and `further` facts.
-pub async fn read_facts(target: &Target, further: Option<FactKey>) -> Result<Facts, GatherError> {
+pub async fn read_facts(target: &Target, further: impl IntoIterator<Item = FactKey>) -> Result<Facts, GatherError> {
     let mut connection = Connection::open(target).await?;
     let mut facts = Facts::default();
     let keys = std::iter::once(FactKey::System).chain(further).collect();

@@ -12,6 +12,7 @@ use crate::content::{Assets, Input};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::account::{GroupFact, GroupKey, UserFact, UserKey};
 use crate::facts::apt::ListsFact;
+use crate::facts::docker::Pins;
 use crate::facts::overlay::{Effect, FactScope, Lookup, OperationId, Overlay, WrittenFiles};
 use crate::facts::package::{PackageFact, Want};
 use crate::facts::path::{InodeKind, PathFact, PathKey, Place, follow};
@@ -62,6 +63,7 @@ pub struct PlanContext<'a> {
     is_amid_changes: bool,
     has_stand_ins: bool,
     named: Arc<BTreeSet<FactKey>>,
+    pins: Arc<Pins>,
 }
 
 impl<'a> PlanContext<'a> {
@@ -94,6 +96,7 @@ impl<'a> PlanContext<'a> {
             is_amid_changes: false,
             has_stand_ins: false,
             named: Arc::default(),
+            pins: Arc::default(),
         }
     }
 
@@ -109,6 +112,18 @@ impl<'a> PlanContext<'a> {
     pub fn naming(mut self, named: Arc<BTreeSet<FactKey>>) -> Self {
         self.named = named;
         self
+    }
+
+    /// The same where images are held to digests.
+    #[must_use]
+    pub fn holding(mut self, pins: Arc<Pins>) -> Self {
+        self.pins = pins;
+        self
+    }
+
+    /// What images are held to.
+    pub(super) fn pins(&self) -> &Pins {
+        &self.pins
     }
 
     /// Whether an operation so far names this of what the Docker engine has, whether it changes it or not.
@@ -388,6 +403,7 @@ impl<'a> PlanContext<'a> {
             awaited: self.awaited.clone(),
             owed: self.owed.clone(),
             named: Arc::clone(&self.named),
+            pins: Arc::clone(&self.pins),
             ..*self
         };
         let found = then(&scratch);

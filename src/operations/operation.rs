@@ -5,7 +5,9 @@ use std::fmt::Debug;
 
 use super::context::PlanContext;
 use crate::change::{Conduct, Outcome, ResourceId, ResourceKind, Stop};
+use crate::error::Origin;
 use crate::facts::FactKey;
+use crate::facts::docker::Reference;
 use crate::facts::overlay::FactScope;
 use crate::secret::sha256_hex;
 use crate::value::Text;
@@ -87,6 +89,21 @@ pub struct CronEntry {
     pub name: String,
 }
 
+/// A Docker image that an operation uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageUse {
+    /// As it is written, or words for images that are not known.
+    pub name: String,
+    /// `None` if only compose, or only the host, can say which one it is.
+    pub image: Option<Reference>,
+    /// Whether it comes from the project, so that no registry has it.
+    pub is_uploaded: bool,
+    /// What uses it: `stack grafana`.
+    pub used_by: String,
+    /// Where the registry is said to be asked each time.
+    pub asked_at: Option<Origin>,
+}
+
 /// An operation with its parameters, ready to be planned.
 pub trait Operation: Debug + Send + Sync {
     /// Facts that planning is known to need, so that one round is enough. The list does not have to be complete.
@@ -103,6 +120,11 @@ pub trait Operation: Debug + Send + Sync {
 
     /// The directories that it has files of its own in. No other operation of a deploy may write what it removes or writes again.
     fn trees(&self, _context: &PlanContext<'_>) -> Vec<Tree> {
+        Vec::new()
+    }
+
+    /// The Docker images that it uses.
+    fn images(&self, _context: &PlanContext<'_>) -> Vec<ImageUse> {
         Vec::new()
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::images::images_in_use;
 use super::{Build, Mistake, Snapshot, build, fold_causes};
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, Origin};
 use crate::project::{Filter, LoadedProject, Project, Selection, TaskUse, matches_nothing, select};
 use crate::secret::DigestKey;
 
@@ -27,6 +28,18 @@ pub struct Checked {
     pub closed_secrets: usize,
     /// The variables that templates use and that are not set here.
     pub unset_variables: BTreeSet<String>,
+    /// Pins of images that have no effect, by inventory.
+    pub idle_pins: Vec<IdlePin>,
+}
+
+/// A pin that has no effect, or makes something else have none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdlePin {
+    pub inventory: String,
+    pub image: String,
+    /// File, line and column: of the pin that nothing uses, or of `pull = "always"`, which a pin overrules.
+    pub place: String,
+    pub is_unused: bool,
 }
 
 /// A mistake and the hosts that it was found on, as `inventory/host`.
@@ -89,6 +102,10 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
     for mistake in only.unmatched(&request.filter.only) {
         checked.add(&mistake, None);
     }
+    let is_whole = request.deploy.is_none() && loaded.broken.is_empty();
+    for inventory in inventories.iter().filter(|name| is_readable("inventories", name)) {
+        checked.idle_pins.extend(idle_pins(project, inventory, is_whole)?);
+    }
     checked.closed_secrets = project.keyring.unopened();
     checked.unset_variables = project.variables.unset();
     checked.mistakes.sort_by_cached_key(|found| {
@@ -96,6 +113,26 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
         origin.map(|origin| (origin.file.path.clone(), origin.span.start))
     });
     Ok(checked)
+}
+
+/// The pins of an inventory that have no effect.
+fn idle_pins(project: &Project, inventory: &str, is_whole: bool) -> Result<Vec<IdlePin>, Diagnostic> {
+    let pins = project.pins_of(inventory);
+    if pins.iter().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let used = images_in_use(project, inventory)?;
+    let idle = |image: &str, place: &Origin, is_unused: bool| IdlePin {
+        inventory: inventory.to_owned(),
+        image: image.to_owned(),
+        place: place.to_string(),
+        is_unused,
+    };
+    let unused = used.unused(&pins).into_iter().filter(|_| is_whole);
+    let unused = unused.map(|(image, place)| idle(image, place, true));
+    let asked = used.asked_in_vain(&pins).into_iter();
+    let asked = asked.map(|(image, place)| idle(image, place, false));
+    Ok(unused.chain(asked).collect())
 }
 
 /// The plans of all selections, in order, made in parallel.

@@ -245,6 +245,9 @@ fn plan_ready(
         ..Found::default()
     };
     // Before the context takes the effects for granted.
+    if given.is_survey() {
+        build.survey.add_images(operation.images(&context));
+    }
     let trees = operation.trees(&context);
     let mut planned = context.with_resolved_paths(planned);
     if let Ok(Outcome::Deferred { waits_for, .. }) = &mut planned
@@ -371,6 +374,9 @@ fn plan_partly(
             .map(Outcome::into_preview)
             .unwrap_or_default();
     }
+    if given.is_survey() {
+        build.survey.add_images(ready.operation.images(&in_turn));
+    }
     let mut touches = in_turn.with_links_followed(ready.operation.touches(&in_turn));
     for scope in as_now.with_links_followed(ready.operation.touches(&as_now)) {
         if !touches.contains(&scope) {
@@ -448,6 +454,7 @@ fn context<'a>(overlay: Overlay, ready: &'a Ready, origin: &'a Origin, given: &'
     )
     .amid_changes(given.is_amid_changes())
     .naming(Arc::clone(&given.named))
+    .holding(Arc::clone(&given.selection.pins))
 }
 
 /// Where the parameters are written.

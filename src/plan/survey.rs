@@ -7,6 +7,7 @@ use crate::facts::FactKey;
 use crate::facts::made::{Subject, digest};
 use crate::facts::path::is_below;
 use crate::facts::unit::template_of;
+use crate::operations::ImageUse;
 
 /// What operations of one host are about.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Survey {
     names: BTreeSet<String>,
     /// Directories that they have files of their own in.
     trees: BTreeSet<String>,
+    /// The Docker images that they use.
+    pub images: Vec<ImageUse>,
     /// What may be about anything, since it is known only later.
     pub unknown: Option<String>,
     /// The facts that would show more.
@@ -43,6 +46,14 @@ impl Survey {
         });
         self.trees.extend(inquiries.map(str::to_owned));
         self.trees.extend(holds.trees.iter().cloned());
+    }
+
+    pub(super) fn add_images(&mut self, images: Vec<ImageUse>) {
+        for used in images {
+            if !self.images.contains(&used) {
+                self.images.push(used);
+            }
+        }
     }
 
     /// Whether both are about the same.

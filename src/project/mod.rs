@@ -20,6 +20,7 @@ mod operation;
 mod outline;
 mod own;
 mod pattern;
+mod pins;
 mod reader;
 mod run;
 mod stack_uses;
@@ -50,6 +51,7 @@ pub use model::{Project, name_of};
 pub use operation::RawOperation;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use own::own_deploy;
+pub use pins::{lock_file, lock_line, write_lock};
 pub use run::{
     Filter, Memory, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, hosts_of_deploy, matches_nothing,
     select,
@@ -108,6 +110,9 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
         inventories: reader.folder("inventories", reader::any_name, |source, mistakes| {
             inventory::read(source, &of_inventories, mistakes)
         }),
+        pins: reader.folder("inventories", pins::inventory_of, |source, mistakes| {
+            pins::read(source, mistakes).map(Arc::new)
+        }),
         group_data: reader.folder(reader::GROUP_DATA, reader::any_name, whole(group::read)),
         tasks: Arc::new(tasks.into_iter().map(|(name, task)| (name, Arc::new(task))).collect()),
         deploys: reader.folder("deploys", reader::any_name, deploy::read),
@@ -134,6 +139,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
         let tables = groups.chain(hosts.map(|host| &mut host.data));
         mistakes.extend(tables.flat_map(catalogue::take_misfits));
     }
+    mistakes.extend(pins::without_inventory(&project, &broken));
     mistakes.extend(key_files::check(&project));
     mistakes.extend(data::check_groups(&project, &broken));
     let (found, used) = lint::check(&project, &broken);

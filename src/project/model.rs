@@ -11,6 +11,7 @@ use super::host::Inventory;
 use super::task::Task;
 use crate::content::Assets;
 use crate::error::{Diagnostic, suggestion};
+use crate::facts::docker::Pins;
 use crate::pki::Pki;
 use crate::secrets::Keyring;
 use crate::template::Variables;
@@ -23,6 +24,8 @@ pub struct Project {
     pub root: PathBuf,
     /// `inventories/<name>.toml`.
     pub inventories: BTreeMap<String, Inventory>,
+    /// `inventories/<name>.images.lock`, by inventory.
+    pub pins: BTreeMap<String, Arc<Pins>>,
     /// `group_data/<group>.toml`.
     pub group_data: BTreeMap<String, GroupData>,
     /// `deploys/<name>.toml`.
@@ -66,6 +69,11 @@ impl Project {
     /// The inventory called `name`.
     pub fn inventory(&self, name: &str) -> Result<&Inventory, Diagnostic> {
         find(&self.inventories, "inventory", "inventories", name)
+    }
+
+    /// What images are held to in an inventory.
+    pub fn pins_of(&self, inventory: &str) -> Arc<Pins> {
+        self.pins.get(inventory).cloned().unwrap_or_default()
     }
 
     /// The deploy called `name`.

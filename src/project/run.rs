@@ -14,6 +14,7 @@ use super::task::TaskUse;
 use super::{Deploy, Host, Inventory, Project, Stage, Task, name_of};
 use crate::content::Assets;
 use crate::error::{Diagnostic, suggestion};
+use crate::facts::docker::Pins;
 use crate::template::Variables;
 use crate::value::Table;
 
@@ -114,6 +115,8 @@ pub struct Selection {
     pub catalogue: Arc<Catalogue>,
     /// The values of `env('NAME')`.
     pub variables: Arc<Variables>,
+    /// What images are held to in this inventory.
+    pub pins: Arc<Pins>,
 }
 
 /// A selected host.
@@ -270,6 +273,7 @@ pub fn select(
         assets: Arc::clone(&project.assets),
         catalogue: Arc::clone(&project.catalogue),
         variables: Arc::clone(&project.variables),
+        pins: project.pins_of(inventory_name),
     })
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::images::{asked_in_vain, unused_pin};
 use super::style::counted;
 use super::{diagnostic, sanitize};
 use crate::error::{Diagnostic, Label, Origin};
@@ -17,7 +18,15 @@ const FORMAT_VERSION: u32 = 1;
 pub fn nothing_wrong(checked: &Checked) -> String {
     let hosts = counted(checked.hosts.len(), "host");
     let found = format!("no problems found ({hosts} checked without connecting)\n");
-    found + &not_decrypted(checked.closed_secrets) + &not_set(&checked.unset_variables)
+    let pins = checked.idle_pins.iter().map(|pin| {
+        if pin.is_unused {
+            unused_pin(&pin.image, &pin.place, &pin.inventory)
+        } else {
+            asked_in_vain(&pin.image, &pin.place)
+        }
+    });
+    let pins: String = pins.collect();
+    found + &not_decrypted(checked.closed_secrets) + &not_set(&checked.unset_variables) + &pins
 }
 
 /// The line about secrets that were not decrypted; empty if there are none.

@@ -37,6 +37,7 @@ fn selection() -> Selection {
         tags: Vec::new(),
         catalogue: Arc::default(),
         variables: Arc::default(),
+        pins: Arc::default(),
         hosts_left_out: vec!["nas".to_owned()],
         hosts_not_failed: Vec::new(),
         tasks_left_out: Vec::new(),

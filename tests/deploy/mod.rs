@@ -60,6 +60,7 @@ mod owed;
 mod own_service;
 mod package_states;
 mod people;
+mod pins;
 mod put_back;
 mod put_back_chaos;
 mod read_back;

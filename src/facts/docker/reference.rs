@@ -117,7 +117,8 @@ fn is_tag(tag: &str) -> bool {
             .all(|character| is_word(character) || ".-".contains(character))
 }
 
-fn is_digest(digest: &str) -> bool {
+/// Whether this is `sha256:` and the digits of a digest.
+pub fn is_digest(digest: &str) -> bool {
     let is_hex = |character: char| character.is_ascii_digit() || ('a'..='f').contains(&character);
     digest
         .strip_prefix("sha256:")

@@ -1,9 +1,12 @@
 //! Examples of facts about compose projects.
 
+use std::collections::BTreeMap;
+
 use super::super::compose::{
     Build, Config, ConfigFact, Container, ContainerState, Files, Health, Image, NetworkSettings, PlannedFile, Project,
     ProjectFiles, ProjectNetwork, ProjectVolume, Record, RecordedBuild, RecordedService, Service,
 };
+use super::super::docker::{RegistryAnswer, Volume};
 use super::super::port::{Holder, Listener, Ports};
 use super::{Fact, FactKey, names, text};
 
@@ -130,6 +133,15 @@ fn config() -> Config {
     }
 }
 
+fn volume() -> Volume {
+    Volume {
+        driver: text("local"),
+        options: BTreeMap::new(),
+        labels: [(text("com.docker.compose.project"), text("web"))].into(),
+        containers: vec![text("web-app-1")],
+    }
+}
+
 pub(super) fn examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
     let files = Files {
         project: text("web"),
@@ -159,6 +171,21 @@ pub(super) fn examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
         (
             FactKey::ComposeConfig(ProjectFiles(Box::new(files))),
             read.into_iter().map(Fact::ComposeConfig).collect(),
+        ),
+        (
+            FactKey::ProjectVolumes(text("web")),
+            vec![
+                Fact::ProjectVolumes(BTreeMap::new()),
+                Fact::ProjectVolumes([(text("web_data"), volume())].into()),
+            ],
+        ),
+        (
+            FactKey::RegistryImage(text("caddy:2.10")),
+            vec![
+                Fact::RegistryImage(RegistryAnswer::Digest(text("sha256:9a0b"))),
+                Fact::RegistryImage(RegistryAnswer::Refused(text("manifest unknown"))),
+                Fact::RegistryImage(RegistryAnswer::NotAsked(text("it has no Docker engine"))),
+            ],
         ),
     ]
     .into_iter()

@@ -3,6 +3,7 @@
 //! An engine that systemd would start at the first question is not asked: a review starts nothing.
 
 mod details;
+mod registry;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,8 @@ use serde::Deserialize;
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::docker::{
     self, BuildCacheKey, ContainerKey, DATA_ROOT, DOCKER, DetailsKey, Drivers, DriversKey, Endpoint, EndpointsKey,
-    Engine, EngineKey, INTERFACE, Image, ImageKey, Network, NetworkKey, PublishedKey, Reference, SETTINGS, STATE,
+    Engine, EngineKey, INTERFACE, Image, ImageKey, Network, NetworkKey, ProjectVolumesKey, PublishedKey, Reference,
+    SETTINGS, STATE,
     StopsKey, Subnet, SubnetsKey, UsageKey, Volume, VolumeKey,
 };
 use crate::facts::family::{Family, InTemplates, Readable};
@@ -52,6 +54,11 @@ impl<'a> Readable<'a> for EndpointsKey<'a> {
 }
 
 impl<'a> Readable<'a> for VolumeKey<'a> {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl<'a> Readable<'a> for ProjectVolumesKey<'a> {
     const FAMILY: &'static Family = &DOCKER_FAMILY;
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
@@ -101,6 +108,9 @@ impl<'a> Readable<'a> for ContainerKey<'a> {
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
 
+/// The label that compose writes on what it makes.
+const PROJECT_LABEL: &str = "com.docker.compose.project";
+
 /// What is read of each container, in the order of [`container`]. As JSON, since whoever writes a label may write line breaks.
 const OF_CONTAINER: [&str; 8] = [
     "{{json .Names}}",
@@ -120,7 +130,12 @@ fn probe(keys: &[FactKey]) -> String {
     let networks: Vec<&str> = keys.iter().filter_map(NetworkKey::of).map(|key| key.0).collect();
     let volumes: Vec<&str> = keys.iter().filter_map(VolumeKey::of).map(|key| key.0).collect();
     let networks = listed("network", &networks);
-    let volumes = listed("volume", &volumes);
+    let projects = keys.iter().filter_map(ProjectVolumesKey::of);
+    let of_projects = projects.map(|key| {
+        let filter = quote(&format!("label={PROJECT_LABEL}={}", key.0));
+        filtered("volume", &format!(" --filter {filter}"))
+    });
+    let volumes: String = [listed("volume", &volumes)].into_iter().chain(of_projects).collect();
     let endpoints: String = keys
         .iter()
         .filter_map(EndpointsKey::of)
@@ -207,6 +222,11 @@ fn listed(kind: &str, names: &[&str]) -> String {
     }
     let filter = |name: &&str| format!(" --filter {}", quote(&format!("name=^{}$", name.replace('.', "\\."))));
     let filters: String = names.iter().map(filter).collect();
+    filtered(kind, &filters)
+}
+
+/// Prints everything of this kind that passes one of these filters.
+fn filtered(kind: &str, filters: &str) -> String {
     let untruncated = if kind == "network" { " --no-trunc" } else { "" };
     format!(
         "a=$(d {kind} ls --quiet{untruncated}{filters}); s=$?\n\
@@ -466,15 +486,29 @@ impl Said {
 
     fn volume(&self, name: &str) -> Fact {
         let found = self.volumes.iter().find(|volume| volume.name == name);
-        Fact::DockerVolume(found.map(|volume| {
-            let uses = |container: &&Container| container.mounts.iter().any(|used| used == name);
-            Volume {
-                driver: volume.driver.clone(),
-                options: volume.options.clone().unwrap_or_default(),
-                labels: volume.labels.clone().unwrap_or_default(),
-                containers: self.using(uses),
-            }
-        }))
+        Fact::DockerVolume(found.map(|volume| self.used_volume(volume)))
+    }
+
+    fn used_volume(&self, volume: &InspectedVolume) -> Volume {
+        let uses = |container: &&Container| container.mounts.contains(&volume.name);
+        Volume {
+            driver: volume.driver.clone(),
+            options: volume.options.clone().unwrap_or_default(),
+            labels: volume.labels.clone().unwrap_or_default(),
+            containers: self.using(uses),
+        }
+    }
+
+    fn volumes_of(&self, project: &str) -> Fact {
+        let is_own = |volume: &&InspectedVolume| {
+            let labels = volume.labels.as_ref();
+            labels.and_then(|labels| labels.get(PROJECT_LABEL)).map(String::as_str) == Some(project)
+        };
+        let own = self.volumes.iter().filter(is_own);
+        Fact::ProjectVolumes(
+            own.map(|volume| (volume.name.clone(), self.used_volume(volume)))
+                .collect(),
+        )
     }
 
     fn image(&self, name: &str) -> Fact {
@@ -595,6 +629,7 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
             (FactKey::DockerNetwork(name), ..) => said.network(name),
             (FactKey::DockerEndpoints(name), ..) => said.endpoints(name),
             (FactKey::DockerVolume(name), ..) => said.volume(name),
+            (FactKey::ProjectVolumes(project), ..) => said.volumes_of(project),
             (FactKey::DockerImage(name), ..) => said.image(name),
             (FactKey::DockerContainer(name), ..) => said.container(name),
             (FactKey::DockerDetails(name), ..) => said.one.details(name),

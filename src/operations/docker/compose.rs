@@ -19,10 +19,12 @@ mod files;
 mod made;
 mod mistakes;
 mod needed;
+mod pins;
 mod places;
 mod preview;
 mod script;
 mod stack;
+mod volumes;
 mod yaml;
 
 pub use mistakes::signal_mistake;
@@ -38,6 +40,7 @@ use self::changes::{Services, effects, made, removal};
 use self::decision::{Situation, decide};
 use self::files::{Written, project_name};
 use self::made::{check_networks, check_volumes};
+use self::pins::{Held, foresee_images};
 use self::stack::{OnChange, STACK_FILE, StackFile};
 use super::engine;
 use crate::change::{NotKnown, Outcome, ResourceChange, ResourceKind, Step, Stop};
@@ -48,13 +51,14 @@ use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey, path::parent};
 use crate::operations::files::sync::{Rules, Sync};
 use crate::operations::parameters::Span;
-use crate::operations::{Define, Demand, Operation, PlanContext, Tree};
+use crate::operations::{Define, Demand, ImageUse, Operation, PlanContext, Tree};
 use crate::template::STACKS;
 use crate::value::Known;
 
 /// Parameters of `docker.compose`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter that people write")]
 pub(in crate::operations) struct Compose {
     /// Directory of the host that contains the compose file, such as `"/opt/stacks/grafana"`. With `stack` it may be left out: then it is
     /// the folder of this name in the data `stacks_path`.
@@ -91,6 +95,13 @@ pub(in crate::operations) struct Compose {
     /// `false` leaves containers of services that are no longer in the compose file.
     #[serde(default = "crate::operations::parameters::yes")]
     remove_orphans: bool,
+    /// Volumes of the compose file that may be removed and created again if their driver or options differ. Data in them is lost, unless
+    /// it is on a server or in a directory that the options name.
+    #[serde(default)]
+    recreate_volumes: Vec<String>,
+    /// `true` lets `present = false` remove the volumes of the project with their data.
+    #[serde(default)]
+    remove_volumes: bool,
     /// `false` removes the containers and networks of the project, and the files of the stack. Volumes and other files stay.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
@@ -160,6 +171,21 @@ impl Operation for Compose {
     fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
         let sync = self.placed(context).ok().and_then(|placed| placed.sync());
         sync.map(|sync| sync.trees(context)).unwrap_or_default()
+    }
+
+    fn images(&self, context: &PlanContext<'_>) -> Vec<ImageUse> {
+        let Some(placed) = self.placed(context).ok().filter(|_| self.present) else {
+            return Vec::new();
+        };
+        let used_by = match &self.stack {
+            Some(stack) => format!("stack {stack}"),
+            None => placed.directory.clone(),
+        };
+        let asked_at = (self.pull == Pull::Always).then(|| context.origin_of("pull"));
+        match placed.written(context) {
+            Ok(Known::Yes(written)) => pins::uses(written.compose_texts(&self.files).into_iter().map(|(_, text)| Some(text)), &used_by, asked_at),
+            Ok(Known::No(_)) | Err(_) => pins::uses(std::iter::once(None), &used_by, asked_at),
+        }
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -290,6 +316,15 @@ impl Placed<'_> {
         use crate::operations::files::parameters::{check_owners, check_path};
         check_path(context, "project_directory", &self.directory)?;
         check_owners(context, self.of.user.as_deref(), self.of.group.as_deref())?;
+        if self.of.remove_volumes && self.of.present {
+            return Err(context
+                .refuse_key(
+                    "remove_volumes",
+                    "`remove_volumes` needs `present = false`",
+                    "nothing is removed",
+                )
+                .hint("remove it"));
+        }
         if parent(&self.directory) == self.directory {
             return Err(context
                 .refuse("project_directory", "`/` cannot be a compose project", "the whole host")
@@ -325,7 +360,19 @@ impl Placed<'_> {
         let (mut services, mut gone) = (Vec::new(), Vec::new());
         if runs? {
             let project = project?;
-            services = removal(name, &project);
+            let volumes = if self.of.remove_volumes {
+                let names = project.containers.iter().map(|one| one.name.as_str()).collect();
+                volumes::removed(context, name, &names)?
+            } else {
+                BTreeMap::new()
+            };
+            services = removal(name, &project, &volumes);
+            let absent = |name: &String| Effect::Set(FactKey::DockerVolume(name.clone()), Fact::DockerVolume(None));
+            gone.extend(volumes.keys().map(absent));
+            if !volumes.is_empty() {
+                let none = Fact::ProjectVolumes(BTreeMap::new());
+                gone.push(Effect::Set(FactKey::ProjectVolumes(name.to_owned()), none));
+            }
             let networks = project.own_networks.iter();
             gone.extend(
                 networks.map(|name| Effect::Set(FactKey::DockerNetwork(name.clone()), Fact::DockerNetwork(Vec::new()))),
@@ -519,8 +566,11 @@ impl Placed<'_> {
     ) -> Result<(Vec<ResourceChange>, Step), Stop> {
         self.check_reactions(context, config, on_change)?;
         check_networks(context, name, config, &mut project)?;
-        check_volumes(context, config)?;
+        volumes::check_names(context, &self.of.recreate_volumes, config)?;
+        let renewed = check_volumes(context, config, &project, &self.of.recreate_volumes)?;
+        let renewed_names: BTreeSet<&str> = renewed.iter().map(|one| one.name.as_str()).collect();
         foresee_images(context, name, config, &mut project)?;
+        let held = Held::new(context.pins(), config);
         let files = written.digests(directory);
         let builds = self.builds(context, directory, config, written);
         let changed: BTreeSet<String> = written.changed().map(str::to_owned).collect();
@@ -530,6 +580,8 @@ impl Placed<'_> {
             config,
             on_change,
             now: &project,
+            held: &held,
+            renewed: &renewed_names,
             builds: &builds,
             files: &files,
             changed: &changed,
@@ -544,6 +596,7 @@ impl Placed<'_> {
             options: self.options(),
             changed: written.changed_paths(),
             reads: written.read_by_compose(directory, &self.of.files),
+            renewed: &renewed,
             asks: self.of.pull == Pull::Always,
             build_pull: self.of.build_pull,
             within: self.of.within.0,
@@ -624,7 +677,10 @@ impl Placed<'_> {
             return Ok(());
         };
         let image = situation.image_named(&decision.service);
-        let title = format!("image `{image}` of service `{}` is not on the host", decision.service);
+        let title = match situation.held.get(&image) {
+            Some(held) => format!("image `{held}` of service `{}` is not on the host", decision.service),
+            None => format!("image `{image}` of service `{}` is not on the host", decision.service),
+        };
         Err(context
             .refuse("pull", title, "it is never pulled")
             .hint("load the image first, or remove `pull`"))
@@ -669,42 +725,4 @@ fn outcome_of(mut changes: Vec<ResourceChange>, more: Vec<ResourceChange>, since
         (false, true) => Outcome::Change(changes),
         (false, false) => Outcome::Ensure { changes, since },
     }
-}
-
-/// The images that earlier operations get or remove.
-///
-/// Errors: only after one of them it is known which image a container of now would have.
-fn foresee_images(context: &PlanContext<'_>, name: &str, config: &Config, project: &mut Project) -> Result<(), Stop> {
-    for (service_name, service) in &config.services {
-        let Ok(image) = Reference::parse(&service.image_on(name, service_name)) else {
-            continue;
-        };
-        let called = image.found_as();
-        let key = FactKey::DockerImage(called.clone());
-        let Some(operation) = context.predicted_by(&key) else {
-            continue;
-        };
-        let found = context.get(ImageKey(&called))?;
-        project.images.retain(|one| !one.is_called(&called));
-        let Some(found) = found else { continue };
-        let has_container = project.containers.iter().any(|one| one.service == *service_name);
-        let id = match found.id {
-            Known::Yes(id) => id,
-            // A new container gets whatever it is.
-            Known::No(_) if !has_container => String::new(),
-            Known::No(why) => {
-                return Err(Stop::NotKnown {
-                    key,
-                    cause: NotKnown::Since(operation, why),
-                });
-            }
-        };
-        project.images.push(Image {
-            repository: image.repository,
-            tag: image.tag,
-            digest: image.digest,
-            id,
-        });
-    }
-    Ok(())
 }

@@ -23,7 +23,7 @@ use crate::content::{ArchivedImage, Content, Input};
 use crate::facts::docker::{self, ImageKey, Reference};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
-use crate::operations::operation::Demand;
+use crate::operations::operation::{Demand, ImageUse};
 use crate::operations::server::names::since;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
@@ -105,14 +105,27 @@ impl Operation for Image {
         keys.into_iter().map(FactScope::Key).collect()
     }
 
-    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
-        let Ok(image) = Reference::parse(&self.image) else {
+    fn demands(&self, context: &PlanContext<'_>) -> Vec<Demand> {
+        let Ok(image) = self.reference(context) else {
             return Vec::new();
         };
         let (kind, name) = (ResourceKind::DockerImage, image.found_as());
         let digest = image.digest.map(|digest| Demand::new(kind, &name, "digest", digest));
         let presence = Demand::presence(kind, &name, self.present);
         [presence].into_iter().chain(digest).collect()
+    }
+
+    fn images(&self, context: &PlanContext<'_>) -> Vec<ImageUse> {
+        if !self.present {
+            return Vec::new();
+        }
+        vec![ImageUse {
+            name: self.image.clone(),
+            image: Reference::parse(&self.image).ok(),
+            is_uploaded: self.src.is_some(),
+            used_by: Self::NAME.to_owned(),
+            asked_at: (self.pull == Pull::Always).then(|| context.origin_of("pull").clone()),
+        }]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -148,12 +161,15 @@ impl Operation for Image {
 
 impl Image {
     fn reference(&self, context: &PlanContext<'_>) -> Result<Reference, Stop> {
-        Reference::parse(&self.image).map_err(|label| {
+        let image = Reference::parse(&self.image).map_err(|label| {
             let title = format!("`{}` is not a valid name for a Docker image", self.image);
             context
                 .refuse("image", title, label)
                 .hint("write the name as for `docker pull`")
-        })
+        })?;
+        // What comes from the project is held by its archive.
+        let is_held = self.present && self.src.is_none();
+        Ok(if is_held { context.pins().held(image) } else { image })
     }
 
     /// Refuses parameters that do not go together.

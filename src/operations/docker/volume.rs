@@ -248,13 +248,14 @@ fn trial(volume: &docker::Volume) -> String {
 }
 
 /// Whether its data is on a server, or in a directory of its own, which Docker does not remove.
-fn is_elsewhere(volume: &docker::Volume) -> bool {
+pub(super) fn is_elsewhere(volume: &docker::Volume) -> bool {
     let option = |name: &str| volume.options.get(name).map_or("", String::as_str);
     volume.driver == DRIVER
         && (matches!(option("type"), "nfs" | "nfs4" | "cifs") || option("o").split(',').any(|word| word == "bind"))
 }
 
-fn data(volume: &docker::Volume) -> &'static str {
+/// What becomes of its data if it is removed.
+pub(super) fn data(volume: &docker::Volume) -> &'static str {
     if is_elsewhere(volume) {
         "stays where it is"
     } else {

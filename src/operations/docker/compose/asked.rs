@@ -28,7 +28,7 @@ pub(super) fn asked(situation: &Situation<'_>, decisions: &[Decision]) -> Vec<As
     let mut by_image: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (name, service) in named {
         let image = service.image_on(situation.project, name);
-        if !image.contains('@') {
+        if !image.contains('@') && situation.held.get(&image).is_none() {
             by_image.entry(image).or_default().push(name);
         }
     }

@@ -6,13 +6,15 @@ use std::time::Duration;
 use super::asked::{Asked, asked};
 use super::back::ChangedPaths;
 use super::decision::{Cause, Decision, Obtain, Situation, What};
+use super::pins::Astray;
 use super::script::{BuildOrder, Kept, Orders, Removed, Stopped};
 use super::stack::Reload;
+use super::volumes::{Renewed, removal_script, removals};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, ResourceChange, ResourceId, ResourceKind, Risk, Step,
 };
 use crate::facts::compose::{CLEAN, Container, ContainerState, Project, RECORDS, Service};
-use crate::facts::docker::{Network, Reference};
+use crate::facts::docker::{Network, Reference, Volume};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::is_below;
 use crate::facts::{Fact, FactKey};
@@ -38,6 +40,8 @@ pub(super) struct Services<'a> {
     pub(super) changed: ChangedPaths,
     /// What compose reads and looks for, with those that are not in the stack, if homelab knows all of it.
     pub(super) reads: Option<(BTreeSet<String>, BTreeSet<String>)>,
+    /// Volumes that are removed and created again.
+    pub(super) renewed: &'a [Renewed],
     /// Whether registries are asked about the images that are there.
     pub(super) asks: bool,
     /// Whether the images that others are built from are asked for.
@@ -55,8 +59,10 @@ impl Services<'_> {
         } else {
             Vec::new()
         };
+        let astray = self.situation.held.astray(self.situation.config, self.situation.now);
         let images = asked.iter().map(|one| self.refreshed_image(one));
-        let mut changes: Vec<ResourceChange> = images.collect();
+        let mut changes: Vec<ResourceChange> = images.chain(astray.iter().map(retagged)).collect();
+        changes.extend(self.renewed.iter().map(Renewed::change));
         changes.extend(pending.iter().map(|decision| self.change(decision)));
         let names: BTreeSet<&String> = asked
             .iter()
@@ -67,7 +73,7 @@ impl Services<'_> {
             .filter(|name| pending.iter().all(|one| one.service != **name));
         changes.extend(names.map(|name| self.refreshed_service(name)));
         if let Some(first) = changes.first_mut() {
-            first.steps = self.steps(&pending, &asked);
+            first.steps = self.steps(&pending, &asked, &astray);
         }
         changes
     }
@@ -76,7 +82,7 @@ impl Services<'_> {
     pub(super) fn record(&self) -> Step {
         Step::Run(Command {
             timeout: LONGEST_UP,
-            ..Command::new("record the project", self.orders(&[], &[]).text())
+            ..Command::new("record the project", self.orders(&[], &[], &[]).text())
         })
     }
 
@@ -124,12 +130,49 @@ impl Services<'_> {
         let before = if containers.is_empty() {
             Before::Absent
         } else {
-            Before::Present(before(&containers))
+            Before::Present(self.before(&decision.service, &containers))
         };
         let after = service.map(|service| self.after(decision, service, &before));
         let mut change = ResourceChange::new(id, action, before, after);
         change.risk = risk;
         change
+    }
+
+    /// A service as it is. An image that is held to a digest is told by that of now.
+    fn before(&self, service: &str, containers: &[&Container]) -> Attributed {
+        let Situation { held, now, .. } = self.situation;
+        let name = self.situation.image_named(service);
+        let mut before = before(containers);
+        if held.get(&name).is_some() {
+            let digests = containers.iter().map(|one| {
+                let digest = held.digest_of(now, &name, &one.image);
+                short(digest.unwrap_or(&one.image))
+            });
+            let digests: BTreeSet<&str> = digests.collect();
+            let digests: Vec<&str> = digests.into_iter().collect();
+            before.insert("image", Attribute::known(digests.join(", ")));
+        }
+        before
+    }
+
+    /// The name of an image, with the beginning of the digest that it is held to.
+    fn held_name(&self, name: &str) -> String {
+        let held = self.situation.held.get(name).and_then(|held| held.digest.as_deref());
+        held.map_or_else(|| name.to_owned(), |digest| format!("{name}@{}", short(digest)))
+    }
+
+    /// Shell text that pulls an image. One that is held is pulled by its digest, and has no tag before it gets one.
+    fn pull(&self, name: &str) -> String {
+        let pulled = |image: &str| format!("hl_clean docker pull -q {}", quote(image));
+        match self.situation.held.get(name).and_then(Reference::pinned) {
+            Some(pinned) => format!(
+                "{} && hl_clean docker image tag {} {}",
+                pulled(&pinned),
+                quote(&pinned),
+                quote(name)
+            ),
+            None => pulled(name),
+        }
     }
 
     fn after(&self, decision: &Decision, service: &Service, before: &Before) -> Attributed {
@@ -139,10 +182,13 @@ impl Services<'_> {
             Before::Absent | Before::Unknown(_) => Attributed::new(),
         };
         let image = match (&decision.what, decision.image) {
-            (_, Obtain::Pull) => Some(format!("{name} (pulled)")),
+            (_, Obtain::Pull) => Some(format!("{} (pulled)", self.held_name(&name))),
             (_, Obtain::Build) => Some(format!("{name} (built)")),
             (What::Create, Obtain::Nothing) => Some(name),
-            (What::Recreate(Cause::Image { to: Some(to), .. }), _) => Some(short(to).to_owned()),
+            (What::Recreate(Cause::Image { to: Some(to), .. }), _) => Some(match self.situation.held.get(&name) {
+                Some(held) => short(held.digest.as_deref().unwrap_or(to)).to_owned(),
+                None => short(to).to_owned(),
+            }),
             _ => None,
         };
         if let Some(image) = image {
@@ -162,7 +208,7 @@ impl Services<'_> {
         after
     }
 
-    fn steps(&self, decisions: &[&Decision], asked: &[Asked]) -> Vec<Step> {
+    fn steps(&self, decisions: &[&Decision], asked: &[Asked], astray: &[Astray<'_>]) -> Vec<Step> {
         let mut steps = Vec::new();
         let images = |obtain: Obtain| decisions.iter().filter(move |one| one.image == obtain);
         let pulled: BTreeSet<String> = images(Obtain::Pull)
@@ -172,9 +218,17 @@ impl Services<'_> {
         for image in &pulled {
             steps.push(supervised(
                 format!("docker pull {image}"),
-                self.changed
-                    .back_after(&format!("hl_clean docker pull -q {}", quote(image))),
+                self.changed.back_after(&self.pull(image)),
                 LONGEST_PULL,
+                &self.changed,
+            ));
+        }
+        for Astray { name, to, .. } in astray {
+            steps.push(supervised(
+                format!("docker image tag {} {name}", short(to)),
+                self.changed
+                    .back_after(&format!("hl_clean docker image tag {} {}", quote(to), quote(name))),
+                LONGEST_UP,
                 &self.changed,
             ));
         }
@@ -196,9 +250,11 @@ impl Services<'_> {
                 &self.changed,
             ));
         }
-        let orders = self.orders(decisions, asked);
+        let orders = self.orders(decisions, asked, astray);
         let summary = orders.summary();
         if summary.is_empty() {
+            // compose would be asked about new files in every run.
+            steps.extend((!self.changed.files.is_empty()).then(|| self.record()));
             return steps;
         }
         steps.push(supervised(
@@ -210,7 +266,7 @@ impl Services<'_> {
         steps
     }
 
-    fn orders<'o>(&'o self, decisions: &[&'o Decision], asked: &'o [Asked]) -> Orders<'o> {
+    fn orders<'o>(&'o self, decisions: &[&'o Decision], asked: &'o [Asked], astray: &[Astray<'_>]) -> Orders<'o> {
         let mut orders = Orders {
             project: self.situation.project,
             directory: self.directory,
@@ -222,10 +278,14 @@ impl Services<'_> {
             inline: self.inline(),
             kept: self.kept(),
             asked,
+            renewed: self.renewed,
             within: self.within,
             settle: self.settle,
             ..Orders::default()
         };
+        for Astray { name, from, .. } in astray {
+            orders.images.extend(from.map(|id| ((*name).to_owned(), id.to_owned())));
+        }
         for service in asked.iter().flat_map(|one| &one.services) {
             self.add_images(service, &mut orders.images);
         }
@@ -422,17 +482,34 @@ pub(super) fn made(situation: &Situation<'_>, decisions: &[Decision]) -> Vec<Eff
     });
     let volumes = config.volumes.values().filter(|volume| !volume.is_external);
     let volumes = volumes.map(|volume| FactKey::DockerVolume(volume.name.clone()));
+    let volumes = volumes.chain([FactKey::ProjectVolumes((*project).to_owned())]);
     let obtained = decisions.iter().filter(|decision| decision.image != Obtain::Nothing);
     let images = obtained.filter_map(|decision| {
         let image = Reference::parse(&situation.image_named(&decision.service)).ok()?;
         Some(FactKey::DockerImage(image.found_as()))
     });
-    let forgotten = volumes.chain(images).map(|key| forgotten(project, FactScope::Key(key)));
+    let astray = situation.held.astray(config, now).into_iter();
+    let astray = astray.map(|one| FactKey::DockerImage(one.held.found_as()));
+    let forgotten = volumes
+        .chain(images)
+        .chain(astray)
+        .map(|key| forgotten(project, FactScope::Key(key)));
     networks.chain(forgotten).collect()
 }
 
+/// A tag is moved to the image that it is held to.
+fn retagged(astray: &Astray<'_>) -> ResourceChange {
+    let id = ResourceId::new(ResourceKind::DockerImage, &astray.held.found_as());
+    let attributed = |id: &str| [("id", Attribute::known(short(id)))].into_iter().collect();
+    let (action, before) = match astray.from {
+        Some(id) => (Action::Update, Before::Present(attributed(id))),
+        None => (Action::Create, Before::Absent),
+    };
+    ResourceChange::new(id, action, before, Some(attributed(astray.to)))
+}
+
 /// The changes that remove a project, of which the first does all of it.
-pub(super) fn removal(project: &str, now: &Project) -> Vec<ResourceChange> {
+pub(super) fn removal(project: &str, now: &Project, volumes: &BTreeMap<String, Volume>) -> Vec<ResourceChange> {
     let services: BTreeSet<&str> = now.containers.iter().map(|one| one.service.as_str()).collect();
     let changes = services.into_iter().map(|service| {
         let containers: Vec<&Container> = now.containers.iter().filter(|one| one.service == service).collect();
@@ -445,14 +522,17 @@ pub(super) fn removal(project: &str, now: &Project) -> Vec<ResourceChange> {
         let id = ResourceId::new(ResourceKind::DockerNetwork, name);
         ResourceChange::new(id, Action::Remove, Before::Present(Attributed::new()), None)
     });
-    let mut changes: Vec<ResourceChange> = changes.chain(networks).collect();
+    let mut changes: Vec<ResourceChange> = changes.chain(networks).chain(removals(volumes)).collect();
     if let Some(first) = changes.first_mut() {
         // compose finds what the project has by its labels; a compose file of another project would be in the way.
-        let script = format!(
+        let mut script = format!(
             "{CLEAN}cd / && hl_clean docker compose -p {project} down </dev/null && rm -f -- {record}",
             project = quote(project),
             record = quote(&format!("{RECORDS}/{project}"))
         );
+        if !volumes.is_empty() {
+            script = format!("{script} && {}", removal_script(volumes));
+        }
         let summary = format!("docker compose -p {project} down");
         first.steps = vec![supervised(summary, script, LONGEST_UP, &ChangedPaths::default())];
     }
@@ -531,6 +611,7 @@ fn reason(cause: &Cause) -> String {
         Cause::Shares(other) => format!("it lives in `{other}`"),
         Cause::Outlived(other) => format!("`{other}`, in which it lives, was started since"),
         Cause::DependsOn(other) => format!("`{other}` is restarted"),
+        Cause::RenewedVolume(name) => format!("volume `{name}` is created again"),
         Cause::Built => "its image is built anew".to_owned(),
         Cause::Files(paths) => format!("it uses {}", named(paths)),
     }

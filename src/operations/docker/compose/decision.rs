@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::BuildInputs;
+use super::pins::Held;
 use super::stack::{OnChange, Reaction, Reload};
 use crate::facts::compose::{Config, Container, ContainerState, Project, Service};
 use crate::facts::path::is_below;
@@ -66,6 +67,8 @@ pub(super) enum Cause {
     Files(BTreeSet<String>),
     /// Its image is built anew.
     Built,
+    /// This volume is removed and created again.
+    RenewedVolume(String),
 }
 
 /// How a service gets its image.
@@ -86,6 +89,10 @@ pub(super) struct Situation<'a> {
     /// What a change of files does, by their paths below the directory.
     pub(super) on_change: &'a Rules<OnChange>,
     pub(super) now: &'a Project,
+    /// The images that are held to digests.
+    pub(super) held: &'a Held,
+    /// The names of volumes that are removed and created again.
+    pub(super) renewed: &'a BTreeSet<&'a str>,
     /// The files of the project as the plan leaves them: SHA-256 by path.
     pub(super) files: &'a BTreeMap<String, String>,
     /// What images are built from, by service, as far as the stack says it.
@@ -188,7 +195,7 @@ impl Situation<'_> {
     fn alone(&self, name: &str, service: &Service) -> (What, Obtain) {
         let containers: Vec<&Container> = self.now.containers.iter().filter(|one| one.service == name).collect();
         let image = service.image_on(self.project, name);
-        let found = self.now.image(&image);
+        let found = self.held.image(self.now, &image);
         let wanted = service.replicas.unwrap_or(1) as usize;
         let obtain = match found {
             _ if wanted == 0 => Obtain::Nothing,
@@ -301,6 +308,10 @@ impl Situation<'_> {
         };
         if let Some(network) = networks.map(|network| &network.name).find(|name| other_network(name)) {
             return Some(Cause::Network(network.clone()));
+        }
+        let mut own = service.volumes.values().filter_map(|key| self.config.volumes.get(key));
+        if let Some(volume) = own.find(|volume| self.renewed.contains(volume.name.as_str())) {
+            return Some(Cause::RenewedVolume(volume.name.clone()));
         }
         let other_volume = |(path, volume): &(&String, &String)| {
             let name = self.config.volumes.get(*volume).map(|volume| &volume.name);

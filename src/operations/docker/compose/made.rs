@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::volumes::Renewed;
 use crate::change::{Attribute, Attributed, Stop};
 use crate::facts::FactKey;
 use crate::facts::compose::{Config, NetworkSettings, Project};
 use crate::facts::docker::{NetworkKey, VolumeKey};
 use crate::operations::PlanContext;
 use crate::operations::docker::resource::differences;
+use crate::operations::docker::volume::data;
 use crate::secret::sha256_hex;
 
 /// Refuses networks that have to be there and are not. A network that an earlier operation creates anew has another id.
@@ -83,9 +85,16 @@ fn check_settings(
     )))
 }
 
-/// Refuses volumes that have to be there and are not, and those whose options differ: compose leaves these as they are.
-pub(super) fn check_volumes(context: &PlanContext<'_>, config: &Config) -> Result<(), Stop> {
-    for volume in config.volumes.values() {
+/// Refuses volumes that have to be there and are not, and those whose options differ: compose leaves these as they are. What may be
+/// created again is returned.
+pub(super) fn check_volumes(
+    context: &PlanContext<'_>,
+    config: &Config,
+    project: &Project,
+    recreated: &[String],
+) -> Result<Vec<Renewed>, Stop> {
+    let mut renewed = Vec::new();
+    for (key, volume) in &config.volumes {
         if !volume.is_external && volume.driver.is_none() && volume.options.is_empty() {
             continue;
         }
@@ -131,14 +140,18 @@ pub(super) fn check_volumes(context: &PlanContext<'_>, config: &Config) -> Resul
             let names: Vec<&str> = other.map(|(name, _)| name.as_str()).collect();
             what = format!("option {} has another value", names.join(", "));
         }
+        if recreated.contains(key) {
+            renewed.push(Renewed::new(context, (config, project), (key, volume), found, what)?);
+            continue;
+        }
         let title = format!(
             "Docker volume `{}` differs, and compose does not change it",
             volume.name
         );
         return Err(context.refuse("project_directory", title, what).hint(format!(
-            "let `docker.volume` recreate it first (`volume = \"{}\"`, `recreate = true`), or correct the compose file",
-            volume.name
+            "write `recreate_volumes = [\"{key}\"]` to have it removed and created again: its data {}; or correct the compose file",
+            data(&found)
         )));
     }
-    Ok(())
+    Ok(renewed)
 }

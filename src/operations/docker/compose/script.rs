@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::asked::Asked;
 use super::back::{ChangedPaths, ended};
 use super::stack::Reload;
+use super::volumes::Renewed;
 use crate::change::PUT_BACK_PARTLY;
 use crate::facts::compose::{CLEAN, HASHES, INPUTS, RECORDS};
 use crate::quote::{quote, quote_all};
@@ -54,6 +55,8 @@ pub(super) struct Orders<'a> {
     pub(super) kept: Option<Kept>,
     /// Images that registries were asked about just before.
     pub(super) asked: &'a [Asked],
+    /// Volumes that are removed, so that compose creates them again.
+    pub(super) renewed: &'a [Renewed],
     pub(super) within: Duration,
     pub(super) settle: Duration,
 }
@@ -177,6 +180,12 @@ done
 const STARTS_ALONE: u32 = 4;
 const STARTS: u32 = 8;
 
+/// `hl_unused SERVICE…` ends and removes the containers of services.
+const UNUSED: &str = r#"hl_unused() {
+for s; do for i in $(hl_of "$s"); do docker stop "$i" >/dev/null && docker rm "$i" >/dev/null || return; done; done
+}
+"#;
+
 impl Orders<'_> {
     /// Services that new containers are created for, or old ones started.
     fn touched(&self) -> Vec<&str> {
@@ -194,11 +203,12 @@ impl Orders<'_> {
     /// The whole text.
     pub(super) fn text(&self) -> String {
         let head = format!(
-            "{CLEAN}{HASHES}{inputs}{FUNCTIONS}p={project} d={directory} touched={touched} back= dead=\n\
+            "{CLEAN}{HASHES}{inputs}{FUNCTIONS}{further}p={project} d={directory} touched={touched} back= dead=\n\
              settle={settle} within={within} starts={starts} begin=$(date -u +%Y-%m-%dT%H:%M:%S)\n\
              cd -- \"$d\" || exit\n\
              {found}{made}\
              before=$(hl_others)\n",
+            further = self.further_functions(),
             inputs = if self.kept.is_some() { INPUTS } else { "" },
             found = self.found_otherwise(),
             project = quote(self.project),
@@ -277,6 +287,13 @@ impl Orders<'_> {
             add(format!(
                 "docker stop {id} >/dev/null && docker rename {id} {aside}",
                 id = quote(id)
+            ));
+        }
+        for one in self.renewed {
+            add(format!(
+                "hl_unused {} && docker volume rm {} >/dev/null",
+                quote_all(one.services.iter().map(String::as_str)),
+                quote(&one.name)
             ));
         }
         let renewed: Vec<&str> = self.created.iter().chain(&self.recreated).copied().collect();
@@ -446,8 +463,9 @@ impl Orders<'_> {
         if !ways.is_empty() {
             let _ = writeln!(
                 text,
-                "if {{ {}; }} >/dev/null 2>&1; then back=1; hl_record; else code={PUT_BACK_PARTLY}; echo 'went back to the files of before, but the services do not start with them'; return; fi",
-                ways.join(" && ")
+                "if {{ {}; }} >/dev/null 2>&1; then back=1; hl_record; {lost}else code={PUT_BACK_PARTLY}; echo 'went back to the files of before, but the services do not start with them'; return; fi",
+                ways.join(" && "),
+                lost = self.lost_data()
             );
         }
         let made = self.made_back();
@@ -474,6 +492,13 @@ impl Orders<'_> {
             )
         });
         ways.extend(removed);
+        for one in self.renewed {
+            // compose would leave the new one as it is.
+            let (services, name) = (quote_all(one.services.iter().map(String::as_str)), quote(&one.name));
+            ways.push(format!(
+                "{{ hl_unused {services}; docker volume rm {name} 2>/dev/null; :; }}"
+            ));
+        }
         if !self.recreated.is_empty() {
             ways.push(self.up(&["--force-recreate"], &self.recreated));
         }
@@ -501,7 +526,8 @@ impl Orders<'_> {
 
     /// What it does, as commands that a person would give.
     pub(super) fn summary(&self) -> String {
-        let mut commands = Vec::new();
+        let volumes = self.renewed.iter();
+        let mut commands: Vec<String> = volumes.map(|one| format!("docker volume rm {}", one.name)).collect();
         let mut add = |words: &str, services: &BTreeSet<&str>| {
             if !services.is_empty() {
                 let services: Vec<&str> = services.iter().copied().collect();
@@ -530,6 +556,23 @@ impl Orders<'_> {
         });
         commands.extend(reloads);
         commands.join("; ")
+    }
+
+    /// Notes which volumes are empty after going back.
+    fn lost_data(&self) -> String {
+        let lost = self.renewed.iter().filter(|one| one.loses_data());
+        let words = lost.map(|one| {
+            format!(
+                "hl_stays {}; ",
+                quote(&format!("volume {}, whose data was removed", one.name))
+            )
+        });
+        words.collect()
+    }
+
+    /// Functions that few projects need.
+    fn further_functions(&self) -> &'static str {
+        if self.renewed.is_empty() { "" } else { UNUSED }
     }
 
     /// Keeps what the next run compares.
