@@ -180,7 +180,10 @@ impl Creations {
             }
             Remembered::Made(creation) => {
                 self.know(&creation, operation, change);
-                update.made.push(creation);
+                // Each service of a project tells of it.
+                if !update.made.contains(&creation) {
+                    update.made.push(creation);
+                }
             }
             Remembered::Perhaps(creation) => {
                 self.know(&creation, operation, change);
@@ -216,6 +219,9 @@ fn cron_user(change: &ResourceChange) -> Option<&str> {
 fn remembered(operation: &PlannedOperation, change: &ResourceChange, key: &DigestKey) -> Vec<Remembered> {
     let name = change.id.name.as_str();
     let keyed = |text: &str| Some(key.digest(&sha256_hex(text.as_bytes())).0);
+    if change.id.kind == ResourceKind::ComposeService {
+        return of_service(change).into_iter().collect();
+    }
     let (kind, written) = match change.id.kind {
         ResourceKind::File => (Kind::File, content(change, key)),
         ResourceKind::Link => (Kind::Link, shown(change, "target").and_then(keyed)),
@@ -271,6 +277,16 @@ fn remembered(operation: &PlannedOperation, change: &ResourceChange, key: &Diges
         _ => {}
     }
     all
+}
+
+/// The project of a service that is created. One that is only changed may be somebody else's.
+fn of_service(change: &ResourceChange) -> Option<Remembered> {
+    let (project, _) = change.id.name.split_once('/')?;
+    let creation = Creation::new(Kind::Project, project, None)?;
+    match (change.action, &change.before) {
+        (Action::Create, Before::Absent | Before::Unknown(_)) => Some(Remembered::Made(creation)),
+        _ => None,
+    }
 }
 
 /// Whether what is there then comes from the project, and not from elsewhere on the host. A group that a user brings has no step of its

@@ -38,12 +38,16 @@ pub enum Subject {
     Group(String),
     /// A user, and the name of an entry in the user's table of cron.
     CronEntry(String, String),
+    /// A compose project.
+    Project(String),
 }
 
 /// The kinds of what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Kind {
+    /// Its services end while its files are there.
+    Project,
     Cron,
     Link,
     File,
@@ -87,6 +91,7 @@ impl Creation {
             Kind::Package => Subject::Package(name),
             Kind::User => Subject::User(name),
             Kind::Group => Subject::Group(name),
+            Kind::Project => Subject::Project(name),
             Kind::Cron => {
                 let (user, entry) = name.split_once(' ').unwrap_or((&name, ""));
                 Subject::CronEntry(user.to_owned(), entry.to_owned())
@@ -108,6 +113,7 @@ pub fn digest(subject: &Subject) -> String {
         Subject::User(name) => format!("user {name}"),
         Subject::Group(name) => format!("group {name}"),
         Subject::CronEntry(user, name) => format!("cron {user} {name}"),
+        Subject::Project(name) => format!("project {name}"),
     };
     let mut digest = URL_SAFE_NO_PAD.encode(Sha256::digest(named));
     digest.truncate(LENGTH);

@@ -11,6 +11,7 @@ use toml::{Table, Value};
 use super::Survey;
 use super::rollback::{literal, operation};
 use crate::facts::account::{GroupFact, UserFact};
+use crate::facts::docker::Engine;
 use crate::facts::made::{Creation, Kind, Subject, digest};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, EntryKind, InodeKind, PathFact, ancestors, is_below, parent};
@@ -32,6 +33,8 @@ pub struct Orphan {
     pub is_changed: bool,
     /// Why homelab does not remove it.
     pub stays: Option<String>,
+    /// The volumes of a compose project, which stay.
+    pub volumes: Vec<String>,
 }
 
 /// What is there of what runs created.
@@ -47,6 +50,7 @@ impl fmt::Display for Orphan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, name) = match self.creation.subject() {
             Subject::CronEntry(user, name) => ("cron entry", format!("{name} of {user}")),
+            Subject::Project(name) => ("compose project", name),
             _ => (self.creation.kind.into(), self.creation.name.clone()),
         };
         write!(formatter, "{kind} {name}")
@@ -56,17 +60,22 @@ impl fmt::Display for Orphan {
 impl Orphan {
     /// What a review says of it.
     pub fn notice(&self, prunes: bool) -> Option<String> {
+        let kept = match self.volumes.join(", ") {
+            names if names.is_empty() => String::new(),
+            names => format!("; its volumes stay: {names}"),
+        };
         match (&self.stays, self.is_changed, prunes) {
             (Some(why), ..) => Some(format!("orphan: {self} is no longer in the configuration; {why}")),
             (None, true, true) => Some(format!(
                 "{self} was changed since homelab wrote it; it is removed as shown"
             )),
-            (None, false, true) => None,
+            (None, false, true) if kept.is_empty() => None,
+            (None, false, true) => Some(format!("{self} is removed{kept}")),
             (None, true, false) => Some(format!(
                 "orphan: {self} is no longer in the configuration, and was changed since homelab wrote it; `--prune` removes it"
             )),
             (None, false, false) => Some(format!(
-                "orphan: {self} is no longer in the configuration; `--prune` removes it"
+                "orphan: {self} is no longer in the configuration; `--prune` removes it{kept}"
             )),
         }
     }
@@ -102,6 +111,9 @@ pub fn orphan_keys(found: &[Found]) -> BTreeSet<FactKey> {
             (Kind::File, Subject::Path(path)) => {
                 keys.extend(unit_file(path).and_then(|file| FactKey::of_unit(file.unit)));
             }
+            (_, Subject::Project(name)) => {
+                keys.extend([FactKey::DockerEngine, FactKey::ProjectVolumes(name.clone())]);
+            }
             (_, Subject::CronEntry(user, name)) => {
                 let table = entry(user, name).table();
                 keys.extend([FactKey::Path(table.clone()), FactKey::Content(table)]);
@@ -119,6 +131,7 @@ fn fact_of(subject: &Subject) -> Option<FactKey> {
         Subject::Package(name) => Some(FactKey::Package(name.clone())),
         Subject::User(name) => Some(FactKey::User(name.clone())),
         Subject::Group(name) => Some(FactKey::Group(name.clone())),
+        Subject::Project(name) => Some(FactKey::ComposeProject(name.clone())),
         Subject::CronEntry(..) => None,
     }
 }
@@ -161,7 +174,14 @@ pub fn judged(found: &[Found], facts: &Facts) -> Judged {
                 if stays.is_none() {
                     going.extend(one.creation.path().map(str::to_owned));
                 }
+                let volumes = match facts.get(&FactKey::ProjectVolumes(one.creation.name.clone())) {
+                    Some(Fact::ProjectVolumes(volumes)) if one.creation.kind == Kind::Project => {
+                        volumes.keys().cloned().collect()
+                    }
+                    _ => Vec::new(),
+                };
                 judged.orphans.push(Orphan {
+                    volumes,
                     creation: one.creation.clone(),
                     is_changed,
                     stays,
@@ -239,6 +259,16 @@ fn state(found: &Found, facts: &Facts, going: &BTreeSet<String>) -> State {
         Some(Fact::User(UserFact::Present(_)) | Fact::Group(GroupFact::Present(_))) => {
             State::stays("homelab removes no accounts by itself")
         }
+        Some(Fact::ComposeProject(project)) => match facts.get(&FactKey::DockerEngine) {
+            Some(Fact::DockerEngine(Engine::Running))
+                if project.containers.is_empty() && project.own_networks.is_empty() =>
+            {
+                State::Absent
+            }
+            Some(Fact::DockerEngine(Engine::Running)) => State::OWN,
+            Some(Fact::DockerEngine(Engine::Absent { has_state: false, .. })) => State::Absent,
+            _ => State::stays("the Docker engine does not run"),
+        },
         Some(Fact::Denied(_)) => State::stays("it cannot be read without root"),
         _ => State::Absent,
     }
@@ -272,6 +302,16 @@ fn directory(path: &str, facts: &Facts, going: &BTreeSet<String>) -> State {
     }
 }
 
+/// The directory of a compose project, as its containers tell it. What remains without them is found by the project's name.
+fn directory_of(project: &str, facts: &Facts) -> String {
+    let found = match facts.get(&FactKey::ComposeProject(project.to_owned())) {
+        Some(Fact::ComposeProject(found)) => found.containers.first().map(|one| one.directory.clone()),
+        _ => None,
+    };
+    let found = found.filter(|path| path.len() > 1 && path.starts_with('/'));
+    found.unwrap_or_else(|| format!("/srv/{project}"))
+}
+
 /// The task that removes orphans; each operation has the name of its orphan.
 pub fn removals<'a>(orphans: impl IntoIterator<Item = &'a Orphan>, facts: &Facts) -> Option<String> {
     let mut operations: Vec<Value> = Vec::new();
@@ -280,6 +320,13 @@ pub fn removals<'a>(orphans: impl IntoIterator<Item = &'a Orphan>, facts: &Facts
         let name = orphan.creation.name.as_str();
         let mut table = match orphan.creation.subject() {
             Subject::CronEntry(user, name) => operation("crontab.crontab", &[("cron_name", &name), ("user", &user)]),
+            Subject::Project(project) => {
+                let directory = directory_of(&project, facts);
+                operation(
+                    "docker.compose",
+                    &[("project_directory", directory.as_str()), ("project_name", &project)],
+                )
+            }
             _ => match (orphan.creation.kind, unit_file(name)) {
                 (Kind::Link, _) => operation("files.link", &[("path", name)]),
                 (Kind::Directory, _) => operation("files.directory", &[("path", name)]),

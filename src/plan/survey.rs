@@ -78,6 +78,7 @@ fn names(key: &FactKey) -> Vec<String> {
         FactKey::Package(name) => vec![Subject::Package(name.clone())],
         FactKey::User(name) => vec![Subject::User(name.clone())],
         FactKey::Group(name) => vec![Subject::Group(name.clone())],
+        FactKey::ComposeProject(name) => vec![Subject::Project(name.clone())],
         FactKey::Unit(name) => {
             let path = |name: &str| Subject::Path(format!("/etc/systemd/system/{name}"));
             let template = template_of(name).map(|template| path(&template));

@@ -18,6 +18,7 @@ mod completion;
 mod compose;
 mod compose_back;
 mod compose_cut;
+mod compose_orphans;
 mod compose_reasons;
 mod compose_refused;
 mod concurrency;

@@ -45,8 +45,7 @@ use self::stack::{OnChange, STACK_FILE, StackFile};
 use super::engine;
 use crate::change::{NotKnown, Outcome, ResourceChange, ResourceKind, Step, Stop};
 use crate::error::{Diagnostic, suggestion};
-use crate::facts::compose::{Config, ConfigFact, ConfigKey, Files, Image, Project, ProjectFiles, ProjectKey};
-use crate::facts::docker::{ImageKey, Reference};
+use crate::facts::compose::{Config, ConfigFact, ConfigKey, DEFAULT_FILES, Files, Project, ProjectFiles, ProjectKey};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey, path::parent};
 use crate::operations::files::sync::{Rules, Sync};
@@ -250,7 +249,11 @@ impl Placed<'_> {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         let written = match self.written(context)? {
             Known::Yes(written) => written,
-            Known::No(why) => return Ok(self.deferred(context, why)),
+            Known::No(why) => {
+                // Who looks for what left the configuration has to know that this project did not.
+                let _ = context.get(ProjectKey(&self.guessed_name(context)));
+                return Ok(self.deferred(context, why));
+            }
         };
         let name = self.name(context, &written)?;
         if !self.of.present {
@@ -405,6 +408,24 @@ impl Placed<'_> {
             Known::Yes(contents) => Known::Yes(Written::new(contents)),
             Known::No(why) => Known::No(why),
         })
+    }
+
+    /// The name of the project, as far as it is written where nothing has to be rendered.
+    fn guessed_name(&self, context: &PlanContext<'_>) -> String {
+        let stack = self.of.stack.as_deref().unwrap_or_default();
+        let written = DEFAULT_FILES.iter().find_map(|file| {
+            let paths = [
+                format!("{STACKS}/{stack}/{file}"),
+                format!("{STACKS}/{stack}/{file}.j2"),
+            ];
+            let path = paths
+                .iter()
+                .find(|path| context.asset_names().any(|name| name == path.as_str()))?;
+            let content = context.asset("stack", path).ok()?;
+            files::top_name(std::str::from_utf8(content.bytes()?).ok()?)
+        });
+        let given = self.of.project_name.clone().or(written);
+        given.unwrap_or_else(|| project_name(&self.directory))
     }
 
     fn name(&self, context: &PlanContext<'_>, written: &Written) -> Result<String, Stop> {

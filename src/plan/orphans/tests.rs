@@ -195,3 +195,63 @@ fn units_go_by_their_own_operation_and_timers_first() {
         ]
     );
 }
+
+#[test]
+fn a_compose_project_is_an_orphan_with_its_containers_and_goes_before_its_files() {
+    let project = |containers: usize| {
+        let container = crate::facts::compose::Container {
+            directory: "/opt/stacks/web".to_owned(),
+            ..crate::facts::compose::Container::default()
+        };
+        Fact::ComposeProject(Box::new(crate::facts::compose::Project {
+            containers: vec![container; containers],
+            ..crate::facts::compose::Project::default()
+        }))
+    };
+    let on_host = |containers: usize, engine: Engine| {
+        let mut facts = facts(&[("/opt/stacks/web/compose.yaml", file("services: {}"))]);
+        facts.insert(FactKey::ComposeProject("web".to_owned()), project(containers));
+        facts.insert(FactKey::DockerEngine, Fact::DockerEngine(engine));
+        let volumes = crate::facts::docker::Volume {
+            driver: "local".to_owned(),
+            options: std::collections::BTreeMap::new(),
+            labels: std::collections::BTreeMap::new(),
+            containers: Vec::new(),
+        };
+        let volumes = [("web_data".to_owned(), volumes)].into();
+        facts.insert(FactKey::ProjectVolumes("web".to_owned()), Fact::ProjectVolumes(volumes));
+        facts
+    };
+    let all = [
+        found(Kind::File, "/opt/stacks/web/compose.yaml", "services: {}"),
+        found(Kind::Project, "web", ""),
+    ];
+    let keys = orphan_keys(&all);
+    for key in [
+        FactKey::DockerEngine,
+        FactKey::ComposeProject("web".to_owned()),
+        FactKey::ProjectVolumes("web".to_owned()),
+    ] {
+        assert!(keys.contains(&key), "{key}");
+    }
+    let facts = on_host(1, Engine::Running);
+    let judged_now = judged(&all, &facts);
+    let notices: Vec<String> = judged_now.orphans.iter().filter_map(|one| one.notice(false)).collect();
+    assert_eq!(
+        notices,
+        [
+            "orphan: compose project web is no longer in the configuration; `--prune` removes it; its volumes stay: web_data",
+            "orphan: file /opt/stacks/web/compose.yaml is no longer in the configuration; `--prune` removes it",
+        ]
+    );
+    let task = removals(&judged_now.orphans, &facts).expect("operations");
+    let project = task.find("docker.compose").expect("the project");
+    assert!(project < task.find("files.file").expect("the file"), "{task}");
+    assert!(task.contains("project_directory = \"/opt/stacks/web\""), "{task}");
+
+    let gone = judged(&all[1..], &on_host(0, Engine::Running));
+    assert!(gone.orphans.is_empty() && gone.absent.len() == 1);
+    // Its containers may be there once the engine runs.
+    let stopped = judged(&all[1..], &on_host(0, Engine::Stopped("why".to_owned())));
+    assert!(stopped.orphans[0].stays.is_some());
+}

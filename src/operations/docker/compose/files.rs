@@ -285,7 +285,7 @@ pub(super) fn on_host(directory: &str, path: &str) -> Option<String> {
 }
 
 /// The value of the key `name` at the top of a compose file.
-fn top_name(text: &str) -> Option<String> {
+pub(super) fn top_name(text: &str) -> Option<String> {
     let value = text.lines().find_map(|line| line.strip_prefix("name:"))?;
     let value = value.split(" #").next().unwrap_or(value).trim();
     let value = value.trim_matches(['"', '\'']);
