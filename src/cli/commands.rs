@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    check, completions, deploy_arguments, exec, facts, history, images, init, inventory, lab, man, new, operations, pki,
-    rollback, schema, secrets, status, trust,
+    check, completions, deploy_arguments, exec, facts, history, images, init, inventory, lab, man, new, operations,
+    pki, rollback, schema, secrets, status, trust,
 };
 
 /// Deploy your home lab over SSH, and see a diff of every change first

@@ -15,8 +15,7 @@ use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::docker::{
     self, BuildCacheKey, ContainerKey, DATA_ROOT, DOCKER, DetailsKey, Drivers, DriversKey, Endpoint, EndpointsKey,
     Engine, EngineKey, INTERFACE, Image, ImageKey, Network, NetworkKey, ProjectVolumesKey, PublishedKey, Reference,
-    SETTINGS, STATE,
-    StopsKey, Subnet, SubnetsKey, UsageKey, Volume, VolumeKey,
+    SETTINGS, STATE, StopsKey, Subnet, SubnetsKey, UsageKey, Volume, VolumeKey,
 };
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};

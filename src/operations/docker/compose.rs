@@ -182,7 +182,14 @@ impl Operation for Compose {
         };
         let asked_at = (self.pull == Pull::Always).then(|| context.origin_of("pull"));
         match placed.written(context) {
-            Ok(Known::Yes(written)) => pins::uses(written.compose_texts(&self.files).into_iter().map(|(_, text)| Some(text)), &used_by, asked_at),
+            Ok(Known::Yes(written)) => pins::uses(
+                written
+                    .compose_texts(&self.files)
+                    .into_iter()
+                    .map(|(_, text)| Some(text)),
+                &used_by,
+                asked_at,
+            ),
             Ok(Known::No(_)) | Err(_) => pins::uses(std::iter::once(None), &used_by, asked_at),
         }
     }
