@@ -270,7 +270,9 @@ impl Placed<'_> {
             Known::Yes(stack_file) => stack_file,
             Known::No(why) => return Ok(self.deferred(context, why)),
         };
-        self.check_stack_files(context, &written, &stack_file.on_change)?;
+        if let Some(stack) = &self.of.stack {
+            places::check_stack_files(context, (stack, &self.of.files), &written, &stack_file.on_change)?;
+        }
         // All of it in one round.
         let runs = engine::runs(context, "project_directory", true);
         let project = context.get(ProjectKey(&name));
@@ -537,7 +539,10 @@ impl Placed<'_> {
             ConfigFact::Refused(why) => {
                 let title = "`docker compose` does not accept the project";
                 let used = context.origin_of(argument);
-                let mistake = match self.place_of_reason(context, written, &why) {
+                let stack = self.of.stack.as_deref();
+                let place =
+                    stack.and_then(|stack| places::place_of_reason(context, (stack, &self.of.files), written, &why));
+                let mistake = match place {
                     Some(place) => Diagnostic::new(title)
                         .at(&place, "compose speaks of this")
                         .at(used, format!("read in `{directory}`")),

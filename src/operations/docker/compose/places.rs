@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::Placed;
 use super::files::Written;
 use super::mistakes::{ComposeFiles, Wrong};
 use super::stack::{OnChange, STACK_FILE};
@@ -15,70 +14,69 @@ use crate::operations::PlanContext;
 use crate::operations::files::sync::Rules;
 use crate::template::STACKS;
 
-impl Placed<'_> {
-    /// Refuses what is wrong in the stack by itself.
-    pub(super) fn check_stack_files(
-        &self,
-        context: &PlanContext<'_>,
-        written: &Written,
-        on_change: &Rules<OnChange>,
-    ) -> Result<(), Stop> {
-        let Some(stack) = &self.of.stack else {
-            return Ok(());
+/// Refuses what is wrong in the stack by itself.
+pub(super) fn check_stack_files(
+    context: &PlanContext<'_>,
+    (stack, files): (&str, &[String]),
+    written: &Written,
+    on_change: &Rules<OnChange>,
+) -> Result<(), Stop> {
+    let texts = written.compose_texts(files);
+    if files.is_empty() {
+        tell_of_second(context, written);
+    }
+    if texts.is_empty() {
+        return Ok(());
+    }
+    let are_all = files.is_empty() || files.len() == texts.len();
+    let found = ComposeFiles::parse(&texts, are_all).and_then(|files| match files.mistake() {
+        Some(wrong) => Err(wrong),
+        None => Ok(files),
+    });
+    let found = found.map_err(|wrong| refused(context, stack, &texts, wrong))?;
+    if let Some(known) = found.service_names() {
+        let mut named = on_change.all().flat_map(|change| &change.services);
+        if let Some(name) = named.find(|name| !known.contains(name.as_str())) {
+            return Err(unknown_service(context, stack, name, &known));
+        }
+    }
+    let unmatched = |pattern: &&str| !written.names().any(|name| on_change.matches(pattern, name));
+    for pattern in on_change.patterns().filter(unmatched) {
+        let hint = match pattern.strip_suffix(Assets::TEMPLATE_SUFFIX) {
+            Some(bare) => format!("; on the host it is called `{bare}`"),
+            None => String::new(),
         };
-        let texts = written.compose_texts(&self.of.files);
-        self.tell_of_second(context, written, texts.first().map(|(name, _)| *name));
-        if texts.is_empty() {
-            return Ok(());
-        }
-        let are_all = self.of.files.is_empty() || self.of.files.len() == texts.len();
-        let found = ComposeFiles::parse(&texts, are_all).and_then(|files| match files.mistake() {
-            Some(wrong) => Err(wrong),
-            None => Ok(files),
-        });
-        let files = found.map_err(|wrong| refused(context, stack, &texts, wrong))?;
-        if let Some(known) = files.service_names() {
-            let mut named = on_change.all().flat_map(|change| &change.services);
-            if let Some(name) = named.find(|name| !known.contains(name.as_str())) {
-                return Err(unknown_service(context, stack, name, &known));
-            }
-        }
-        let unmatched = |pattern: &&str| !written.names().any(|name| on_change.matches(pattern, name));
-        for pattern in on_change.patterns().filter(unmatched) {
-            let hint = match pattern.strip_suffix(Assets::TEMPLATE_SUFFIX) {
-                Some(bare) => format!("; on the host it is called `{bare}`"),
-                None => String::new(),
-            };
-            context.notice_of(
-                "stack",
-                &format!("`[on_change.\"{pattern}\"]` in `templates/{STACKS}/{stack}/{STACK_FILE}` matches no file of the stack{hint}"),
-            );
-        }
-        Ok(())
+        context.notice_of(
+            "stack",
+            &format!("`[on_change.\"{pattern}\"]` in `templates/{STACKS}/{stack}/{STACK_FILE}` matches no file of the stack{hint}"),
+        );
     }
+    Ok(())
+}
 
-    /// Says that compose reads only one of two files.
-    fn tell_of_second(&self, context: &PlanContext<'_>, written: &Written, read: Option<&str>) {
-        let Some(read) = read.filter(|_| self.of.files.is_empty()) else {
-            return;
-        };
-        if let Some(other) = written.default_files().find(|name| *name != read) {
-            context.notice_of(
-                "stack",
-                &format!("the stack has `{read}` and `{other}`, and compose reads only `{read}`; remove one, or name them with `files`"),
-            );
-        }
+/// Says that compose reads only one of two files.
+fn tell_of_second(context: &PlanContext<'_>, written: &Written) {
+    let mut found = written.default_files();
+    if let (Some(read), Some(other)) = (found.next(), found.next()) {
+        context.notice_of(
+            "stack",
+            &format!("the stack has `{read}` and `{other}`, and compose reads only `{read}`; remove one, or name them with `files`"),
+        );
     }
+}
 
-    /// The place that compose speaks of, if that is in the only compose file of the stack.
-    pub(super) fn place_of_reason(&self, context: &PlanContext<'_>, written: &Written, why: &str) -> Option<Origin> {
-        let stack = self.of.stack.as_ref()?;
-        let texts = written.compose_texts(&self.of.files);
-        let [(name, text)] = texts[..] else { return None };
-        let file = parse(text).ok()?;
-        let place = line_of(text, why).or_else(|| spoken_of(&file, why))?;
-        source(context, stack, name, text, place)
-    }
+/// The place that compose speaks of, if that is in the only compose file of the stack.
+pub(super) fn place_of_reason(
+    context: &PlanContext<'_>,
+    (stack, files): (&str, &[String]),
+    written: &Written,
+    why: &str,
+) -> Option<Origin> {
+    let texts = written.compose_texts(files);
+    let [(name, text)] = texts[..] else { return None };
+    let file = parse(text).ok()?;
+    let place = line_of(text, why).or_else(|| spoken_of(&file, why))?;
+    source(context, stack, name, text, place)
 }
 
 /// The refusal of what is wrong, where it is written.
