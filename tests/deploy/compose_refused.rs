@@ -62,7 +62,12 @@ const IN_REVIEW: [[&str; 4]; 8] = [
         "",
         "/opt/stacks/web/lost.env",
     ],
-    ["networks: [lan]", "networks: [wan]", "", "does not accept the project"],
+    [
+        "networks: [lan]",
+        "networks: [wan]",
+        "",
+        "unknown network `wan` of service `app`",
+    ],
     [
         "lan: { external: true }",
         "lan: { external: true, name: wan }",
