@@ -51,7 +51,7 @@ use crate::facts::{Fact, FactKey, path::parent};
 use crate::operations::files::sync::{Rules, Sync};
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Demand, ImageUse, Operation, PlanContext, Tree};
-use crate::template::STACKS;
+use crate::template::{STACKS, is_template};
 use crate::value::Known;
 
 /// Parameters of `docker.compose`.
@@ -246,8 +246,7 @@ impl Placed<'_> {
             Ok(Known::Yes(written)) => self.name(context, &written).ok(),
             Ok(Known::No(_)) | Err(_) => None,
         };
-        let name = name.or_else(|| self.of.project_name.clone());
-        let name = name.unwrap_or_else(|| project_name(&self.directory));
+        let name = name.unwrap_or_else(|| self.guessed_name(context));
         let own = self.keys(&name, &self.directory).map(FactScope::Key);
         let own = own.into_iter().chain([FactScope::Containers]);
         files.into_iter().chain(own).collect()
@@ -257,8 +256,14 @@ impl Placed<'_> {
         let written = match self.written(context)? {
             Known::Yes(written) => written,
             Known::No(why) => {
+                let name = self.guessed_name(context);
+                if is_template(&name) {
+                    let title = "the name of the compose project is known only after apply";
+                    let refused = context.refuse_key("op", title, "its compose file has a template in `name`");
+                    return Err(refused.hint("add `project_name`"));
+                }
                 // Who looks for what left the configuration has to know that this project did not.
-                let _ = context.get(ProjectKey(&self.guessed_name(context)));
+                let _ = context.get(ProjectKey(&name));
                 return Ok(self.deferred(context, why));
             }
         };

@@ -29,7 +29,7 @@ use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{InodeKind, PathFact};
 use crate::facts::port::Ports;
 use crate::facts::{Fact, FactKey};
-use crate::operations::operation::Demand;
+use crate::operations::operation::{Demand, ImageUse};
 use crate::operations::parameters::Span;
 use crate::operations::server::names::since;
 use crate::operations::{Define, Operation, PlanContext};
@@ -152,6 +152,18 @@ impl Operation for Container {
         demands
     }
 
+    fn images(&self, context: &PlanContext<'_>) -> Vec<ImageUse> {
+        let image = self.image.as_ref().filter(|_| self.present);
+        let used = image.map(|image| ImageUse {
+            name: image.clone(),
+            image: Reference::parse(image).ok(),
+            is_uploaded: false,
+            used_by: Self::NAME.to_owned(),
+            asked_at: (self.pull == Pull::Always).then(|| context.origin_of("pull").clone()),
+        });
+        used.into_iter().collect()
+    }
+
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         self.check(context)?;
         if !engine::runs(context, "container", self.present)? {
@@ -228,12 +240,13 @@ impl Container {
     }
 
     fn wanted_image(&self, context: &PlanContext<'_>) -> Result<Wanted, Stop> {
-        let image = self.reference(context)?;
+        let written = self.reference(context)?;
+        let image = context.pins().held(written.clone());
         let tagged = image.found_as();
         let Some(pinned) = image.pinned().filter(|_| image.tag.is_some()) else {
             let there = context.get(ImageKey(&tagged))?;
             return Ok(Wanted {
-                image,
+                image: written,
                 name: tagged,
                 there,
             });
@@ -250,7 +263,7 @@ impl Container {
             None => context.get(ImageKey(&pinned))?,
         };
         Ok(Wanted {
-            image,
+            image: written,
             name: pinned,
             there,
         })
