@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::facts::docker::{Details, Published, WISHES, set_aside};
 use crate::facts::key::Fact;
@@ -68,7 +67,7 @@ type Made = (
     Option<Vec<String>>,
     String,
     Option<BTreeMap<String, Option<Vec<Binding>>>>,
-    Option<BTreeMap<String, IgnoredAny>>,
+    Option<serde_json::Map<String, serde_json::Value>>,
     Option<Vec<String>>,
     Option<Vec<String>>,
     Policy,
