@@ -111,7 +111,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
             inventory::read(source, &of_inventories, mistakes)
         }),
         pins: reader.folder("inventories", pins::inventory_of, |source, mistakes| {
-            pins::read(source, mistakes).map(Arc::new)
+            pins::read(&source, mistakes).map(Arc::new)
         }),
         group_data: reader.folder(reader::GROUP_DATA, reader::any_name, whole(group::read)),
         tasks: Arc::new(tasks.into_iter().map(|(name, task)| (name, Arc::new(task))).collect()),

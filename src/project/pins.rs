@@ -47,7 +47,7 @@ pub(super) fn inventory_of(path: &str) -> Option<String> {
 }
 
 /// What is wrong is left out.
-pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Pins> {
+pub(super) fn read(source: &Source, mistakes: &mut Vec<Diagnostic>) -> Option<Pins> {
     let start = source.start();
     let mut pins = Pins::default();
     let before = mistakes.len();
@@ -131,7 +131,7 @@ mod tests {
             table: parse_toml(&file).expect("TOML"),
             file,
         };
-        let pins = read(source, &mut mistakes);
+        let pins = read(&source, &mut mistakes);
         (pins, mistakes.into_iter().map(|mistake| mistake.title).collect())
     }
 

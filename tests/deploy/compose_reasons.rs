@@ -170,15 +170,11 @@ fn each_reason_changes_exactly_its_containers() {
         assert_eq!(containers(&host), before, "{what}: a dry run changes nothing");
         deploy(&project).expect(0);
         let after = containers(&host);
-        let differing = |differs: &dyn Fn(&(String, String), &(String, String)) -> bool| -> Vec<String> {
-            let each = after
-                .iter()
-                .filter(|(service, now)| before.get(*service).is_none_or(|then| differs(then, now)));
-            each.map(|(service, _)| service.clone()).collect()
-        };
-        let renewed = differing(&|then, now| then.0 != now.0);
+        let is_new = |service: &&String| before.get(*service).is_none_or(|then| then.0 != after[*service].0);
+        let renewed: Vec<&String> = after.keys().filter(is_new).collect();
         assert_eq!(renewed, step.renewed, "{what}: {review}");
-        let mut started = differing(&|then, now| then.1 != now.1);
+        let is_again = |service: &&String| before.get(*service).is_some_and(|then| then.1 != after[*service].1);
+        let mut started: Vec<&String> = after.keys().filter(is_again).collect();
         started.retain(|service| !renewed.contains(service));
         assert_eq!(started, step.restarted, "{what}: {review}");
         quiet(&what);

@@ -74,8 +74,16 @@ fn an_empty_host_becomes_the_services_box_and_each_change_is_one_change() {
         review.stdout
     );
     let deployed = deploy(&project);
-    for secret in ["key-of-a-test"] {
-        assert!(!deployed.stdout.contains(secret));
+    for purpose in [
+        "grafana admin",
+        "mqtt recorder",
+        "paperless database",
+        "influxdb2 admin token",
+    ] {
+        let password = project.homelab(&["secrets", "lab-password", purpose]).expect(0).stdout;
+        for shown in [&review.stdout, &deployed.stdout, &deployed.stderr] {
+            assert!(!shown.contains(password.trim()), "the password of {purpose} is shown");
+        }
     }
     quiet(&project);
 

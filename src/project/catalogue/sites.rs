@@ -69,7 +69,7 @@ fn check_kind(table: &mut Table, mistakes: &mut Vec<Diagnostic>) {
     if kind.value.as_str().is_some_and(is_valid) {
         return;
     }
-    let near = kind.value.as_str().and_then(|kind| suggestion(kind, KINDS.into_iter()));
+    let near = kind.value.as_str().and_then(|kind| suggestion(kind, KINDS));
     let mistake = Diagnostic::new("`kind` of a site must be \"lan\", \"public\" or \"mtls\"")
         .at_maybe(kind.value.origin.as_ref(), format!("this is {}", kind.value.shown()));
     mistakes.push(mistake.hint(near.unwrap_or_else(|| {
