@@ -46,14 +46,14 @@ pub(super) fn run(command: &NewCommand) -> anyhow::Result<ExitCode> {
             group: arguments.group.as_deref(),
         },
     )?;
-    let mut text = format!("created {}\n", written.files.join(" and "));
-    text += &match written.list {
+    let files = written.files.join(" and ");
+    let next = match written.list {
         Some(list) => format!("added `{}` to `stacks` in {list}\n", arguments.name),
         None => format!(
             "next: add `{}` to `stacks` in the data of the hosts that run it\n",
             arguments.name
         ),
     };
-    print(&text)?;
+    print(&format!("created {files}\n{next}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -45,13 +45,12 @@ pub(super) fn ask(
     while !open.is_empty() {
         let mut by_host: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for (name, hosts) in &mut open {
-            match hosts.pop() {
-                Some(host) => drop(by_host.entry(host).or_default().insert(name.clone())),
-                None => {
-                    let why = why_not.get(name).cloned();
-                    eprint(&report::diagnostic(&unasked(name, why)));
-                    answers.ends.push(HostEnd::Failed);
-                }
+            if let Some(host) = hosts.pop() {
+                by_host.entry(host).or_default().insert(name.clone());
+            } else {
+                let why = why_not.get(name).cloned();
+                eprint(&report::diagnostic(&unasked(name, why)));
+                answers.ends.push(HostEnd::Failed);
             }
         }
         open.retain(|name, _| by_host.values().any(|names| names.contains(name)));
