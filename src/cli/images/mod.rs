@@ -7,15 +7,13 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use homelab::apply::{HostEnd, exit_code};
 use homelab::project::{lock_file, write_lock};
 use homelab::report::{self, ImageState};
 
 use self::asking::{Answers, ask};
-use self::wanted::Wanted;
-use super::completion;
-use super::connection_arguments::ConnectionArguments;
+use self::wanted::{ImagesArguments, Wanted};
 use super::output::{eprint_line, print};
 
 /// Subcommands of `homelab images`.
@@ -34,24 +32,6 @@ pub(crate) enum ImagesCommand {
         #[command(flatten)]
         arguments: ImagesArguments,
     },
-}
-
-/// Arguments of both.
-#[derive(Debug, Args)]
-pub(crate) struct ImagesArguments {
-    /// Name of an inventory, such as `prod` for `inventories/prod.toml`
-    #[arg(add = completion::inventories())]
-    inventory: String,
-    /// Images, such as `caddy:2.10`; all that the inventory's deploys use if omitted
-    image: Vec<String>,
-    /// Host whose Docker engine asks the registries; by default the first host that uses an image
-    #[arg(long, add = completion::hosts())]
-    host: Option<String>,
-    /// Exit with 2 if the lock file differs from what the registries have
-    #[arg(long)]
-    detailed_exitcode: bool,
-    #[command(flatten)]
-    connection: ConnectionArguments,
 }
 
 pub(super) fn run(command: &ImagesCommand) -> anyhow::Result<ExitCode> {

@@ -2,13 +2,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clap::Args;
 use homelab::error::{Diagnostic, suggestion};
 use homelab::facts::docker::Reference;
 use homelab::plan::{UsedImage, images_in_use};
 use homelab::project::Project;
 
-use super::super::{journals, project};
-use super::ImagesArguments;
+use super::super::connection_arguments::ConnectionArguments;
+use super::super::{completion, journals, project};
+
+/// Arguments of both.
+#[derive(Debug, Args)]
+pub(crate) struct ImagesArguments {
+    /// Name of an inventory, such as `prod` for `inventories/prod.toml`
+    #[arg(add = completion::inventories())]
+    pub(super) inventory: String,
+    /// Images, such as `caddy:2.10`; all that the inventory's deploys use if omitted
+    pub(super) image: Vec<String>,
+    /// Host whose Docker engine asks the registries; by default the first host that uses an image
+    #[arg(long, add = completion::hosts())]
+    pub(super) host: Option<String>,
+    /// Exit with 2 if the lock file differs from what the registries have
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    #[command(flatten)]
+    pub(super) connection: ConnectionArguments,
+}
 
 /// Images with the hosts to ask, and what they are held to now.
 pub(super) struct Wanted {

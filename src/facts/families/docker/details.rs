@@ -172,7 +172,8 @@ fn made(text: &str) -> Result<(String, Details), serde_json::Error> {
     });
     let mut ports: Vec<String> = ports.collect();
     ports.sort();
-    let networks = networks.into_iter().flatten().map(|(name, _)| name).collect();
+    let mut networks: Vec<String> = networks.into_iter().flatten().map(|(name, _)| name).collect();
+    networks.sort();
     let volumes = volumes.into_iter().flatten().filter(|volume| !is_anonymous(volume));
     let restart = match policy.maximum_retry_count {
         0 if policy.name.is_empty() => "no".to_owned(),
