@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    check, completions, deploy_arguments, exec, facts, history, images, init, inventory, lab, man, new, operations,
-    pki, rollback, schema, secrets, status, trust,
+    backup, check, completions, deploy_arguments, exec, facts, history, images, init, inventory, lab, man, new,
+    operations, pki, rollback, schema, secrets, status, trust,
 };
 
 /// Deploy your home lab over SSH, and see a diff of every change first
@@ -52,6 +52,9 @@ pub(super) enum CliCommand {
     /// Hold Docker images to digests, and see which registries have newer ones
     #[command(subcommand)]
     Images(images::ImagesCommand),
+    /// Make, list and restore backups of stacks
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     /// List all operations, or show the parameters of one with an example
     Operations(operations::OperationsArguments),
     /// Write JSON Schemas, so that editors complete and check project files

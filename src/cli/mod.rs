@@ -3,6 +3,7 @@
 //! Plans and reports go to standard output, everything else to standard error.
 
 mod applying;
+mod backup;
 mod check;
 mod commands;
 mod completion;
@@ -98,6 +99,7 @@ pub(crate) fn main() -> ExitCode {
         CliCommand::Rollback(arguments) => rollback::run(arguments),
         CliCommand::Status(arguments) => status::run(arguments),
         CliCommand::Images(command) => images::run(command),
+        CliCommand::Backup(command) => backup::run(command),
         CliCommand::Operations(arguments) => operations::run(arguments),
         CliCommand::Schema(arguments) => schema::run(arguments),
         CliCommand::Completions(arguments) => completions::run(arguments),

@@ -1,5 +1,6 @@
 //! Reads facts of one host in one script, and runs the user's commands on hosts. The caller decides which facts.
 
+mod backups;
 mod command;
 mod journal;
 mod turns;
@@ -10,6 +11,9 @@ use std::future::Future;
 use crate::facts::{FactKey, Facts, Probe, Question, UnreadableAnswer, questions};
 use crate::remote::{Answer, Connection, RemoteError, Target, Writer};
 
+pub use self::backups::{
+    Backup, BackupEnd, BackupSettings, BackupWork, BackupsFound, HostBackups, read_backups, work_on_backups,
+};
 pub use self::command::{CommandEvent, CommandOutput, Ran, run_command};
 pub use self::journal::{HostJournal, read_journal, read_journals, read_run};
 pub(crate) use self::turns::in_turn;

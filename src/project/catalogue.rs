@@ -33,7 +33,7 @@ const TAKEN: &[&str] = &["name", "sites", "backup"];
 /// How many backups are kept, and when one is made, unless `[backup]` says so.
 const KEEP: i64 = 7;
 const AT: &str = "02:30";
-const BACKUP_KEYS: &[&str] = &["service", "command", "restore", "keep", "at"];
+const BACKUP_KEYS: &[&str] = &["service", "command", "restore", "restart", "keep", "at"];
 
 /// Reads a `stack.toml`.
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
@@ -91,7 +91,8 @@ fn check_backup(fields: &mut Fields<'_>) {
     backup.text("service");
     backup.names("command");
     backup.names("restore");
-    backup.count("keep", 0);
+    backup.names("restart");
+    backup.count("keep", 1);
     if let Some(at) = backup.text("at").filter(|at| !is_time(&at.name)) {
         let mistake = Diagnostic::new("`at` must be a time of day");
         backup.mistake(

@@ -317,7 +317,7 @@ fn is_interrupted(run: &Run) -> bool {
 }
 
 /// How long ago that was.
-fn age(at: &str, now: Timestamp) -> String {
+pub(super) fn age(at: &str, now: Timestamp) -> String {
     let Ok(at) = at.parse::<Timestamp>() else {
         return "at an unknown time".to_owned();
     };

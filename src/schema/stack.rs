@@ -128,7 +128,10 @@ struct Backup {
     command: Vec<String>,
     /// Command that reads a backup and restores it.
     restore: Option<Vec<String>>,
+    /// Services that are restarted after a restore; by default `service`.
+    restart: Option<Vec<String>>,
     /// How many backups to keep, 7 by default.
+    #[schemars(range(min = 1))]
     keep: Option<u32>,
     /// Time of day, such as `"01:30"`; by default 02:30.
     #[schemars(regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"))]

@@ -89,7 +89,7 @@ struct Inner {
 const LARGE: usize = 16;
 
 /// Optional keys of `[backup]` in a `stack.toml`, which is optional too.
-const OPTIONAL_OF_BACKUP: &[&str] = &["service", "restore"];
+const OPTIONAL_OF_BACKUP: &[&str] = &["service", "restore", "restart"];
 
 /// What the paths of settings of stacks begin with.
 const CATALOGUE: &str = "catalogue.";

@@ -5,6 +5,7 @@ mod accounts;
 mod acting;
 mod apt_lock;
 mod as_nobody;
+mod backups;
 mod bad_input;
 mod becoming;
 mod caddy;

@@ -1,0 +1,318 @@
+//! Backups of stacks: made, kept, copied away and restored on a host, and what is said if one fails.
+
+use crate::deploy::people::{inventory, settle};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
+
+const INVENTORY: &str = "[hosts.alpha]\nlab = { image = 'debian:13-docker', registry = true }\n";
+const DEPLOY: &str = "hosts = ['alpha']
+tasks = [
+  'docker/backups',
+  { task = 'test/stack', for_each = 'stacks', vars = { stack = '{{ item }}' } },
+]
+";
+const TASK: &str = "required = ['vars.stack']
+[[operation]]
+op = 'docker.compose'
+stack = '{{ vars.stack }}'
+within = '1m'
+
+[[operation]]
+include = 'docker/backup'
+vars = { stack = '{{ vars.stack }}' }
+when = 'catalogue[vars.stack].backup is not none'
+";
+const DATA: &str = "stacks_path = '/opt/stacks'
+stacks = ['notes', 'database', 'plain']
+[backups]
+path = '/var/backups/stacks'
+copy = ['sh', '-c', 'mkdir -p /srv/copies/$STACK && cp $FILE /srv/copies/$STACK']
+alert = ['sh', '-c', 'cat >/srv/alert']
+";
+const NOTES: &str = "services:
+  app: { image: 'busybox:1.37', command: [sleep, infinity], init: true, volumes: ['data:/data'] }
+volumes: { data: }
+";
+/// A note that says `fail` is one that cannot be backed up.
+const NOTES_STACK: &str = r#"[backup]
+service = "app"
+command = ["sh", "-c", "if grep -q fail /data/note; then echo no note today >&2; exit 7; fi; tar -C /data -c ."]
+restore = ["tar", "-C", "/data", "-x"]
+keep = 2
+at = "01:10"
+"#;
+const DATABASE: &str = "services:
+  db:
+    image: postgres:17
+    environment: { POSTGRES_PASSWORD: geheim, POSTGRES_DB: papers }
+    volumes: ['data:/var/lib/postgresql/data']
+    healthcheck: { test: [CMD, pg_isready, -U, postgres, -h, 127.0.0.1], interval: 1s, start_period: 30s }
+volumes: { data: }
+";
+const DATABASE_STACK: &str = r#"[backup]
+service = "db"
+command = ["pg_dump", "-U", "postgres", "--clean", "--if-exists", "papers"]
+restore = ["psql", "-U", "postgres", "-d", "papers", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null"]
+restart = []
+"#;
+
+/// The tasks and templates are those of this repository.
+fn project() -> Project {
+    let project = Project::of(&[
+        ("inventories/dev.toml", INVENTORY),
+        ("deploys/all.toml", DEPLOY),
+        ("tasks/test/stack.toml", TASK),
+        ("group_data/all.toml", DATA),
+        ("templates/services/notes/compose.yaml", NOTES),
+        ("templates/services/notes/stack.toml", NOTES_STACK),
+        ("templates/services/database/compose.yaml", DATABASE),
+        ("templates/services/database/stack.toml", DATABASE_STACK),
+        ("templates/services/plain/compose.yaml", &NOTES.replace("app", "plain")),
+    ]);
+    for file in [
+        "tasks/docker/backups.toml",
+        "tasks/docker/backup.toml",
+        "templates/backup/homelab-backup",
+        "templates/backup/homelab-alert.j2",
+        "templates/backup/backups.conf.j2",
+        "templates/backup/stack.j2",
+    ] {
+        let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        project.write(file, std::fs::read(own).unwrap());
+    }
+    project
+}
+
+fn deploy(project: &Project, more: &[&str]) -> Ran {
+    project
+        .homelab(&[&["deploy", "dev", "all", "--yes"], more].concat())
+        .expect(0)
+}
+
+fn backup(project: &Project, arguments: &[&str]) -> Ran {
+    let (command, rest) = arguments.split_first().unwrap();
+    project.homelab(&[&["backup", command, "dev", "alpha"], rest].concat())
+}
+
+/// The names of the backups of a stack, by the host itself.
+fn names(host: &Host<'_>, stack: &str) -> Vec<String> {
+    let listed = host.inside(&format!("ls /var/backups/stacks/{stack}"));
+    listed
+        .lines()
+        .map(|name| name.trim_end_matches(".gz").to_owned())
+        .collect()
+}
+
+fn note(host: &Host<'_>, text: &str) {
+    host.inside(&format!("docker exec notes-app-1 sh -c 'echo {text} >/data/note'"));
+}
+
+fn metric(host: &Host<'_>, name: &str) -> String {
+    let line = format!("sed -n 's/^{name}{{stack=\"notes\"}} //p' /var/lib/prometheus/node-exporter/*notes.prom");
+    host.inside(&line).trim().to_owned()
+}
+
+#[test]
+fn backups_are_made_kept_copied_and_restored() {
+    let project = project();
+    let host = project.up("dev", "alpha");
+    host.inside("mkdir -p /var/lib/prometheus/node-exporter");
+    let refused = backup(&project, &["list"]).expect(3);
+    assert!(refused.stderr.contains("no backups are set up"), "{}", refused.stderr);
+    deploy(&project, &[]);
+    assert!(deploy(&project, &[]).stdout.contains("nothing to do"));
+    let timer = host.inside("systemctl list-timers --all backup-notes.timer");
+    assert!(timer.contains("01:10:00"), "{timer}");
+    assert_eq!(
+        host.inside("stat -c %a /var/backups/stacks /etc/homelab/backups/notes"),
+        "700\n600\n"
+    );
+
+    note(&host, "one");
+    let made = backup(&project, &["run", "notes"]).expect(0);
+    let first = names(&host, "notes").remove(0);
+    assert!(
+        made.stdout.starts_with(&format!("alpha: made {first}.gz (")),
+        "{}",
+        made.stdout
+    );
+    assert_eq!(
+        host.inside("cd /var/backups/stacks && stat -c %a notes notes/*"),
+        "700\n600\n"
+    );
+    assert_eq!(
+        host.inside("gzip -dc /var/backups/stacks/notes/*.gz | tar -xO ./note"),
+        "one\n"
+    );
+    assert_eq!(metric(&host, "homelab_backup_success"), "1");
+    let listed = backup(&project, &["list"]).expect(0);
+    assert!(
+        listed.stdout.contains(&format!("  notes  {first}  ")),
+        "{}",
+        listed.stdout
+    );
+    let json = backup(&project, &["list", "notes", "--format", "json"])
+        .expect(0)
+        .stdout;
+    assert!(json.contains(&format!("\"name\": \"{first}\"")), "{json}");
+
+    // A later one, and a third: the oldest goes, and each has a copy.
+    note(&host, "two");
+    backup(&project, &["run", "notes"]).expect(0);
+    note(&host, "three");
+    backup(&project, &["run", "notes"]).expect(0);
+    let kept = names(&host, "notes");
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(!kept.contains(&first), "{kept:?}");
+    assert_eq!(host.inside("ls /srv/copies/notes | wc -l"), "3\n");
+
+    // The newest, then one by its name; the service gets its data back with a restart.
+    let started = "docker inspect -f '{{.State.StartedAt}}' notes-app-1";
+    let before = host.inside(started);
+    note(&host, "lost");
+    let asked = backup(&project, &["restore", "notes"]).expect(3);
+    assert!(asked.stderr.contains("use `--yes`"), "{}", asked.stderr);
+    assert_eq!(host.inside("docker exec notes-app-1 cat /data/note"), "lost\n");
+    let restored = backup(&project, &["restore", "notes", "--yes"]).expect(0);
+    assert!(
+        restored.stdout.contains("alpha: restarted app\n"),
+        "{}",
+        restored.stdout
+    );
+    assert_eq!(host.inside("docker exec notes-app-1 cat /data/note"), "three\n");
+    assert_ne!(host.inside(started), before);
+    backup(&project, &["restore", "notes", "--from", &kept[0], "--yes"]).expect(0);
+    assert_eq!(host.inside("docker exec notes-app-1 cat /data/note"), "two\n");
+    assert!(deploy(&project, &[]).stdout.contains("nothing to do"));
+
+    wrong_names(&project);
+    what_fails(&project, &host, &kept);
+    a_database(&project, &host);
+    as_a_user(&project, &host);
+    leaving(&project, &host);
+}
+
+fn wrong_names(project: &Project) {
+    for (arguments, expected) in [
+        (&["run", "notse"][..], "did you mean `notes`?"),
+        (&["run", "plain"], "the stack `plain` has no `[backup]`"),
+        (
+            &["restore", "plain", "--yes"],
+            "add it to `templates/services/plain/stack.toml`",
+        ),
+        (
+            &["restore", "notes", "--from", "2020-01-01T00-00-00Z", "--yes"],
+            "unknown backup",
+        ),
+        (
+            &["restore", "database", "--yes"],
+            "homelab backup run dev alpha database",
+        ),
+    ] {
+        let ran = backup(project, arguments).expect(3);
+        assert!(ran.stderr.contains(expected), "{arguments:?}: {}", ran.stderr);
+    }
+    let ran = project.homelab(&["backup", "list", "dev", "alhpa"]).expect(3);
+    assert!(ran.stderr.contains("did you mean `alpha`?"), "{}", ran.stderr);
+}
+
+/// The command, its output, the copy and the file: a failure is told, and the old backups stay.
+fn what_fails(project: &Project, host: &Host<'_>, kept: &[String]) {
+    let succeeded = metric(host, "homelab_backup_last_success_timestamp_seconds");
+    assert!(succeeded.parse::<u64>().unwrap() > 1_700_000_000, "{succeeded}");
+    note(host, "fail");
+    let failed = backup(project, &["run", "notes"]).expect(1);
+    assert!(failed.stderr.contains("no note today"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("ended with 7"), "{}", failed.stderr);
+    host.wait_until("grep -q 'no note today' /srv/alert", std::time::Duration::from_secs(20));
+    assert!(
+        host.inside("head -1 /srv/alert")
+            .starts_with("backup-notes.service failed on ")
+    );
+    assert_eq!(metric(host, "homelab_backup_success"), "0");
+    assert_eq!(metric(host, "homelab_backup_last_success_timestamp_seconds"), succeeded);
+    assert_eq!(names(host, "notes"), kept, "the good ones stay");
+    assert!(!host.is("ls -A /var/backups/stacks/notes | grep unfinished"));
+
+    // What stays of a run that was cut off goes with the next one.
+    host.inside("mkdir /var/backups/stacks/notes/.unfinished; echo x >/var/backups/stacks/notes/.unfinished/backup.gz");
+    note(host, "four");
+    host.inside("mv /srv/copies /srv/gone; touch /srv/copies");
+    let failed = backup(project, &["run", "notes"]).expect(1);
+    assert!(failed.stderr.contains("`backups.copy`"), "{}", failed.stderr);
+    assert_eq!(names(host, "notes")[0], kept[1], "the backup itself was made");
+    assert!(!host.is("ls -A /var/backups/stacks/notes | grep unfinished"));
+    host.inside("rm /srv/copies; mv /srv/gone /srv/copies");
+
+    // A full disk.
+    host.inside("mount -t tmpfs -o size=64k none /mnt && cp -a /var/backups/stacks/notes /mnt && mount --bind /mnt/notes /var/backups/stacks/notes");
+    let before = names(host, "notes");
+    host.inside("docker exec notes-app-1 dd if=/dev/urandom of=/data/large bs=1k count=300");
+    backup(project, &["run", "notes"]).expect(1);
+    assert_eq!(names(host, "notes"), before);
+    assert!(!host.is("ls -A /var/backups/stacks/notes | grep unfinished"));
+    host.inside("umount /var/backups/stacks/notes /mnt; docker exec notes-app-1 rm /data/large");
+
+    // A damaged file changes nothing.
+    host.inside("printf x >/var/backups/stacks/notes/2999-01-01T00-00-00Z.gz");
+    let damaged = backup(project, &["restore", "notes", "--yes"]).expect(1);
+    assert!(damaged.stderr.contains("damaged"), "{}", damaged.stderr);
+    host.inside("rm /var/backups/stacks/notes/2999*");
+    assert_eq!(host.inside("docker exec notes-app-1 cat /data/note"), "four\n");
+
+    // While a deploy holds the host.
+    host.start(
+        "exec 9>>/run/homelab.lock; flock 9; echo anna@desk >/run/homelab.lock; echo $$ >/run/held; exec sleep 300",
+    );
+    host.wait_until("test -s /run/held", std::time::Duration::from_secs(20));
+    let locked = backup(project, &["restore", "notes", "--yes"]).expect(5);
+    assert!(locked.stderr.contains("anna@desk"), "{}", locked.stderr);
+    host.inside("kill $(cat /run/held)");
+    backup(project, &["run", "notes"]).expect(0);
+}
+
+/// The real server: what was there before the backup is there again, and nothing else.
+fn a_database(project: &Project, host: &Host<'_>) {
+    let sql = |line: &str| {
+        host.inside(&format!(
+            "docker exec database-db-1 psql -U postgres -d papers -Atqc \"{line}\""
+        ))
+    };
+    sql("create table papers (title text); insert into papers values ('invoice'), ('contract')");
+    backup(project, &["run", "database"]).expect(0);
+    sql("delete from papers; insert into papers values ('wrong')");
+    let restored = backup(project, &["restore", "database", "--yes"]).expect(0);
+    assert!(!restored.stdout.contains("restarted"), "{}", restored.stdout);
+    assert_eq!(sql("select title from papers order by 1"), "contract\ninvoice\n");
+}
+
+/// As on a machine that one logs in to as a user with `sudo`.
+fn as_a_user(project: &Project, host: &Host<'_>) {
+    let in_people = |arguments: &[&str]| project.homelab(&[&["backup"], arguments].concat());
+    settle(host, project, "");
+    let denied = in_people(&["list", "people", "alpha"]).expect(3);
+    assert!(denied.stderr.contains("become = \"sudo\""), "{}", denied.stderr);
+    host.inside("echo 'anna ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/anna");
+    inventory(host, project, "become = 'sudo'");
+    in_people(&["run", "people", "alpha", "database"]).expect(0);
+    in_people(&["restore", "people", "alpha", "database", "--yes"]).expect(0);
+    let listed = in_people(&["list", "people", "alpha", "database"]).expect(0);
+    assert!(listed.stdout.contains("alpha (2 backups)"), "{}", listed.stdout);
+}
+
+/// A stack that leaves the list: its timer goes with `--prune`, its backups stay.
+fn leaving(project: &Project, host: &Host<'_>) {
+    project.write("group_data/all.toml", DATA.replace("'notes', ", ""));
+    let pruned = deploy(project, &["--prune"]);
+    assert!(pruned.stdout.contains("backup-notes.timer"), "{}", pruned.stdout);
+    assert!(!host.is("ls /etc/systemd/system /etc/homelab/backups | grep notes"));
+    assert!(!host.is("systemctl list-timers --all | grep backup-notes"));
+    let left = backup(project, &["list", "notes"]).expect(0);
+    assert!(left.stdout.contains("alpha (2 backups)"), "{}", left.stdout);
+    let gone = backup(project, &["restore", "notes", "--yes"]).expect(3);
+    assert!(gone.stderr.contains("is not backed up on this host"), "{}", gone.stderr);
+    // The next backup of any stack forgets its metric.
+    backup(project, &["run", "database"]).expect(0);
+    assert!(!host.is("ls /var/lib/prometheus/node-exporter | grep notes"));
+    assert!(deploy(project, &[]).stdout.contains("nothing to do"));
+}
