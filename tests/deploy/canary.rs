@@ -235,9 +235,11 @@ impl Scene {
     }
 }
 
-/// Every command, with the formats and the verbosity that it has. `init`, `lab` and `trust` see no secret, and `secrets get` prints one.
+/// Every command, with the formats and the verbosity that it has. `init`, `new`, `lab` and `trust` see no secret, and `secrets get` and
+/// `secrets lab-password` print one.
 const COMMANDS: &[(&str, &[&[&str]])] = &[
     ("init", &[]),
+    ("new", &[]),
     (
         "deploy",
         &[
@@ -279,6 +281,12 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     ("secrets", &[&["secrets", "recipients"], &["secrets", "rekey"]]),
+    ("pki", &[&["pki", "list"], &["pki", "list", "--format", "json"]]),
+    (
+        "images",
+        &[&["images", "outdated", "dev"], &["images", "pin", "dev", "--dry-run"]],
+    ),
+    ("backup", &[&["backup", "list", "dev", "alpha"]]),
     ("trust", &[]),
     (
         "exec",
