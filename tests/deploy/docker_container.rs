@@ -108,7 +108,10 @@ fn what_does_not_come_up_gives_way_to_the_container_of_before() {
 
     // The variables of a container are compared, and not shown; a run that was cut off is made up for.
     write(&project, &TASK.replace("8080:80", "8082:80").replace("#c", "#d"));
-    host.inside("docker rename web web.homelab-previous; docker stop -t 1 web.homelab-previous; docker create --name web busybox:1.37");
+    host.inside(
+        "cd /var/lib/homelab/containers && mkdir -p .previous && docker inspect -f '{{.Id}}' web >.previous/web; \
+         docker rename web web.homelab-previous; docker stop -t 1 web.homelab-previous; docker create --name web busybox:1.37",
+    );
     let ran = deploy(&project).expect(0);
     assert!(!ran.stdout.contains("#d"), "{}", ran.stdout);
     assert_eq!(
@@ -119,5 +122,20 @@ fn what_does_not_come_up_gives_way_to_the_container_of_before() {
         host.inside("docker ps -a --format '{{.Names}}' | sort"),
         "beside\nweb\n"
     );
+    assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));
+
+    // Containers of others with such names are left alone, and in the way.
+    host.inside("for n in previous next; do docker run -d --name web.homelab-$n busybox:1.37 sleep 9999; done");
+    assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));
+    let before = containers(&host);
+    write(&project, &TASK.replace("8080:80", "8083:80"));
+    let ran = deploy(&project).expect(1);
+    assert!(ran.stderr.contains("web.homelab-next"), "{}", ran.stderr);
+    assert_eq!(containers(&host), before);
+    host.inside("docker rm -f web.homelab-next");
+    let ran = deploy(&project).expect(1);
+    assert!(ran.stderr.contains("web.homelab-previous"), "{}", ran.stderr);
+    host.inside("docker rm -f web.homelab-previous");
+    deploy(&project).expect(0);
     assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));
 }

@@ -49,7 +49,7 @@ pub(super) fn probe(names: &[&str]) -> String {
     );
     let _ = writeln!(
         text,
-        "[ ! -d {folder} ] || [ -x {folder} ] || echo unwished\nfor n in {names}; do [ ! -r \"{WISHES}/$n\" ] || {{ read -r i w <\"{WISHES}/$n\"; echo \"wish $n $i $w\"; }}; done",
+        "[ ! -d {folder} ] || [ -x {folder} ] || echo unwished\nfor n in {names}; do [ ! -r \"{WISHES}/$n\" ] || {{ read -r i w <\"{WISHES}/$n\"; echo \"wish $n $i $w\"; }}; [ ! -r \"{WISHES}/.previous/$n\" ] || echo \"previous $n $(cat \"{WISHES}/.previous/$n\")\"; done",
         folder = quote("/var/lib/homelab"),
         names = quote_all(names.iter().copied())
     );
@@ -97,6 +97,8 @@ pub(super) struct Reading {
     made: BTreeMap<String, Details>,
     /// Id and digest, by name.
     wishes: BTreeMap<String, (String, String)>,
+    /// The ids of containers that were set aside, by name. Others may have containers that are called so.
+    previous: BTreeMap<String, String>,
     /// Whether the user may not read what was asked for.
     is_unread: bool,
     published: Published,
@@ -116,6 +118,11 @@ impl Reading {
                     self.wishes.insert(name, (id, wish));
                 }
             }
+            "previous" => {
+                if let Some((name, id)) = rest.split_once(' ') {
+                    self.previous.insert(name.to_owned(), id.to_owned());
+                }
+            }
             "unwished" => self.is_unread = true,
             "holder" => match Holder::read(rest) {
                 Ok(holder) => self.published.containers.push(holder),
@@ -129,6 +136,7 @@ impl Reading {
 
     pub(super) fn details(&self, name: &str) -> Fact {
         let old = self.made.get(&set_aside(name));
+        let old = old.filter(|old| self.previous.get(name) == Some(&old.id));
         let Some(found) = self.made.get(name).or(old) else {
             return Fact::DockerDetails(None);
         };

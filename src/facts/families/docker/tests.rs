@@ -364,6 +364,7 @@ made ["/web","65dc","exited",3,"caddy:2.10","sha256:2b59",["caddy","run"],"caddy
 made ["/web.homelab-previous","65dd","running",0,"caddy:2.9","sha256:2b58",null,"",{},{"bridge":{"NetworkID":"a99e"}},null,null,{"MaximumRetryCount":0,"Name":""},""]
 made ["/old","65de","running",0,"caddy:2.9","sha256:2b58",null,"",{},{},null,null,{"MaximumRetryCount":0,"Name":"always"},"shop"]
 wish web 65dc 9f86
+previous web 65dd
 wish old 0000 9f87
 holder ["web","","0.0.0.0:8080->80/tcp, :::8080->80/tcp"]
 listens tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=1,fd=3))
@@ -404,6 +405,18 @@ fn containers_are_read_as_they_were_created() {
         panic!("{:?}", facts[3]);
     };
     assert_eq!((published.containers.len(), published.listeners.len()), (1, 1));
+
+    // A container of someone else may be called so.
+    let facts = parse(
+        &keys,
+        0,
+        MADE.replace("previous web 65dd", "previous web 65df").as_bytes(),
+    )
+    .expect("readable");
+    let Fact::DockerDetails(Some(web)) = &facts[0].1 else {
+        panic!("{:?}", facts[0]);
+    };
+    assert!(!web.is_unfinished);
 
     // Who may not read what was asked for cannot compare.
     let facts = parse(&keys, 0, MADE.replace("wish web", "unwished\nwish web").as_bytes()).expect("readable");

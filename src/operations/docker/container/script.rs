@@ -54,17 +54,24 @@ $(d inspect --format '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name .
 END
 "#;
 
+/// `mine CONTAINER KIND` tells whether homelab has left the container of this name, by the id that `keep KIND ID` wrote down before: others
+/// may have containers that are called so. `forget` removes what was written.
+const OWN: &str = r#"mine() { i=$(d inspect --type container --format '{{.Id}}' "$1" 2>/dev/null) && [ "$i" = "$(cat "WISHES/.$2/$name" 2>/dev/null)" ]; }
+keep() { mkdir -p "WISHES/.$1" && chmod 0700 WISHES && printf '%s\n' "$2" >WISHES/.new && mv -f -- WISHES/.new "WISHES/.$1/$name"; }
+forget() { rm -f -- "WISHES/.previous/$name" "WISHES/.next/$name"; }
+"#;
+
 /// Gives the new container its name, starts it if it is to run, and goes back if it does not. The old one is not stopped before all that
 /// Docker may refuse is done.
 const SWITCH: &str = r#"hl_back() {
 d rm --force "$id" >/dev/null
 [ -n "$from" ] || exit 1
-d rename "$old" "$name" && { [ "$ran" != true ] || d start "$name" >/dev/null; } || exit 1
+d rename "$old" "$name" && forget && { [ "$ran" != true ] || d start "$name" >/dev/null; } || exit 1
 if [ "$ran" = true ]; then echo "went back: the container of before runs again"; else echo "went back: the container of before is there again"; fi
 exit PUT_BACK
 }
 if [ "$from" = "$name" ]; then
-ran=$(d inspect --format '{{.State.Running}}' "$name") && d rename "$name" "$old" || { d rm "$id" >/dev/null; exit 1; }
+ran=$(d inspect --format '{{.State.Running}}' "$name") && keep previous "$(d inspect --format '{{.Id}}' "$name")" && d rename "$name" "$old" || { d rm "$id" >/dev/null; exit 1; }
 [ "$ran" != true ] || starts=true
 elif [ -n "$from" ]; then
 ran=true
@@ -78,6 +85,7 @@ hl_wait || hl_back
 fi
 mkdir -p WISHES && chmod 0700 WISHES && printf '%s %s\n' "$id" "$wish" >WISHES/.new && mv -f WISHES/.new "WISHES/$name" || exit
 [ -z "$from" ] || d rm "$old" >/dev/null
+forget
 "#;
 
 impl Container {
@@ -94,7 +102,8 @@ impl Container {
     /// Functions and names of every script.
     fn head(&self) -> String {
         format!(
-            "d() {{ {docker} \"$@\" </dev/null; }}\nname={name} within={within}\n{WAIT}",
+            "d() {{ {docker} \"$@\" </dev/null; }}\nname={name} within={within}\n{own}{WAIT}",
+            own = OWN.replace("WISHES", WISHES),
             docker = Docker::new(&[]).text().trim_end(),
             name = quote(&self.container),
             within = self.within.0.as_secs(),
@@ -126,9 +135,7 @@ impl Container {
         // Without its own name, the one of before was set aside by a run that was cut off.
         let from = match found {
             None => "from=".to_owned(),
-            Some(_) => {
-                "from=$name; ! d inspect --type container --format . \"$old\" >/dev/null 2>&1 || from=$old".to_owned()
-            }
+            Some(_) => "from=$name; ! mine \"$old\" previous || from=$old".to_owned(),
         };
         let _ = writeln!(
             script,
@@ -137,7 +144,7 @@ impl Container {
             quote(&next),
             self.start
         );
-        script.push_str("d rm --force \"$next\" >/dev/null 2>&1\nset --\n");
+        script.push_str("! mine \"$next\" next || d rm --force \"$next\" >/dev/null 2>&1\nset --\n");
         if found.is_some() {
             let targets = self.volumes.iter().filter_map(|volume| volume.split(':').nth(1));
             let mut targets: Vec<String> = targets.map(quote).collect();
@@ -145,6 +152,7 @@ impl Container {
             script.push_str(&VOLUMES.replace("MOUNTED", &targets.join("|")));
         }
         let _ = writeln!(script, "id=$({}) || exit", self.create(image, &next));
+        script.push_str("keep next \"$id\" || { d rm \"$id\" >/dev/null; exit 1; }\n");
         for network in self.networks.iter().skip(1) {
             let _ = writeln!(
                 script,
@@ -222,13 +230,15 @@ impl Container {
     pub(super) fn removal(&self) -> Step {
         let (name, old) = (quote(&self.container), quote(&set_aside(&self.container)));
         let script = format!(
-            "d() {{ {} \"$@\" </dev/null; }}\n\
-             for one in {name} {old}; do\n\
+            "d() {{ {docker} \"$@\" </dev/null; }}\nname={name}\n{own}\
+             one={old}; mine \"$one\" previous || one=\n\
+             for one in \"$name\" $one; do\n\
              d inspect --type container --format . \"$one\" >/dev/null 2>&1 || continue\n\
              d stop \"$one\" >/dev/null && d rm \"$one\" >/dev/null || exit\n\
              done\n\
-             rm -f -- {WISHES}/{name}",
-            Docker::new(&[]).text().trim_end()
+             forget; rm -f -- {WISHES}/{name}",
+            own = OWN.replace("WISHES", WISHES),
+            docker = Docker::new(&[]).text().trim_end()
         );
         Step::Run(self.run("rm", script))
     }
