@@ -6,7 +6,8 @@ use clap::Args;
 use homelab::gather::Backup;
 use homelab::report;
 
-use super::{ConnectionArguments, Place};
+use super::super::connection_arguments::ConnectionArguments;
+use super::asked::Place;
 use crate::cli::format::Format;
 use crate::cli::output::print;
 

@@ -7,7 +7,8 @@ use homelab::error::Diagnostic;
 use homelab::gather::{BackupEnd, BackupWork, work_on_backups};
 use homelab::report;
 
-use super::{ConnectionArguments, Place, code, waited};
+use super::super::connection_arguments::ConnectionArguments;
+use super::asked::{Place, code, waited};
 use crate::cli::output::{eprint, print};
 
 /// Arguments of `homelab backup run`.

@@ -1,5 +1,6 @@
 //! `homelab backup`
 
+mod asked;
 mod list;
 mod make;
 mod restore;
@@ -7,16 +8,7 @@ mod stack;
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
-use homelab::apply::{HostEnd, exit_code};
-use homelab::gather::{BackupEnd, BackupsFound, read_backups};
-use homelab::project::Project;
-use homelab::remote::{RemoteError, Target};
-
-use super::connection_arguments::ConnectionArguments;
-use super::interruption::Interruption;
-use super::output::eprint_line;
-use super::{completion, errors, journals, project, runtime, targets};
+use clap::Subcommand;
 
 /// Subcommands of `homelab backup`.
 #[derive(Debug, Subcommand)]
@@ -29,74 +21,10 @@ pub(crate) enum BackupCommand {
     Restore(restore::RestoreArguments),
 }
 
-/// The host whose backups are meant.
-#[derive(Debug, Args)]
-pub(crate) struct Place {
-    /// Name of an inventory, such as `prod` for `inventories/prod.toml`
-    #[arg(add = completion::inventories())]
-    inventory: String,
-    /// Name of a host of the inventory
-    #[arg(add = completion::hosts())]
-    host: String,
-}
-
 pub(super) fn run(command: &BackupCommand) -> anyhow::Result<ExitCode> {
     match command {
         BackupCommand::Run(arguments) => make::run(arguments),
         BackupCommand::List(arguments) => list::run(arguments),
         BackupCommand::Restore(arguments) => restore::run(arguments),
     }
-}
-
-/// A host, and what it says of its backups.
-struct Asked {
-    project: Project,
-    target: Target,
-    found: BackupsFound,
-}
-
-impl Place {
-    /// Asks the host. If that does not work, says why and returns the exit code.
-    fn ask(&self, connection: &ConnectionArguments) -> anyhow::Result<Result<Asked, ExitCode>> {
-        let project = project::with_inventory(Some(&self.inventory))?;
-        let name = journals::known(&project, &self.inventory, &self.host)?;
-        let targets = targets::of_hosts(&project, &self.inventory, std::iter::once(name))?;
-        let Some(target) = connection.complete(targets)?.pop() else {
-            anyhow::bail!("no host given");
-        };
-        let read = waited(read_backups(&target), "interrupted")?;
-        Ok(read.map(|found| Asked { project, target, found }))
-    }
-}
-
-/// The result of `work`. If it has none, says why and returns the exit code; `interrupted` is said after Ctrl-C.
-fn waited<T>(
-    work: impl Future<Output = Result<T, RemoteError>>,
-    interrupted: &str,
-) -> anyhow::Result<Result<T, ExitCode>> {
-    let done = runtime::all_threads()?.block_on(async {
-        let mut interruption = Interruption::listen()?;
-        anyhow::Ok(interruption.or(Box::pin(work)).await)
-    })?;
-    Ok(match done {
-        Some(Ok(done)) => Ok(done),
-        Some(Err(error)) => {
-            errors::show_plain(&error);
-            Err(ExitCode::from(exit_code([HostEnd::Unreachable])))
-        }
-        None => {
-            eprint_line(interrupted);
-            Err(ExitCode::from(exit_code([HostEnd::Interrupted])))
-        }
-    })
-}
-
-/// The exit code of work on a host.
-fn code(end: &BackupEnd) -> ExitCode {
-    let end = match end {
-        BackupEnd::Done => HostEnd::Converged,
-        BackupEnd::Failed => HostEnd::Failed,
-        BackupEnd::Locked => HostEnd::Locked,
-    };
-    ExitCode::from(exit_code([end]))
 }

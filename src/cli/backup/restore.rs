@@ -9,7 +9,8 @@ use homelab::error::{Diagnostic, suggestion};
 use homelab::gather::{Backup, BackupEnd, BackupSettings, BackupWork, work_on_backups};
 use homelab::report;
 
-use super::{Asked, ConnectionArguments, Place, code, waited};
+use super::super::connection_arguments::ConnectionArguments;
+use super::asked::{Asked, Place, code, waited};
 use crate::cli::output::{eprint, eprint_line, print};
 use crate::cli::{prompt, runtime};
 

@@ -3,7 +3,7 @@
 use homelab::error::{Diagnostic, suggestion};
 use homelab::gather::{BackupSettings, BackupsFound, HostBackups};
 
-use super::{Asked, Place};
+use super::asked::{Asked, Place};
 
 impl Asked {
     /// What the host says of its backups.

@@ -1,0 +1,78 @@
+//! The host whose backups a command is about, and what it says of them.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use homelab::apply::{HostEnd, exit_code};
+use homelab::gather::{BackupEnd, BackupsFound, read_backups};
+use homelab::project::Project;
+use homelab::remote::{RemoteError, Target};
+
+use super::super::connection_arguments::ConnectionArguments;
+use super::super::interruption::Interruption;
+use super::super::output::eprint_line;
+use super::super::{completion, errors, journals, project, runtime, targets};
+
+/// The host whose backups are meant.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Name of an inventory, such as `prod` for `inventories/prod.toml`
+    #[arg(add = completion::inventories())]
+    pub(super) inventory: String,
+    /// Name of a host of the inventory
+    #[arg(add = completion::hosts())]
+    pub(super) host: String,
+}
+
+/// A host, and what it says of its backups.
+pub(super) struct Asked {
+    pub(super) project: Project,
+    pub(super) target: Target,
+    pub(super) found: BackupsFound,
+}
+
+impl Place {
+    /// Asks the host. If that does not work, says why and returns the exit code.
+    pub(super) fn ask(&self, connection: &ConnectionArguments) -> anyhow::Result<Result<Asked, ExitCode>> {
+        let project = project::with_inventory(Some(&self.inventory))?;
+        let name = journals::known(&project, &self.inventory, &self.host)?;
+        let targets = targets::of_hosts(&project, &self.inventory, std::iter::once(name))?;
+        let Some(target) = connection.complete(targets)?.pop() else {
+            anyhow::bail!("no host given");
+        };
+        let read = waited(read_backups(&target), "interrupted")?;
+        Ok(read.map(|found| Asked { project, target, found }))
+    }
+}
+
+/// The result of `work`. If it has none, says why and returns the exit code; `interrupted` is said after Ctrl-C.
+pub(super) fn waited<T>(
+    work: impl Future<Output = Result<T, RemoteError>>,
+    interrupted: &str,
+) -> anyhow::Result<Result<T, ExitCode>> {
+    let done = runtime::all_threads()?.block_on(async {
+        let mut interruption = Interruption::listen()?;
+        anyhow::Ok(interruption.or(Box::pin(work)).await)
+    })?;
+    Ok(match done {
+        Some(Ok(done)) => Ok(done),
+        Some(Err(error)) => {
+            errors::show_plain(&error);
+            Err(ExitCode::from(exit_code([HostEnd::Unreachable])))
+        }
+        None => {
+            eprint_line(interrupted);
+            Err(ExitCode::from(exit_code([HostEnd::Interrupted])))
+        }
+    })
+}
+
+/// The exit code of work on a host.
+pub(super) fn code(end: &BackupEnd) -> ExitCode {
+    let end = match end {
+        BackupEnd::Done => HostEnd::Converged,
+        BackupEnd::Failed => HostEnd::Failed,
+        BackupEnd::Locked => HostEnd::Locked,
+    };
+    ExitCode::from(exit_code([end]))
+}
