@@ -45,7 +45,9 @@ use self::stack::{OnChange, STACK_FILE, StackFile};
 use super::engine;
 use crate::change::{NotKnown, Outcome, ResourceChange, ResourceKind, Step, Stop};
 use crate::error::{Diagnostic, suggestion};
-use crate::facts::compose::{Config, ConfigFact, ConfigKey, DEFAULT_FILES, Files, Project, ProjectFiles, ProjectKey};
+use crate::facts::compose::{
+    Config, ConfigFact, ConfigKey, DEFAULT_FILES, Files, OVERRIDES, Project, ProjectFiles, ProjectKey,
+};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey, path::parent};
 use crate::operations::files::sync::{Rules, Sync};
@@ -256,6 +258,7 @@ impl Placed<'_> {
         let written = match self.written(context)? {
             Known::Yes(written) => written,
             Known::No(why) => {
+                self.check_known(context)?;
                 let name = self.guessed_name(context);
                 if is_template(&name) {
                     let title = "the name of the compose project is known only after apply";
@@ -422,6 +425,28 @@ impl Placed<'_> {
             Known::Yes(contents) => Known::Yes(Written::new(contents)),
             Known::No(why) => Known::No(why),
         })
+    }
+
+    /// Refuses what is wrong in the compose files, where only other files of the stack are not known.
+    fn check_known(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let (Some(stack), Some(sync)) = (&self.of.stack, self.sync()) else {
+            return Ok(());
+        };
+        let written = Written::new(sync.known_contents(context)?.0);
+        let is_read = |name: &String| match self.of.files.as_slice() {
+            [] => DEFAULT_FILES.iter().chain(&OVERRIDES).any(|file| file == name),
+            files => files.contains(name),
+        };
+        let known: BTreeSet<&str> = written.names().collect();
+        let all = sync.file_names(context);
+        if all
+            .iter()
+            .filter(|name| is_read(name))
+            .any(|name| !known.contains(name.as_str()))
+        {
+            return Ok(());
+        }
+        places::check_stack_files(context, (stack, &self.of.files), &written, &Rules::default())
     }
 
     /// The name of the project, as far as it is written where nothing has to be rendered.

@@ -371,12 +371,22 @@ impl Sync {
         &self,
         context: &PlanContext<'_>,
     ) -> Result<Known<BTreeMap<String, Content>>, Stop> {
+        Ok(match self.known_contents(context)? {
+            (_, Some(why)) => Known::No(why),
+            (contents, None) => Known::Yes(contents),
+        })
+    }
+
+    /// What each file gets that uses no unknown value, and why another one is not known.
+    ///
+    /// Errors: as of [`Self::contents`].
+    pub(in crate::operations) fn known_contents(
+        &self,
+        context: &PlanContext<'_>,
+    ) -> Result<(BTreeMap<String, Content>, Option<String>), Stop> {
         let excluded = Patterns::new(context, "exclude", &self.exclude)?;
         let source = Source::new(context, &self.src, self.render, &excluded)?;
-        let texts = match source.texts(context)? {
-            Known::Yes(texts) => texts,
-            Known::No(why) => return Ok(Known::No(why)),
-        };
+        let (texts, unknown) = source.known_texts(context)?;
         let read = |(name, text): (&str, Text<'_>)| {
             let content = match text {
                 Text::Asset(path) => context.asset("src", path)?,
@@ -385,7 +395,15 @@ impl Sync {
             Ok((name.to_owned(), content))
         };
         let contents: Result<_, Stop> = texts.into_iter().map(read).collect();
-        contents.map(Known::Yes)
+        Ok((contents?, unknown))
+    }
+
+    /// The paths of all files below `dest`.
+    pub(in crate::operations) fn file_names(&self, context: &PlanContext<'_>) -> BTreeSet<String> {
+        let excluded = Patterns::new(context, "exclude", &self.exclude);
+        let source = excluded.and_then(|excluded| Source::new(context, &self.src, self.render, &excluded));
+        let names = source.map(|source| source.names().map(str::to_owned).collect());
+        names.unwrap_or_default()
     }
 
     /// The directories that others fill, and those above them that have none of its files.

@@ -118,6 +118,19 @@ impl<'a> Source<'a> {
     ///
     /// Errors: a template is not valid.
     pub(super) fn texts(&self, context: &PlanContext<'_>) -> Result<Known<Vec<(&str, Text<'a>)>>, Stop> {
+        Ok(match self.known_texts(context)? {
+            (_, Some(why)) => Known::No(why),
+            (texts, None) => Known::Yes(texts),
+        })
+    }
+
+    /// What each file gets that uses no unknown value, and why another one is not known.
+    ///
+    /// Errors: a template is not valid.
+    pub(super) fn known_texts(
+        &self,
+        context: &PlanContext<'_>,
+    ) -> Result<(Vec<(&str, Text<'a>)>, Option<String>), Stop> {
         let mut texts = Vec::with_capacity(self.files.len());
         let mut unknown = None;
         for (name, file) in &self.files {
@@ -136,10 +149,7 @@ impl<'a> Source<'a> {
             };
             texts.push((name.as_str(), text));
         }
-        Ok(match unknown {
-            Some(why) => Known::No(why),
-            None => Known::Yes(texts),
-        })
+        Ok((texts, unknown))
     }
 }
 
