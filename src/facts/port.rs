@@ -44,8 +44,11 @@ impl Ports {
     /// What a compose file publishes: `[ADDRESS:]HOST:CONTAINER[/PROTOCOL]`; `None` if the engine chooses a free port.
     pub fn published(text: &str) -> Option<Self> {
         let (ports, protocol) = text.rsplit_once('/').unwrap_or((text, "tcp"));
-        let (rest, _in_container) = ports.rsplit_once(':')?;
-        Self::of(rest, protocol)
+        let (rest, in_container) = ports.rsplit_once(':')?;
+        let (first, last) = in_container.split_once('-').unwrap_or((in_container, in_container));
+        let wanted = last.parse::<u16>().ok()?.checked_sub(first.parse().ok()?)?;
+        // Of more ports than the container has, a free one is taken.
+        Self::of(rest, protocol).filter(|own| own.last.checked_sub(own.first) == Some(wanted))
     }
 
     /// What Docker shows of a container, such as `0.0.0.0:80->80/tcp, :::80->80/tcp, 443/tcp`.
@@ -169,6 +172,7 @@ mod tests {
             ("0.0.0.0:80:80", Some("80")),
             ("9000-9010:9000-9010", Some("9000-9010")),
             ("8080", None),
+            ("8000-8010:80", None),
             ("0:8080", None),
             ("no.address:80:80", None),
         ] {
@@ -225,8 +229,8 @@ mod tests {
             ("[::1]:80:1", "127.0.0.1:80:1", false),
             ("[::]:80:1", "0.0.0.0:80:1", true),
             ("0.0.0.0:80:1", "127.0.0.1:80:1", true),
-            ("9000-9010:1", "9010:1", true),
-            ("9000-9010:1", "9011:1", false),
+            ("9000-9010:1-11", "9010:1", true),
+            ("9000-9010:1-11", "9011:1", false),
         ] {
             let [one_port, other_port] = [one, other].map(|text| Ports::published(text).expect("a port"));
             assert_eq!(one_port.overlap(&other_port), expected, "{one} {other}");

@@ -129,12 +129,13 @@ fn what_does_not_come_up_gives_way_to_the_container_of_before() {
     assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));
     let before = containers(&host);
     write(&project, &TASK.replace("8080:80", "8083:80"));
-    let ran = deploy(&project).expect(1);
-    assert!(ran.stderr.contains("web.homelab-next"), "{}", ran.stderr);
+    let told = |ran: Ran| format!("{}{}", ran.stdout, ran.stderr);
+    let ran = told(deploy(&project).expect(1));
+    assert!(ran.contains("web.homelab-next"), "{ran}");
     assert_eq!(containers(&host), before);
     host.inside("docker rm -f web.homelab-next");
-    let ran = deploy(&project).expect(1);
-    assert!(ran.stderr.contains("web.homelab-previous"), "{}", ran.stderr);
+    let ran = told(deploy(&project).expect(1));
+    assert!(ran.contains("web.homelab-previous"), "{ran}");
     host.inside("docker rm -f web.homelab-previous");
     deploy(&project).expect(0);
     assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));

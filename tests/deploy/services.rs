@@ -61,14 +61,17 @@ fn an_empty_host_becomes_the_services_box_and_each_change_is_one_change() {
         .filter(|line| line.starts_with("? "))
         .collect();
     let open: Vec<&str> = open.into_iter().map(|line| line.split("   ").next().unwrap()).collect();
-    // A token that only a running server can make, and a command that is due if a capture changes something.
+    // Directories and a file that packages might bring, a token that only a running server can make, and a command that is due if a
+    // capture changes something.
     assert_eq!(
         open,
         [
+            "? directory /etc/homelab/backups",
+            "? directory /var/backups/stacks",
             "? docker.compose /opt/stacks/telegraf",
             "? docker.compose /opt/stacks/grafana",
+            "? capture caddy_root",
             "? trust it",
-            "? docker.prune dangling"
         ],
         "{}",
         review.stdout

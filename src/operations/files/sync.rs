@@ -32,9 +32,9 @@ use super::parameters::{Mode, check_owners, check_path, check_validate, path_and
 use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{Outcome, ResourceKind, Stop};
 use crate::content::Content;
-use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{InodeKind, PathFact, PathKey, ancestors, parent};
+use crate::facts::{Fact, FactKey};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::work::{Work, later};
@@ -135,7 +135,13 @@ impl Operation for Sync {
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let ends = [self.dest.clone()].into_iter().chain(context.leads_to(&self.dest));
         let above: BTreeSet<String> = ends.flat_map(|path| ancestors(&path)).collect();
-        let above = above.into_iter().map(|path| FactScope::Key(FactKey::Path(path)));
+        // It makes those that are missing, and leaves the others as they are.
+        let is_there = |path: &String| {
+            let known = context.known_fact(&FactKey::Path(path.clone()));
+            matches!(known, Some(Fact::Path(PathFact::Present(inode))) if inode.kind == InodeKind::Directory)
+        };
+        let above = above.into_iter().filter(|path| !is_there(path));
+        let above = above.map(|path| FactScope::Key(FactKey::Path(path)));
         let session = context.session();
         let record = record_path(session.as_ref(), &self.src, &self.dest);
         above

@@ -120,7 +120,12 @@ impl<'a> ComposeFiles<'a> {
                 return Some(found);
             }
         }
-        same_port(name, file)
+        // Another file may change what this one says.
+        if self.files.len() > 1 || !self.is_whole {
+            None
+        } else {
+            same_port(name, file)
+        }
     }
 }
 
@@ -191,6 +196,9 @@ impl Service<'_> {
 
     fn restart(&self) -> Option<Wrong> {
         let (node, policy) = self.fixed("restart")?;
+        if policy.is_empty() {
+            return None;
+        }
         let known = ["no", "always", "on-failure", "unless-stopped"];
         let name = policy.split(':').next().unwrap_or_default();
         if known.contains(&name) {
@@ -262,10 +270,15 @@ impl Service<'_> {
     }
 }
 
-/// Two services that publish one port. Those of profiles may never run together.
+/// Two services that publish one port. Those of profiles may never run together, and those without containers do not run.
 fn same_port(name: &str, file: &Node) -> Option<Wrong> {
     let mut known: Vec<(&str, Ports)> = Vec::new();
-    for entry in services(file).filter(|entry| entry.value.get("profiles").is_none()) {
+    let is_one = |node: Option<&Rc<Node>>| node.is_none_or(|node| node.text() == Some("1"));
+    let runs = |entry: &&Entry| {
+        let replicas = entry.value.get("deploy").and_then(|deploy| deploy.get("replicas"));
+        entry.value.get("profiles").is_none() && is_one(entry.value.get("scale")) && is_one(replicas)
+    };
+    for entry in services(file).filter(runs) {
         let ports = entry.value.get("ports").map(|ports| ports.items()).unwrap_or_default();
         for (node, ports) in ports.iter().filter_map(|port| Some((port, published(port)?))) {
             let is_same = |(other, one): &&(&str, Ports)| *other != entry.key && one.overlap(&ports);
@@ -441,6 +454,9 @@ mod tests {
             "services:\n  web: { extends: { file: b.yaml, service: b }, networks: [lan] }\n",
             "services:\n  web: { volumes: ['/a:/b', './c:/d', '~/e:/f', '${G}:/h', '/anonymous', 'data:/x', { type: bind, source: i, target: /i }] }\nvolumes: { data: }\n",
             "services:\n  a: { ports: ['80:1'], profiles: [x] }\n  b: { ports: ['80:1', '81:1', '127.0.0.1:82:1'] }\n  c: { ports: ['127.0.0.2:82:1', '81:1/udp'] }\n",
+            "services:\n  a: { ports: ['8000-8010:80'] }\n  b: { ports: ['8000-8010:80', { target: 80, published: '8000-8010' }] }\n",
+            "services:\n  a: { ports: ['80:1'], scale: 0 }\n  b: { ports: ['80:1'] }\n  c: { ports: ['80:1'], deploy: { replicas: 0 } }\n",
+            "services:\n  web: { image: demo, restart: '' }\n",
         ] {
             assert_eq!(wrong(text), None, "{text}");
         }

@@ -100,9 +100,10 @@ impl User {
         change.steps = vec![self.useradd(&primary, None)];
         change.effects = self.effects(user);
         let home = self.home_of(&defaults);
-        change
-            .effects
-            .push(Effect::Forget(FactScope::Tree(home.clone()), why.to_owned()));
+        if self.makes_home() {
+            let forgotten = Effect::Forget(FactScope::Tree(home.clone()), why.to_owned());
+            change.effects.push(forgotten);
+        }
         let mut along = Vec::new();
         if matches!(primary, Primary::Private) {
             let mut group = self.private_group(None);
