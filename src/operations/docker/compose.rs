@@ -265,8 +265,10 @@ impl Placed<'_> {
                     let refused = context.refuse_key("op", title, "its compose file has a template in `name`");
                     return Err(refused.hint("add `project_name`"));
                 }
-                // Who looks for what left the configuration has to know that this project did not.
+                // All of it in one round. Who looks for what left the configuration has to know that this project did not.
                 let _ = context.get(ProjectKey(&name));
+                let _ = context.get(ConfigKey(&self.project_files(&name, &self.directory)));
+                let _ = self.sync().map(|sync| sync.plan(context));
                 return Ok(self.deferred(context, why));
             }
         };

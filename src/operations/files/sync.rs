@@ -189,10 +189,6 @@ impl Operation for Sync {
         let protected = Patterns::new(context, "protect", &self.protect)?;
         let source = Source::new(context, &self.src, self.render, &excluded)?;
         let texts = source.texts(context)?;
-        let texts = match texts {
-            Known::Yes(texts) => texts,
-            Known::No(why) => return Ok(self.deferred(context, why)),
-        };
         let record = Record::of(context, &self.src, &self.dest);
         let old = record.read(context);
         let top = context.resolve(&self.dest);
@@ -200,6 +196,10 @@ impl Operation for Sync {
         for path in source.paths(&self.dest) {
             let _ = context.get(PathKey(&path));
         }
+        let texts = match texts {
+            Known::Yes(texts) => texts,
+            Known::No(why) => return Ok(self.deferred(context, why)),
+        };
         let (old, top) = (old?, top?);
         self.check_emptied(context, &top)?;
         check_links(context, &top, &source)?;
