@@ -110,7 +110,7 @@ fn what_does_not_come_up_gives_way_to_the_container_of_before() {
     write(&project, &TASK.replace("8080:80", "8082:80").replace("#c", "#d"));
     host.inside(
         "cd /var/lib/homelab/containers && mkdir -p .previous && docker inspect -f '{{.Id}}' web >.previous/web; \
-         docker rename web web.homelab-previous; docker stop -t 1 web.homelab-previous; docker create --name web busybox:1.37",
+         docker rename web web.homelab-previous; docker create --name web busybox:1.37",
     );
     let ran = deploy(&project).expect(0);
     assert!(!ran.stdout.contains("#d"), "{}", ran.stdout);

@@ -281,7 +281,7 @@ impl Placed<'_> {
             Known::No(why) => return Ok(self.deferred(context, why)),
         };
         if let Some(stack) = &self.of.stack {
-            places::check_stack_files(context, (stack, &self.of.files), &written, &stack_file.on_change)?;
+            places::check_stack_files(context, (stack, &self.of.files), &written, &stack_file)?;
         }
         // All of it in one round.
         let runs = engine::runs(context, "project_directory", true);
@@ -448,7 +448,7 @@ impl Placed<'_> {
         {
             return Ok(());
         }
-        places::check_stack_files(context, (stack, &self.of.files), &written, &Rules::default())
+        places::check_stack_files(context, (stack, &self.of.files), &written, &StackFile::default())
     }
 
     /// The name of the project, as far as it is written where nothing has to be rendered.
@@ -716,7 +716,7 @@ impl Placed<'_> {
         };
         let stack = self.of.stack.as_deref().unwrap_or_default();
         let known = config.services.keys().map(String::as_str).collect();
-        Err(places::unknown_service(context, stack, name, &known))
+        Err(places::unknown_service(context, stack, (name, "on_change"), &known))
     }
 
     /// The options of compose that say which files it reads.

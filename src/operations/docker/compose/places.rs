@@ -5,13 +5,12 @@ use std::ops::Range;
 
 use super::files::Written;
 use super::mistakes::{ComposeFiles, Wrong};
-use super::stack::{OnChange, STACK_FILE};
+use super::stack::{STACK_FILE, StackFile};
 use super::yaml::{Node, parse};
 use crate::change::Stop;
 use crate::content::Assets;
 use crate::error::{Diagnostic, Origin, SourceFile, suggestion};
 use crate::operations::PlanContext;
-use crate::operations::files::sync::Rules;
 use crate::template::STACKS;
 
 /// Refuses what is wrong in the stack by itself.
@@ -19,8 +18,9 @@ pub(super) fn check_stack_files(
     context: &PlanContext<'_>,
     (stack, files): (&str, &[String]),
     written: &Written,
-    on_change: &Rules<OnChange>,
+    stack_file: &StackFile,
 ) -> Result<(), Stop> {
+    let on_change = &stack_file.on_change;
     let texts = written.compose_texts(files);
     if files.is_empty() {
         tell_of_second(context, written);
@@ -37,7 +37,10 @@ pub(super) fn check_stack_files(
     if let Some(known) = found.service_names() {
         let mut named = on_change.all().flat_map(|change| &change.services);
         if let Some(name) = named.find(|name| !known.contains(name.as_str())) {
-            return Err(unknown_service(context, stack, name, &known));
+            return Err(unknown_service(context, stack, (name, "on_change"), &known));
+        }
+        if let Some(name) = stack_file.backed_up.iter().find(|name| !known.contains(name.as_str())) {
+            return Err(unknown_service(context, stack, (name, "backup"), &known));
         }
     }
     let unmatched = |pattern: &&str| !written.names().any(|name| on_change.matches(pattern, name));
@@ -98,13 +101,18 @@ fn refused(context: &PlanContext<'_>, stack: &str, texts: &[(&str, &str)], wrong
     Stop::Refused(Box::new(mistake.hint(wrong.hint)))
 }
 
-/// Refuses a service in `on_change` that the project does not have.
-pub(super) fn unknown_service(context: &PlanContext<'_>, stack: &str, name: &str, known: &BTreeSet<&str>) -> Stop {
+/// Refuses a service in a table of `stack.toml` that the project does not have.
+pub(super) fn unknown_service(
+    context: &PlanContext<'_>,
+    stack: &str,
+    (name, table): (&str, &str),
+    known: &BTreeSet<&str>,
+) -> Stop {
     let path = format!("{STACKS}/{stack}/{STACK_FILE}");
     let text = context.asset_text(&path).unwrap_or_default();
     let quoted = [format!("\"{name}\""), format!("'{name}'")];
     let found = quoted.iter().find_map(|word| Some((text.find(word)?, word.len())));
-    let mistake = Diagnostic::new(format!("unknown service `{name}` in `on_change`"));
+    let mistake = Diagnostic::new(format!("unknown service `{name}` in `{table}`"));
     let used = context.origin_of("stack");
     let mistake = match found {
         Some((start, length)) => {

@@ -21,6 +21,8 @@ pub(super) struct StackFile {
     /// Directories that services fill, by their paths below the project's directory.
     pub(super) directories: BTreeMap<String, Own>,
     pub(super) on_change: Rules<OnChange>,
+    /// The services that `[backup]` names.
+    pub(super) backed_up: BTreeSet<String>,
 }
 
 /// What a change of files does.
@@ -58,6 +60,15 @@ struct Written {
     directories: BTreeMap<String, WrittenOwn>,
     #[serde(default)]
     on_change: BTreeMap<String, WrittenChange>,
+    #[serde(default)]
+    backup: WrittenBackup,
+}
+
+#[derive(Default, Deserialize)]
+struct WrittenBackup {
+    service: Option<String>,
+    #[serde(default)]
+    restart: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +125,12 @@ impl StackFile {
             files: Rules::new(written.files.into_iter().map(|(name, own)| (name, own.read())))?,
             directories: directories.map(|(path, own)| (name(path), own.read())).collect(),
             on_change: Rules::new(on_change)?,
+            backed_up: written
+                .backup
+                .service
+                .into_iter()
+                .chain(written.backup.restart)
+                .collect(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Container;
 use crate::change::Stop;
 use crate::facts::FactKey;
-use crate::facts::docker::{Details, NetworkKey, PublishedKey, Reference};
+use crate::facts::docker::{Details, NetworkKey, PublishedKey, Reference, set_aside};
 use crate::facts::port::{Holder, Listener, Ports};
 use crate::operations::PlanContext;
 use crate::operations::docker::resource::{check_labels, check_name, check_pairs, unless_they_change};
@@ -64,7 +64,12 @@ impl Container {
 
     fn check_policy(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let policy = self.restart_policy.as_str();
-        let is_count = |count: &str| count.parse::<u32>().is_ok_and(|count| count > 0);
+        // As Docker shows it, which writes no zero before a number.
+        let is_count = |count: &str| {
+            count
+                .parse()
+                .is_ok_and(|number: u32| number > 0 && number.to_string() == count)
+        };
         let is_policy = matches!(policy, "no" | "always" | "on-failure" | "unless-stopped")
             || policy.strip_prefix("on-failure:").is_some_and(is_count);
         if is_policy {
@@ -153,8 +158,13 @@ impl Container {
         let own: Vec<Ports> = found.map_or_else(Vec::new, |found| {
             found.ports.iter().filter_map(|port| Ports::published(port)).collect()
         });
+        // What a run that was cut off set aside is replaced too.
+        let aside = found
+            .filter(|found| found.is_unfinished)
+            .map(|_| set_aside(&self.container));
         let stays = |other: &&Holder| {
             other.container != self.container
+                && aside.as_ref() != Some(&other.container)
                 && !context.may_change_container(other.project.as_deref(), &other.container)
         };
         for (text, port) in wanted {

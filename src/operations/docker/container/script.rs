@@ -147,6 +147,7 @@ impl Container {
         script.push_str("! mine \"$next\" next || d rm --force \"$next\" >/dev/null 2>&1\nset --\n");
         if found.is_some() {
             let targets = self.volumes.iter().filter_map(|volume| volume.split(':').nth(1));
+            let targets = targets.map(|target| target.trim_end_matches('/'));
             let mut targets: Vec<String> = targets.map(quote).collect();
             targets.push("''".to_owned());
             script.push_str(&VOLUMES.replace("MOUNTED", &targets.join("|")));
