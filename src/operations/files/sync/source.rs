@@ -27,6 +27,9 @@ pub(super) enum Text<'a> {
     Rendered(Content),
 }
 
+/// Files by their paths below `dest`, with what each gets.
+type Texts<'s, 'a> = Vec<(&'s str, Text<'a>)>;
+
 impl<'a> Source<'a> {
     /// No files.
     pub(super) fn empty() -> Self {
@@ -117,7 +120,7 @@ impl<'a> Source<'a> {
     /// What each file gets. `Known::No` if a template uses an unknown value.
     ///
     /// Errors: a template is not valid.
-    pub(super) fn texts(&self, context: &PlanContext<'_>) -> Result<Known<Vec<(&str, Text<'a>)>>, Stop> {
+    pub(super) fn texts(&self, context: &PlanContext<'_>) -> Result<Known<Texts<'_, 'a>>, Stop> {
         Ok(match self.known_texts(context)? {
             (_, Some(why)) => Known::No(why),
             (texts, None) => Known::Yes(texts),
@@ -127,10 +130,7 @@ impl<'a> Source<'a> {
     /// What each file gets that uses no unknown value, and why another one is not known.
     ///
     /// Errors: a template is not valid.
-    pub(super) fn known_texts(
-        &self,
-        context: &PlanContext<'_>,
-    ) -> Result<(Vec<(&str, Text<'a>)>, Option<String>), Stop> {
+    pub(super) fn known_texts(&self, context: &PlanContext<'_>) -> Result<(Texts<'_, 'a>, Option<String>), Stop> {
         let mut texts = Vec::with_capacity(self.files.len());
         let mut unknown = None;
         for (name, file) in &self.files {
