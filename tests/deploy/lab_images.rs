@@ -31,8 +31,8 @@ const REAL: [[&str; 4]; 7] = [
     [
         "postgres:17",
         "-e POSTGRES_PASSWORD=secret -e POSTGRES_DB=documents",
-        "psql -U postgres -tAc \"select 'in ' || current_database()\" documents",
-        "in documents",
+        "psql -U postgres -tAc \"select 10 + 7\" documents",
+        "17",
     ],
     [
         "tecnativa/docker-socket-proxy",

@@ -102,7 +102,10 @@ fn an_empty_host_becomes_the_services_box_and_each_change_is_one_change() {
         let page = page(&host, site);
         assert!(page.contains(expected), "{site}: {page}");
     }
-    let redirect = host.inside("exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET / HTTP/1.1\\r\\nHost: grafana.dev.lab.example\\r\\nConnection: close\\r\\n\\r\\n' >&3; head -3 <&3");
+    let redirect = host.inside(
+        "bash <<'end'\nexec 3<>/dev/tcp/127.0.0.1/80\n\
+         printf 'GET / HTTP/1.1\\r\\nHost: grafana.dev.lab.example\\r\\nConnection: close\\r\\n\\r\\n' >&3\nhead -3 <&3\nend",
+    );
     assert!(redirect.contains("308"), "{redirect}");
     nothing_is_open_that_must_not_be(&host);
 
