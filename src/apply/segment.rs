@@ -537,17 +537,8 @@ fn describe(operation: &PlannedOperation, step: &Step, answer: &StepAnswer) -> O
             output,
             hint: Some("make room there, then rerun: what was not done yet is done then".to_owned()),
         }),
-        StepEnd::Failed { status: PUT_BACK } => Some(Failure {
-            attempted,
-            cause: None,
-            outcome: None,
-            place: place(),
-            exit_code: None,
-            output,
-            hint: Some("fix the cause and rerun; what this operation changed is as before".to_owned()),
-        }),
         StepEnd::Failed {
-            status: PUT_BACK_PARTLY,
+            status: status @ (PUT_BACK | PUT_BACK_PARTLY),
         } => Some(Failure {
             attempted,
             cause: None,
@@ -555,7 +546,11 @@ fn describe(operation: &PlannedOperation, step: &Step, answer: &StepAnswer) -> O
             place: place(),
             exit_code: None,
             output,
-            hint: Some("fix the cause and rerun; the last line says what is not as before".to_owned()),
+            hint: Some(if status == PUT_BACK {
+                "fix the cause and rerun; what this operation changed is as before".to_owned()
+            } else {
+                "fix the cause and rerun; the last line says what is not as before".to_owned()
+            }),
         }),
         StepEnd::Failed { status } => Some(Failure {
             cause: match step.command() {
