@@ -84,6 +84,9 @@ pub enum ResourceKind {
     /// A systemd unit.
     Unit,
     User,
+    /// A dataset of ZFS.
+    #[strum(serialize = "ZFS dataset")]
+    ZfsDataset,
 }
 
 impl ResourceKind {

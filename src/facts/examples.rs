@@ -29,6 +29,7 @@ use super::session::{Account, Session, Unprivileged};
 use super::swap::SwapFact;
 use super::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts};
 use super::unit::{Reload, UnitFact, UnitState};
+use super::zfs::{Dataset, DatasetFact, Property};
 use super::{AptVerb, Check, Fact, FactKey, Facts, Identity, Installation};
 use crate::template::NamedFact;
 use crate::value::Known;
@@ -575,6 +576,25 @@ fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
                 Fact::KernelModule(KernelModule::Available),
                 Fact::KernelModule(KernelModule::Loaded),
                 Fact::KernelModule(KernelModule::BuiltIn),
+            ],
+        ),
+        (
+            FactKey::ZfsDataset(text("tank/media")),
+            vec![
+                Fact::ZfsDataset(DatasetFact::NoProgram),
+                Fact::ZfsDataset(DatasetFact::Fails(text("The ZFS modules cannot be auto-loaded."))),
+                Fact::ZfsDataset(DatasetFact::Absent),
+                Fact::ZfsDataset(DatasetFact::Present(Box::new(Dataset {
+                    properties: [(
+                        text("quota"),
+                        Property {
+                            value: text("0"),
+                            source: text("default"),
+                        },
+                    )]
+                    .into(),
+                    below: vec![text("tank/media@daily")],
+                }))),
             ],
         ),
         (

@@ -76,6 +76,8 @@ macro_rules! every_kind {
             KernelModule(name: String) => super::module::KernelModuleKey<'a>, super::module::KernelModule;
             /// What is mounted on a path.
             Mount(path: String) => super::mount::MountKey<'a>, #[serde(with = "presence")] Option<super::mount::Mount>;
+            /// A dataset of ZFS.
+            ZfsDataset(name: String) => super::zfs::DatasetKey<'a>, super::zfs::DatasetFact;
             /// A swap file.
             Swap(path: String) => super::swap::SwapKey<'a>, super::swap::SwapFact;
             /// The Docker engine.

@@ -53,6 +53,7 @@ pub mod sshd;
 pub mod swap;
 pub mod system;
 pub mod unit;
+pub mod zfs;
 
 pub use answer::UnreadableAnswer;
 pub use apt::{AptVerb, Installation};

@@ -32,6 +32,7 @@ mod verify;
 mod wording;
 mod work;
 mod written;
+mod zfs;
 
 use definition::Define;
 

@@ -1,7 +1,7 @@
 //! The table of operations: a line for each.
 
 use super::definition::Definition;
-use super::{apt, capture, crontab, docker, files, git, http, nftables, server, ssh, sudo, systemd, verify};
+use super::{apt, capture, crontab, docker, files, git, http, nftables, server, ssh, sudo, systemd, verify, zfs};
 use crate::error::{habits, suggestion};
 
 /// What an entry with `capture` is: it has no `op`.
@@ -69,6 +69,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<verify::file::File>(),
     Definition::of::<verify::http::Http>(),
     Definition::of::<verify::tcp::Tcp>(),
+    Definition::of::<zfs::dataset::Dataset>(),
 ];
 
 /// The operation with this name.

@@ -29,5 +29,6 @@ mod swap;
 mod system;
 mod unit;
 mod web_answer;
+mod zfs;
 
 pub use http::{receiving, sending};

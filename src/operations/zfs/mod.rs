@@ -1,0 +1,4 @@
+//! ZFS.
+
+pub(super) mod dataset;
+mod property;
