@@ -1,7 +1,9 @@
 //! An example of every key and every fact: each is stored and read without loss.
 
 mod compose;
+mod kernel;
 mod usage;
+mod zfs;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,18 +20,14 @@ use super::docker::{Container, Endpoint, Engine, Image, Network, Subnet, Volume}
 use super::git::{Target, WorkingTree};
 use super::http::{Answer, Question, Request};
 use super::inquiry::{Inquiry, InquiryFact};
-use super::module::KernelModule;
-use super::mount::Mount;
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
 use super::package::PackageFact;
 use super::path::{ContentFact, Entries, EntryKind, Inode, InodeKind, Listing, Metadata, PathFact};
 use super::place::{DiskLocation, Room};
 use super::session::{Account, Session, Unprivileged};
-use super::swap::SwapFact;
 use super::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts};
 use super::unit::{Reload, UnitFact, UnitState};
-use super::zfs::{Dataset, DatasetFact, Property};
 use super::{AptVerb, Check, Fact, FactKey, Facts, Identity, Installation};
 use crate::template::NamedFact;
 use crate::value::Known;
@@ -77,6 +75,7 @@ fn system() -> SystemFacts {
                 version: text("13"),
                 codename: text("trixie"),
                 name: text("Debian GNU/Linux 13 (trixie)"),
+                family: text("debian"),
             },
             architecture: Architecture {
                 dpkg: text("amd64"),
@@ -472,19 +471,16 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
                 Fact::Calendar(CalendarFact::Wrong(text("Invalid argument"))),
             ],
         ),
-        (
-            FactKey::KernelParameter(text("/proc/sys/net/ipv4/ip_forward")),
-            vec![Fact::KernelParameter(None), Fact::KernelParameter(Some(text("1")))],
-        ),
     ]);
     examples
         .into_iter()
         .chain(account_examples())
         .chain(inquiry_examples())
         .chain(answer_examples())
-        .chain(kernel_examples())
+        .chain(kernel::examples())
         .chain(docker_examples())
         .chain(usage::examples())
+        .chain(zfs::examples())
         .chain(compose::examples())
         .chain(checks().map(|check| {
             let facts = vec![
@@ -563,71 +559,6 @@ fn docker_examples() -> Vec<(FactKey, Vec<Fact>)> {
                     state: text("running"),
                 })),
             ],
-        ),
-    ]
-}
-
-fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
-    vec![
-        (
-            FactKey::KernelModule(text("dummy")),
-            vec![
-                Fact::KernelModule(KernelModule::Absent),
-                Fact::KernelModule(KernelModule::Available),
-                Fact::KernelModule(KernelModule::Loaded),
-                Fact::KernelModule(KernelModule::BuiltIn),
-            ],
-        ),
-        (
-            FactKey::ZfsDataset(text("tank/media")),
-            vec![
-                Fact::ZfsDataset(DatasetFact::NoProgram),
-                Fact::ZfsDataset(DatasetFact::Fails(text("The ZFS modules cannot be auto-loaded."))),
-                Fact::ZfsDataset(DatasetFact::Absent),
-                Fact::ZfsDataset(DatasetFact::Present(Box::new(Dataset {
-                    properties: [(
-                        text("quota"),
-                        Property {
-                            value: text("0"),
-                            source: text("default"),
-                        },
-                    )]
-                    .into(),
-                    below: vec![text("tank/media@daily")],
-                }))),
-            ],
-        ),
-        (
-            FactKey::Mount(text("/srv")),
-            vec![
-                Fact::Mount(None),
-                Fact::Mount(Some(Mount {
-                    source: text("/dev/sda1"),
-                    fs_type: text("ext4"),
-                    options: names(&["rw", "relatime"]),
-                    below: vec![text("tmpfs")],
-                })),
-            ],
-        ),
-        (
-            FactKey::Password(text("anna")),
-            vec![Fact::Password(None), Fact::Password(Some("9f86d081884c7d65".repeat(4)))],
-        ),
-        (
-            FactKey::Swap(text("/swapfile")),
-            vec![
-                Fact::Swap(SwapFact::Absent),
-                Fact::Swap(SwapFact::Other),
-                Fact::Swap(SwapFact::File {
-                    size: 1 << 30,
-                    in_use: true,
-                }),
-            ],
-        ),
-        (FactKey::Locales, vec![Fact::Locales(names(&["C", "de_DE.utf8"]))]),
-        (
-            FactKey::LoginKey,
-            vec![Fact::LoginKey(None), Fact::LoginKey(Some(text("SHA256:x")))],
         ),
     ]
 }

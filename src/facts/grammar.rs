@@ -2,7 +2,7 @@
 //!
 //! | Fact | What it may be | In a shell without `quote` |
 //! |---|---|---|
-//! | `os.id`, `os.version`, `os.codename` | letters, digits and `._+~-`, or nothing; begins with a letter or digit | yes |
+//! | `os.id`, `os.version`, `os.codename`, `os.family` | letters, digits and `._+~-`, or nothing; begins with a letter or digit | yes |
 //! | `architecture.dpkg`, `architecture.uname` | the same | yes |
 //! | `os.name` | text without control characters | no |
 //! | `hostname`, `kernel`, `init`, disks' `name` | letters, digits and `._+~:@!-`; begins with a letter, a digit or `_` | no |
@@ -22,6 +22,7 @@ const HARMLESS: &[&str] = &[
     "os.id",
     "os.version",
     "os.codename",
+    "os.family",
     "architecture.dpkg",
     "architecture.uname",
 ];

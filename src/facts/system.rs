@@ -308,6 +308,47 @@ pub struct OperatingSystem {
     pub codename: String,
     /// `PRETTY_NAME`.
     pub name: String,
+    /// What it is a kind of: `debian` for Ubuntu too, `freebsd`.
+    pub family: String,
+}
+
+/// Systems whose kernel is another than Linux: what `uname -s` says in small letters, and their names.
+const OTHER_SYSTEMS: [(&str, &str); 6] = [
+    ("darwin", "macOS"),
+    ("dragonfly", "DragonFly BSD"),
+    ("freebsd", "FreeBSD"),
+    ("netbsd", "NetBSD"),
+    ("openbsd", "OpenBSD"),
+    ("sunos", "illumos or Solaris"),
+];
+
+/// Families of Linux: their name, and what a system of them has as `ID` or in `ID_LIKE`.
+const FAMILIES: [(&str, &[&str]); 6] = [
+    ("debian", &["debian", "ubuntu"]),
+    ("redhat", &["rhel", "fedora", "centos"]),
+    ("suse", &["suse", "opensuse"]),
+    ("arch", &["arch"]),
+    ("alpine", &["alpine"]),
+    ("gentoo", &["gentoo"]),
+];
+
+impl OperatingSystem {
+    /// The family of a system with this kernel (`uname -s`), this `ID` and this `ID_LIKE`.
+    pub(super) fn family_of(kernel: &str, id: &str, like: &str) -> String {
+        let kernel = kernel.to_lowercase();
+        if !kernel.is_empty() && kernel != "linux" {
+            return kernel;
+        }
+        let mut words = [id].into_iter().chain(like.split_whitespace());
+        let known = words.find_map(|word| FAMILIES.iter().find(|(_, words)| words.contains(&word)));
+        known.map_or(id, |(family, _)| family).to_owned()
+    }
+
+    /// The name of a system that homelab cannot change yet, if this is one.
+    pub fn unsupported(&self) -> Option<&'static str> {
+        let other = OTHER_SYSTEMS.iter().find(|(family, _)| *family == self.family);
+        other.map(|(_, name)| *name)
+    }
 }
 
 /// The machine's architecture under both names.

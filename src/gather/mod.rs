@@ -8,7 +8,7 @@ mod turns;
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use crate::facts::{FactKey, Facts, Probe, Question, UnreadableAnswer, questions};
+use crate::facts::{Fact, FactKey, Facts, Probe, Question, UnreadableAnswer, questions};
 use crate::remote::{Answer, Connection, RemoteError, Target, Writer};
 
 pub use self::backups::{
@@ -84,18 +84,31 @@ impl FactProbes {
     /// Keeps the answers of `host` in `facts`.
     pub fn keep(&self, host: &str, answers: Vec<Answer>, facts: &mut Facts) -> Result<(), GatherError> {
         for (question, answer) in self.questions.iter().zip(answers) {
-            let read = question
-                .parse(answer.status, &answer.stdout)
-                .map_err(|cause| GatherError::Unreadable {
-                    host: host.to_owned(),
-                    subject: question.subject(),
-                    cause,
-                })?;
+            let read = match question.parse(answer.status, &answer.stdout) {
+                Ok(read) => read,
+                // The plan says what the matter is: programs of such a host answer differently.
+                Err(_) if is_unsupported(facts) => continue,
+                Err(cause) => {
+                    return Err(GatherError::Unreadable {
+                        host: host.to_owned(),
+                        subject: question.subject(),
+                        cause,
+                    });
+                }
+            };
             for (key, fact) in read {
                 facts.insert(key, fact);
             }
         }
         Ok(())
+    }
+}
+
+/// Whether the host, which is asked about its system first, has one that homelab cannot change.
+fn is_unsupported(facts: &Facts) -> bool {
+    match facts.get(&FactKey::System) {
+        Some(Fact::System(system)) => system.machine.os.unsupported().is_some(),
+        _ => false,
     }
 }
 

@@ -113,11 +113,17 @@ fn every_key_of_every_file_is_told_of_or_shown() {
 }
 
 fn collect_keys(schema: &Value, keys: &mut BTreeSet<String>) {
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        keys.extend(properties.keys().cloned());
-    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    keys.extend(properties.into_iter().flat_map(|properties| properties.keys().cloned()));
+    // A key of a file may be called `properties` too.
+    let below = properties.into_iter().flat_map(|properties| properties.values());
     let inner: Vec<&Value> = match schema {
-        Value::Object(table) => table.values().collect(),
+        Value::Object(table) => table
+            .iter()
+            .filter(|(name, _)| *name != "properties")
+            .map(|(_, value)| value)
+            .chain(below)
+            .collect(),
         Value::Array(items) => items.iter().collect(),
         _ => return,
     };

@@ -213,6 +213,7 @@ pub(super) const NAMES: &[(&str, Answer)] = &[
     ("ansible_distribution_release", Own("facts.os.codename")),
     ("ansible_distribution_version", Own("facts.os.version")),
     ("ansible_facts", Own("facts")),
+    ("ansible_os_family", Own("facts.os.family")),
     (
         "ansible_fqdn ansible_hostname inventory_hostname inventory_hostname_short",
         Own("host.name"),

@@ -29,8 +29,8 @@ impl Readable<'_> for SystemKey {
 
 /// `key=value` lines; a value that is absent on the host is an empty one. Every run sends it: names are short.
 fn probe() -> String {
-    const SYSTEM: &str = r#"( . /etc/os-release; printf "os.id=%s\nos.version=%s\nos.codename=%s\nos.name=%s\n" "$ID" "$VERSION_ID" "$VERSION_CODENAME" "$PRETTY_NAME" )
-uname -nrm | { read -r n r m; printf "uname=%s\nhostname=%s\nkernel=%s\n" "$m" "$n" "$r"; }
+    const SYSTEM: &str = r#"( . /etc/os-release; printf "os.id=%s\nos.version=%s\nos.codename=%s\nos.name=%s\nlike=%s\n" "$ID" "$VERSION_ID" "$VERSION_CODENAME" "$PRETTY_NAME" "$ID_LIKE" )
+uname -snrm | { read -r s n r m; printf "system=%s\nuname=%s\nhostname=%s\nkernel=%s\n" "$s" "$m" "$n" "$r"; }
 user=$(id -u); read -r v </proc/1/comm
 printf "dpkg=%s\ncpus=%s\nuser=%s\ninit=%s\n" "$(dpkg --print-architecture 2>/dev/null)" "$(nproc 2>/dev/null)" "$user" "$v"
 while read -r k v _; do [ "$k" = MemTotal: ] && echo "memory=$v" && break; done </proc/meminfo
@@ -109,9 +109,11 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
         .map(|packages| packages.split_whitespace().map(str::to_owned).collect());
     let session = session::parse(&single);
     let mut take = |key: &str| single.remove(key).unwrap_or_default();
+    let id = take("os.id");
     let machine = Machine {
         os: OperatingSystem {
-            id: take("os.id"),
+            family: OperatingSystem::family_of(&take("system"), &id, &take("like")),
+            id,
             version: take("os.version"),
             codename: take("os.codename"),
             name: take("os.name"),
@@ -159,11 +161,12 @@ fn keep_record(said: &str, facts: &mut SystemFacts) {
 /// Takes out what is not such a fact.
 fn remove_invalid(facts: &mut SystemFacts) {
     let machine = &mut facts.machine;
-    let texts: [(&str, Grammar, &mut String); 9] = [
+    let texts: [(&str, Grammar, &mut String); 10] = [
         ("os.id", Grammar::Word, &mut machine.os.id),
         ("os.version", Grammar::Word, &mut machine.os.version),
         ("os.codename", Grammar::Word, &mut machine.os.codename),
         ("os.name", Grammar::Text, &mut machine.os.name),
+        ("os.family", Grammar::Word, &mut machine.os.family),
         ("architecture.dpkg", Grammar::Word, &mut machine.architecture.dpkg),
         ("architecture.uname", Grammar::Word, &mut machine.architecture.uname),
         ("hostname", Grammar::Name, &mut machine.hostname),
@@ -284,10 +287,40 @@ mod tests {
             panic!("system facts")
         };
         assert_eq!(facts.machine.os.codename, "trixie");
+        assert_eq!(facts.machine.os.family, "debian");
+        assert_eq!(facts.machine.os.unsupported(), None);
         assert_eq!(facts.machine.hostname, "services-dev");
         assert_eq!(facts.machine.memory, 2_097_152);
         assert_eq!(facts.machine.disks[0].size, 1 << 20);
         assert_eq!(facts.machine.addresses, ["172.17.0.2"]);
+    }
+
+    #[test]
+    fn the_family_is_that_of_the_kernel_or_of_what_the_system_is_like() {
+        for (answer, family, unsupported) in [
+            ("os.id=ubuntu\nlike=debian\nsystem=Linux\n", "debian", None),
+            ("os.id=linuxmint\nlike=ubuntu debian\nsystem=Linux\n", "debian", None),
+            ("os.id=rocky\nlike=rhel centos fedora\nsystem=Linux\n", "redhat", None),
+            ("os.id=void\nsystem=Linux\n", "void", None),
+            (
+                "os.id=freebsd\nos.version=14.3\nsystem=FreeBSD\n",
+                "freebsd",
+                Some("FreeBSD"),
+            ),
+            ("system=Darwin\n", "darwin", Some("macOS")),
+            ("system=Linux\n", "", None),
+        ] {
+            let facts = parse(&[FactKey::System], 0, format!("{answer}user=0\n").as_bytes()).expect("readable");
+            let Fact::System(facts) = &facts[0].1 else {
+                panic!("system facts")
+            };
+            let os = &facts.machine.os;
+            assert_eq!(
+                (os.family.as_str(), os.unsupported()),
+                (family, unsupported),
+                "{answer}"
+            );
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ use crate::quote::quote;
 /// Parameters of `zfs.dataset`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter that people write")]
 pub(in crate::operations) struct Dataset {
     /// Name of the dataset, such as `"tank/media"`. The pool, and the datasets above it, have to be there.
     dataset: String,
@@ -135,8 +136,8 @@ impl Operation for Dataset {
                 .refuse("dataset", "`zfs` is not on the host", "nothing can ask for this dataset")
                 .hint("install it before: on Debian, `zfsutils-linux` of `contrib`, and the module of the kernel `zfs-dkms`")),
             (Ok(DatasetFact::Fails(why)), _) => Err(context
-                .refuse("dataset", "`zfs` does not work on the host", why)
-                .hint("see what `zpool status` says on the host")),
+                .refuse("dataset", "`zfs` does not work on the host", &*why)
+                .hint(hint_of(&why))),
             (Ok(DatasetFact::Present(found)), false) => self.remove(context, &found),
             (Ok(DatasetFact::Present(found)), true) => self.update(context, &found),
             (Ok(DatasetFact::Absent), true) => {
@@ -320,15 +321,14 @@ impl Dataset {
             .map(|(name, value)| (*name, *value))
             .chain([("type", kind)]);
         change.effects.push(self.effect(inherited, own, context));
-        let mut command = "zfs create".to_owned();
-        if let Some(size) = &self.volume_size {
-            command += if self.sparse { " -s" } else { "" };
-            command += &format!(" -V {}", quote(size));
-        }
-        for (name, value) in &self.properties {
-            command += &format!(" -o {}", quote(&format!("{name}={}", value.0)));
-        }
-        command += &format!(" {}", quote(&self.dataset));
+        let size = self.volume_size.as_ref().map(|size| {
+            let kind = if self.sparse { "-s -V" } else { "-V" };
+            format!("{kind} {}", quote(size))
+        });
+        let properties = self.properties.iter();
+        let properties = properties.map(|(name, value)| format!("-o {}", quote(&format!("{name}={}", value.0))));
+        let words = [String::from("zfs create")].into_iter().chain(size).chain(properties);
+        let command = words.chain([quote(&self.dataset)]).collect::<Vec<_>>().join(" ");
         let summary = format!("zfs create {}", self.dataset);
         // Of a dataset that was not known before: it may be there by now.
         let command = match &change.before {
@@ -497,6 +497,15 @@ impl Dataset {
             below: Vec::new(),
         };
         Effect::Set(self.key(), Fact::ZfsDataset(DatasetFact::Present(Box::new(found))))
+    }
+}
+
+/// What to do about a `zfs` that fails.
+fn hint_of(why: &str) -> &'static str {
+    if why.contains("modules") {
+        "load the module with `modprobe zfs`; if the kernel has none, `zfs-dkms` builds it, which needs `linux-headers-amd64`"
+    } else {
+        "see what `zpool status` says on the host"
     }
 }
 
