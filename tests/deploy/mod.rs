@@ -80,6 +80,7 @@ mod silent;
 mod staged;
 mod stages;
 mod started_along;
+mod storage;
 mod sudo;
 mod swaps;
 mod together;

@@ -1,0 +1,55 @@
+//! The storage box of this repository's own project: directories that others mount over NFS, read and written by a real client.
+
+use std::time::Duration;
+
+use crate::support::project::Project;
+
+/// The tasks of the box that are its own.
+const TASKS: &str = "hosts = ['storage']
+tasks = ['storage/datasets', 'storage/directories', 'storage/exports', 'storage/disks']
+";
+
+/// Stands in for a system that no lab host can be: its name, and programs that answer otherwise.
+const FREEBSD: &str = r#"cd /usr/local/bin
+printf '#!/bin/sh\n[ "$1" = -snrm ] && { echo FreeBSD nas 14.3-RELEASE amd64; exit; }\nexec /bin/uname "$@"\n' >uname
+printf '#!/bin/sh\necho what\n' >dpkg-query
+cp dpkg-query systemctl
+chmod +x uname dpkg-query systemctl"#;
+
+#[test]
+fn an_empty_host_exports_directories() {
+    let project = Project::of_this_repository();
+    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".gitignore", "/.env\n");
+    project.write("deploys/storage.toml", TASKS);
+    project.homelab(&["lab", "up", "dev", "storage"]).expect(0);
+    let host = crate::support::host::Host::of(&project, "dev", "storage-dev");
+    let deploy = ["deploy", "dev", "storage", "--yes"];
+    project.homelab(&deploy).expect(0);
+    let again = project.homelab(&deploy).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+
+    host.inside("apt-get -qq install --no-install-recommends libnfs-utils >/dev/null && echo films >/srv/appdata/list");
+    let share = format!("nfs://{}/srv/appdata", host.address());
+    // The server lets nobody open anything before those of before had the time to do so.
+    let read = format!("nfs-cat '{share}/list?version=4' | grep -qx films");
+    host.wait_until(&read, Duration::from_secs(60));
+    host.inside(&format!("nfs-cp /srv/appdata/list '{share}/copy?version=4'"));
+    assert_eq!(
+        host.inside("cat /srv/appdata/copy; findmnt -no FSTYPE /srv/appdata"),
+        "films\next4\n"
+    );
+    // Its loopback address is none of the clients.
+    assert!(!host.is("nfs-ls 'nfs://127.0.0.1/srv/appdata?version=4'"));
+
+    host.inside(FREEBSD);
+    let refused = project.homelab(&deploy).expect(3);
+    assert!(
+        refused.stderr.contains("hosts with FreeBSD are not supported yet"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!refused.stderr.contains("cannot read"), "{}", refused.stderr);
+    let family = project.homelab(&["facts", "dev", "storage-dev", "os.family"]).expect(0);
+    assert_eq!(family.stdout, "freebsd\n");
+}
