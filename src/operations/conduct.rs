@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::context::PlanContext;
-use super::operation::{CronEntry, Demand, Operation, Tree};
+use super::operation::Operation;
 use super::parameters::Span;
 use crate::change::{Attribute, Conduct, OnError, Outcome, ResourceChange, ResourceKind, Step, Stop};
 use crate::facts::overlay::FactScope;
@@ -192,16 +192,8 @@ impl Operation for Conducted {
         self.operation.touches(context)
     }
 
-    fn demands(&self, context: &PlanContext<'_>) -> Vec<Demand> {
-        self.operation.demands(context)
-    }
-
-    fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
-        self.operation.trees(context)
-    }
-
-    fn cron_entry(&self) -> Option<CronEntry> {
-        self.operation.cron_entry()
+    fn within(&self) -> Option<&dyn Operation> {
+        Some(&*self.operation)
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -214,10 +206,6 @@ impl Operation for Conducted {
             self.apply(change);
         }
         Ok(outcome)
-    }
-
-    fn restarts(&self) -> Option<String> {
-        self.operation.restarts()
     }
 
     fn conduct(&self) -> Conduct {

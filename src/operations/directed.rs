@@ -1,7 +1,7 @@
 //! Operations that run as the user that `become` and `become_user` name.
 
 use super::context::PlanContext;
-use super::operation::{CronEntry, Demand, Operation, Tree};
+use super::operation::Operation;
 use super::ownership::no_such_user;
 use super::parameters::check_account_name;
 use super::run_as::{BECOME, BECOME_USER, RunAs, RunAsSupport, Wish};
@@ -58,16 +58,8 @@ impl Operation for Directed {
         self.operation.touches(context)
     }
 
-    fn demands(&self, context: &PlanContext<'_>) -> Vec<Demand> {
-        self.operation.demands(context)
-    }
-
-    fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
-        self.operation.trees(context)
-    }
-
-    fn cron_entry(&self) -> Option<CronEntry> {
-        self.operation.cron_entry()
+    fn within(&self) -> Option<&dyn Operation> {
+        Some(&*self.operation)
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

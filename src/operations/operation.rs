@@ -112,25 +112,30 @@ pub trait Operation: Debug + Send + Sync {
     /// Everything that it may change, whatever the facts are. Links in paths do not have to be followed.
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope>;
 
+    /// The operation within this one, which carries it out in another way. What this one does not say itself, that one says.
+    fn within(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     /// What its parameters, and the files of the project that they name, say about resources. No two operations of a deploy may demand
     /// different things.
-    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
-        Vec::new()
+    fn demands(&self, context: &PlanContext<'_>) -> Vec<Demand> {
+        self.within().map_or_else(Vec::new, |within| within.demands(context))
     }
 
     /// The directories that it has files of its own in. No other operation of a deploy may write what it removes or writes again.
-    fn trees(&self, _context: &PlanContext<'_>) -> Vec<Tree> {
-        Vec::new()
+    fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
+        self.within().map_or_else(Vec::new, |within| within.trees(context))
     }
 
     /// The Docker images that it uses.
-    fn images(&self, _context: &PlanContext<'_>) -> Vec<ImageUse> {
-        Vec::new()
+    fn images(&self, context: &PlanContext<'_>) -> Vec<ImageUse> {
+        self.within().map_or_else(Vec::new, |within| within.images(context))
     }
 
     /// The entry of a table of cron that it is about.
     fn cron_entry(&self) -> Option<CronEntry> {
-        None
+        self.within().and_then(Operation::cron_entry)
     }
 
     /// What it would change.
@@ -140,11 +145,56 @@ pub trait Operation: Debug + Send + Sync {
 
     /// How it is carried out. Only the keys that every operation can have say that.
     fn conduct(&self) -> Conduct {
-        Conduct::default()
+        self.within().map_or_else(Conduct::default, Operation::conduct)
     }
 
     /// The unit that it restarts or reloads, if that is what it does.
     fn restarts(&self) -> Option<String> {
-        None
+        self.within().and_then(Operation::restarts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::operations::testing::Bench;
+
+    /// All that an operation says beside its plan.
+    fn said(op: &str, parameters: &str) -> [String; 5] {
+        Bench::named(op, parameters)
+            .asset("x/f", b"f")
+            .ask(|operation, context| {
+                [
+                    format!("{:?}", operation.demands(context)),
+                    operation.trees(context).len().to_string(),
+                    format!("{:?}", operation.images(context)),
+                    format!("{:?}", operation.cron_entry()),
+                    format!("{:?}", operation.restarts()),
+                ]
+            })
+    }
+
+    #[test]
+    fn an_operation_that_is_carried_out_in_another_way_says_the_same_of_itself() {
+        let image = "image = 'caddy:2'";
+        let cron = "cron_name = 'a'\ncommand = 'true'\nhour = 3";
+        let restart = "service = 'x'\nstate = 'restarted'";
+        let directory = "path = '/x'\nmode = '0700'";
+        let tree = "src = 'x'\ndest = '/x'";
+        for (op, parameters, way, number) in [
+            ("files.directory", directory, "timeout = '1m'", 0),
+            ("files.directory", directory, "become_user = 'anna'", 0),
+            ("files.sync", tree, "timeout = '1m'", 1),
+            ("files.sync", tree, "become_user = 'anna'", 1),
+            ("docker.image", image, "retries = 2", 2),
+            ("crontab.crontab", cron, "timeout = '1m'", 3),
+            ("systemd.service", restart, "timeout = '1m'", 4),
+        ] {
+            let own = said(op, parameters);
+            assert!(
+                !matches!(own[number].as_str(), "[]" | "None" | "0"),
+                "{op} says nothing: {own:?}"
+            );
+            assert_eq!(said(op, &format!("{parameters}\n{way}")), own, "{op} {way}");
+        }
     }
 }

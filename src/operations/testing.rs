@@ -261,6 +261,11 @@ impl Bench {
     }
 
     fn planned(&self, with_resolved_paths: bool) -> (Result<Outcome, Stop>, Vec<String>) {
+        self.ask(|operation, context| planned(operation, context, with_resolved_paths))
+    }
+
+    /// What the operation says where it stands.
+    pub(super) fn ask<T>(&self, ask: impl FnOnce(&dyn Operation, &PlanContext<'_>) -> T) -> T {
         let mut overlay = Overlay::new(&self.facts);
         overlay.commit(&OperationId("before".to_owned()), self.before.clone());
         let key = DigestKey::random();
@@ -277,23 +282,7 @@ impl Bench {
             &scope,
             &self.run_as,
         );
-        let planned = self.operation.plan(&context);
-        let touches = context.with_links_followed(self.operation.touches(&context));
-        let planned = if with_resolved_paths {
-            context.with_resolved_paths(planned)
-        } else {
-            planned
-        };
-        if let Ok(Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = &planned {
-            for effect in changes.iter().flat_map(|change| &change.effects) {
-                assert!(effect.is_within(&touches), "{effect:?} is outside {touches:?}");
-            }
-        }
-        if let Ok(outcome) = &planned {
-            let stored = serde_json::to_string(outcome).expect("a plan can be stored");
-            assert_eq!(serde_json::from_str::<Outcome>(&stored).expect("and read"), *outcome);
-        }
-        (planned, context.notices())
+        ask(&*self.operation, &context)
     }
 
     /// The facts that planning still needs.
@@ -306,6 +295,31 @@ impl Bench {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// A plan, which keeps to what the operation says of itself and can be stored, and what the review says beside it.
+fn planned(
+    operation: &dyn Operation,
+    context: &PlanContext<'_>,
+    with_resolved_paths: bool,
+) -> (Result<Outcome, Stop>, Vec<String>) {
+    let planned = operation.plan(context);
+    let touches = context.with_links_followed(operation.touches(context));
+    let planned = if with_resolved_paths {
+        context.with_resolved_paths(planned)
+    } else {
+        planned
+    };
+    if let Ok(Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = &planned {
+        for effect in changes.iter().flat_map(|change| &change.effects) {
+            assert!(effect.is_within(&touches), "{effect:?} is outside {touches:?}");
+        }
+    }
+    if let Ok(outcome) = &planned {
+        let stored = serde_json::to_string(outcome).expect("a plan can be stored");
+        assert_eq!(serde_json::from_str::<Outcome>(&stored).expect("and read"), *outcome);
+    }
+    (planned, context.notices())
 }
 
 fn names(names: &[&str]) -> BTreeSet<String> {
