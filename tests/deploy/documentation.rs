@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use homelab::facts::system::Machine;
 use homelab::operations::OPERATIONS;
@@ -188,4 +189,35 @@ fn the_example_of_each_operation_can_be_planned() {
     project.write("templates/site/index.html", "<p>hello</p>\n");
     project.write("templates/services/grafana/compose.yaml", "services: {}\n");
     is_accepted(&project, "dev", "all");
+}
+
+#[test]
+fn the_page_about_coverage_names_tests_and_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = include_str!("../../docs/coverage.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| What"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert!(rows.len() > 12, "{rows:?}");
+    for row in rows {
+        let [what, whence, shown, missing] = row[..] else {
+            panic!("{row:?}")
+        };
+        assert!(
+            !shown.is_empty() || !missing.is_empty(),
+            "{what}: neither shown nor not"
+        );
+        for file in whence.split(", ") {
+            assert!(root.join(file).exists(), "{what}: {file}");
+        }
+        for test in shown.split('`').filter_map(|word| word.strip_prefix("deploy::")) {
+            let module = test.split("::").next().unwrap();
+            assert!(
+                root.join(format!("tests/deploy/{module}.rs")).exists(),
+                "{what}: {test}"
+            );
+        }
+    }
 }
