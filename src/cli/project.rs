@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use homelab::error::Diagnostic;
+use homelab::lab::addresses;
 use homelab::project::{Project, find_root, load_with, lock_file, read, read_with};
 use homelab::report;
 use homelab::secrets::Access;
@@ -73,12 +74,30 @@ fn with(needed: impl Fn(&str) -> bool) -> anyhow::Result<Project> {
 }
 
 /// As [`project`], for a command that needs only this deploy: a warning counts mistakes in files of stacks that it does not use.
+/// Hosts of the lab that are up have their addresses.
 pub(super) fn for_deploy(deploy: &str, access: Access) -> anyhow::Result<Project> {
-    let (project, mistakes) = read_with(&root()?, access).for_deploy(deploy)?;
+    let (mut project, mistakes) = read_with(&root()?, access).for_deploy(deploy)?;
     if mistakes > 0 {
         eprint_line(report::warning_of_mistakes(mistakes));
     }
+    add_lab_addresses(&mut project)?;
     Ok(project)
+}
+
+/// Templates see the same of a host of the lab as of any other.
+fn add_lab_addresses(project: &mut Project) -> anyhow::Result<()> {
+    for (name, inventory) in &mut project.inventories {
+        if !inventory.hosts.values().any(|host| host.lab.is_some()) {
+            continue;
+        }
+        let mut known = addresses(&project.root, name)?;
+        for host in inventory.hosts.values_mut().filter(|host| host.lab.is_some()) {
+            if let Some(lab) = known.remove(&host.name) {
+                host.address = Some(lab.address);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The project that the current folder is in; `access` is what to do about its encrypted values.

@@ -206,23 +206,29 @@ pub(super) fn written_data_of(
         merge(&mut data, layer);
     }
     merge(&mut data, extra);
-    let groups = inventory.groups.iter().chain(&host.groups);
-    let listed = groups.map(|group| Value::string(group.name.as_str())).collect();
     bind(&mut data, "inventory", Value::string(inventory_name));
-    bind(&mut data, "groups", Value::new(Kind::List(listed)));
-    bind(&mut data, "host", described(host));
+    bind(&mut data, "groups", groups(inventory, host));
+    bind(&mut data, "host", described(inventory, host));
     let mut hosts = Table::new();
     for other in inventory.hosts.values() {
-        bind(&mut hosts, &other.name, described(other));
+        bind(&mut hosts, &other.name, described(inventory, other));
     }
     bind(&mut data, "hosts", Value::new(Kind::Table(hosts)));
     bind(&mut data, "pki", Value::new(Kind::Table(project.pki.table())));
     data
 }
 
-fn described(host: &Host) -> Value {
+/// The names of a host's groups, lowest precedence first.
+fn groups(inventory: &Inventory, host: &Host) -> Value {
+    let groups = inventory.groups.iter().chain(&host.groups);
+    let names = groups.map(|group| Value::string(group.name.as_str()));
+    Value::new(Kind::List(names.collect()))
+}
+
+fn described(inventory: &Inventory, host: &Host) -> Value {
     let mut table = Table::new();
     bind(&mut table, "name", Value::string(&host.name));
+    bind(&mut table, "groups", groups(inventory, host));
     let address = host.address.as_ref().unwrap_or(&host.name);
     let address = if host.hides_address {
         Value::new(Kind::Secret(Secret::new(address)))

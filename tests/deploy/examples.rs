@@ -237,7 +237,7 @@ fn is_as_the_page_says(large: &Host<'_>, small: &Host<'_>) {
     assert_eq!(large.inside("cat /srv/stacks/caddy/sites"), sites);
     assert!(!small.is("test -e /srv/stacks"));
     let name = small.inside(". /etc/os-release; printf %s \"$PRETTY_NAME\"");
-    let neighbours = format!("dns-dev is at {}, with {name}\n", small.address());
+    let neighbours = format!("dns-dev of development is at {}, with {name}\n", small.address());
     assert_eq!(large.inside("cat /etc/neighbours"), neighbours);
     assert!(!small.is("test -e /etc/neighbours"), "it is not in that stage");
 }

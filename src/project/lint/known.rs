@@ -18,9 +18,9 @@ use crate::value::{Kind, Table};
 static FACTS: LazyLock<Json> = LazyLock::new(|| serde_json::to_value(Machine::default()).unwrap_or_default());
 
 /// The attributes of `host`.
-const OF_HOST: &[&str] = &["name", "address", "data"];
+const OF_HOST: &[&str] = &["name", "address", "data", "groups"];
 /// The attributes of another host in `hosts`.
-const OF_OTHER_HOST: &[&str] = &["name", "address", "data", "facts", "captured"];
+const OF_OTHER_HOST: &[&str] = &["name", "address", "data", "groups", "facts", "captured"];
 
 /// The attributes of `pki`.
 const OF_PKI: &[&str] = &["ca", "leaves", "revoked"];
