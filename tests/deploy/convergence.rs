@@ -23,8 +23,13 @@ const OLD_LISTS: &str = "touch -d '2 hours ago' /var/lib/apt/lists/partial";
 #[test]
 fn hosts_become_what_the_review_said_and_stay_so() {
     let project = Project::of_this_repository();
+    // One host of each release is enough.
+    let inventory = std::fs::read_to_string(project.root().join("inventories/dev.toml")).unwrap();
+    let (head, rest) = inventory.split_once("[hosts.dns-1-dev]").unwrap();
+    let (_, older) = rest.split_once("[hosts.dns-2-dev]").unwrap();
+    project.write("inventories/dev.toml", format!("{head}[hosts.dns-2-dev]{older}"));
     let host = project.up("dev", "services-dev");
-    let older = Host::of(&project, "dev", "dns-dev");
+    let older = Host::of(&project, "dev", "dns-2-dev");
     assert_eq!(host.inside("cut -d. -f1 /etc/debian_version").trim(), "13");
     assert_eq!(older.inside("cut -d. -f1 /etc/debian_version").trim(), "12");
     // So that the lists are due to be fetched, whenever the lab's image was made.
