@@ -26,6 +26,7 @@ mod concurrency;
 mod conditions;
 mod convergence;
 mod cuts;
+mod dns_dhcp;
 mod docker;
 mod docker_container;
 mod docker_engine;

@@ -1,0 +1,377 @@
+//! The DNS and DHCP boxes of this repository's own project: two empty hosts answer, are changed one after the other, and keep what
+//! works when something else is wrong.
+
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Two boxes, of which the first gives addresses, and a machine that is in the inventory only. `more` is data of both boxes, `second`
+/// of the second one.
+fn inventory(upstream: &str, more: &str, second: &str) -> String {
+    let data = format!(
+        "dns.upstreams = [{upstream}]
+dns.unsigned = ['example']
+dns.sites_host = 'nas'
+dns.records = [{{ name = 'printer', address = '10.77.0.30' }}, {{ name = 'alias.example', host = 'nas' }}]
+dhcp.subnet = '10.77.0.0/24'
+dhcp.router = '10.77.0.1'
+dhcp.reservations = [{{ mac = '02:00:00:00:00:31', address = '10.77.0.31', name = 'camera' }}]
+blocklist.lists = ['file:///srv/list']
+blocklist.allowed = ['good.ads.example']
+{more}"
+    );
+    format!(
+        "groups = ['development']
+[hosts.dns-1]
+lab = true
+groups = ['dns']
+[hosts.dns-1.data]
+dhcp.range = '10.77.0.100 - 10.77.0.199'
+{data}
+[hosts.dns-2]
+lab = {{ image = 'debian:12' }}
+groups = ['dns']
+[hosts.dns-2.data]
+{data}
+{second}
+[hosts.nas]
+address = '10.77.0.20'
+data = {{ mac = '02:00:00:00:00:20' }}
+"
+    )
+}
+
+fn deploy(project: &Project, more: &[&str]) -> Ran {
+    project.homelab(&[&["deploy", "dev", "dns-dhcp", "--yes"], more].concat())
+}
+
+/// What a server answers to a question of `dig`, without the rest.
+fn answer(host: &Host<'_>, server: &str, question: &str) -> String {
+    host.inside(&format!("dig +short +time=3 +tries=1 @{server} {question}"))
+}
+
+fn status(host: &Host<'_>, server: &str, name: &str) -> String {
+    host.inside(&format!(
+        "dig +time=5 +tries=1 @{server} {name} | sed -n 's/.*status: \\([A-Z]*\\).*/\\1/p'"
+    ))
+}
+
+fn process(host: &Host<'_>, unit: &str) -> String {
+    host.inside(&format!("systemctl show -P MainPID {unit}"))
+}
+
+/// Nothing is left to do, and one round trip to each box finds that.
+fn quiet(project: &Project) {
+    let again = deploy(project, &["-v"]).expect(0);
+    assert!(again.stdout.contains("nothing to do on 2 hosts"), "{}", again.stdout);
+    assert_eq!(again.stderr.matches("round trips: 1\n").count(), 2, "{}", again.stderr);
+}
+
+#[test]
+fn two_empty_hosts_become_dns_and_dhcp_boxes() {
+    let project = &Project::of_this_repository();
+    project.write("inventories/dev.toml", inventory("", "", ""));
+    let one = &project.up("dev", "dns-1");
+    let two = &Host::of(project, "dev", "dns-2");
+    // It has port 53, and its own resolv.conf.
+    one.inside("DEBIAN_FRONTEND=noninteractive apt-get install -qq -y systemd-resolved");
+    one.inside(
+        "ip netns add client; ip link add lan type veth peer name eth9 netns client; ip addr add 10.77.0.53/24 dev lan; \
+         ip link set lan up; ip netns exec client ip link set eth9 up",
+    );
+    let list = "# names\n0.0.0.0 ads.example\n||tracker.example^\nlocalhost\n127.0.0.1 localhost\n";
+    for host in [one, two] {
+        host.inside(&format!("printf '{list}' >/srv/list"));
+    }
+    let upstream = |name: &str| format!("{{ address = '{}', name = '{name}' }}", two.address());
+    project.write("inventories/dev.toml", inventory(&upstream("wrong.example"), "", ""));
+    deploy(project, &[]).expect(0);
+    quiet(project);
+    for host in [one, two] {
+        names_are_found(host, one, two);
+    }
+    addresses_are_given(one);
+    upstream_is_asked_by_tls(project, one, two, &upstream("dns.upstream.example"));
+    what_is_broken_changes_nothing(project, one);
+    another_server_takes_the_place(project, one, two);
+    a_wrong_address_goes_back(project, two, &upstream("dns.upstream.example"));
+}
+
+/// Names of the inventory and of the data, forward and reverse, of sites, and none of a blocked one.
+fn names_are_found(host: &Host<'_>, one: &Host<'_>, two: &Host<'_>) {
+    // From each box, as from any other machine.
+    let asked = host.address();
+    let (first, second) = (format!("{}\n", one.address()), format!("{}\n", two.address()));
+    for (question, expected) in [
+        ("dns-1.dev.lab.example", first.as_str()),
+        ("dns-2.dev.lab.example", second.as_str()),
+        ("nas.dev.lab.example", "10.77.0.20\n"),
+        ("printer.dev.lab.example", "10.77.0.30\n"),
+        ("camera.dev.lab.example", "10.77.0.31\n"),
+        ("alias.example", "10.77.0.20\n"),
+        ("grafana.dev.lab.example", "10.77.0.20\n"),
+        ("nothing.dev.lab.example", ""),
+        ("-x 10.77.0.20", "nas.dev.lab.example.\n"),
+        ("-x 10.77.0.30", "printer.dev.lab.example.\n"),
+    ] {
+        assert_eq!(answer(two, &asked, question), expected, "{question} of {asked}");
+    }
+    host.wait_until("grep -q tracker /var/lib/unbound/blocklist.conf", PATIENCE);
+    for name in ["ads.example", "www.tracker.example", "nothing.dev.lab.example"] {
+        let reached = format!("dig +time=1 +tries=1 @127.0.0.1 {name} | grep -q NXDOMAIN");
+        host.wait_until(&reached, PATIENCE);
+    }
+    let own = "getent ahostsv4 nas | grep -q 10.77.0.20 && grep -q 'nameserver 127.0.0.1' /etc/resolv.conf";
+    assert!(host.is(own));
+}
+
+/// The address that a client with this card gets.
+fn lease(one: &Host<'_>, card: &str) -> String {
+    one.inside(&format!("ip netns exec client ip link set eth9 address {card}"));
+    one.inside("ip netns exec client udhcpc -i eth9 -f -q -n -t 5 -s /bin/true 2>&1 | grep -o 'lease of [0-9.]*'")
+}
+
+/// A real client gets the address that its card is to have, and another one of the range.
+fn addresses_are_given(one: &Host<'_>) {
+    one.inside("DEBIAN_FRONTEND=noninteractive apt-get install -qq -y udhcpc");
+    assert_eq!(
+        lease(one, "02:00:00:00:00:20"),
+        "lease of 10.77.0.20\n",
+        "a host of the inventory"
+    );
+    assert_eq!(
+        lease(one, "02:00:00:00:00:31"),
+        "lease of 10.77.0.31\n",
+        "a reservation"
+    );
+    let other = lease(one, "02:00:00:00:00:77");
+    assert!(other.starts_with("lease of 10.77.0.1"), "{other}");
+}
+
+/// Only a server with the right certificate is asked; the change to it is made on one box after the other, which nobody notices.
+fn upstream_is_asked_by_tls(project: &Project, one: &Host<'_>, two: &Host<'_>, upstream: &str) {
+    two.inside(
+        "mkdir /srv/upstream; cd /srv/upstream; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key \
+         -out crt -days 2 -subj /CN=upstream -addext subjectAltName=DNS:dns.upstream.example 2>/dev/null
+cat >conf <<'end'
+server:
+    interface: 0.0.0.0@853
+    tls-service-key: /srv/upstream/key
+    tls-service-pem: /srv/upstream/crt
+    access-control: 0.0.0.0/0 allow
+    local-zone: 'upstream.example.' static
+    local-data: 'www.upstream.example. IN A 203.0.113.7'
+    do-daemonize: no
+    username: ''
+    chroot: ''
+    pidfile: ''
+remote-control:
+    control-enable: no
+end",
+    );
+    two.start("exec unbound -d -c /srv/upstream/conf");
+    let certificate = two.inside("cat /srv/upstream/crt");
+    for host in [one, two] {
+        host.inside(&format!(
+            "printf '%s' '{certificate}' >/usr/local/share/ca-certificates/upstream.crt; update-ca-certificates >/dev/null 2>&1; \
+             systemctl restart unbound"
+        ));
+        let status = status(host, "127.0.0.1", "www.upstream.example");
+        assert_eq!(status, "SERVFAIL\n", "the certificate has another name");
+    }
+    let before = [process(one, "unbound"), process(two, "unbound")];
+    project.write(
+        "inventories/dev.toml",
+        inventory(upstream, "dns.checks = ['www.upstream.example']", ""),
+    );
+    let servers = [one.address(), two.address()];
+    let asked = while_asked(&servers, || {
+        deploy(project, &[]).expect(0);
+    });
+    assert!(asked.number > 20 && asked.failed.is_empty(), "{asked:?}");
+    let after = [process(one, "unbound"), process(two, "unbound")];
+    assert!(before[0] != after[0] && before[1] != after[1], "both were restarted");
+    quiet(project);
+    for host in [one, two] {
+        assert_eq!(answer(host, "127.0.0.1", "www.upstream.example"), "203.0.113.7\n");
+    }
+    // A name more is a reload of both, which one server alone answers through.
+    let text = inventory(upstream, "dns.checks = ['www.upstream.example']", "");
+    project.write("inventories/dev.toml", text.replace("'10.77.0.30'", "'10.77.0.40'"));
+    let asked = while_asked(&servers[..1], || {
+        deploy(project, &[]).expect(0);
+    });
+    assert!(asked.number > 20 && asked.failed.is_empty(), "{asked:?}");
+    assert_eq!(after, [process(one, "unbound"), process(two, "unbound")], "reloaded");
+    assert_eq!(answer(two, &servers[0], "printer.dev.lab.example"), "10.77.0.40\n");
+}
+
+/// How a client was answered that asked every 100 ms.
+#[derive(Debug, Default)]
+struct Asked {
+    number: usize,
+    /// When nobody answered.
+    failed: Vec<Duration>,
+}
+
+/// Asks as libc does, while `work` runs: the first server, and the next one if that does not answer.
+fn while_asked(servers: &[String], work: impl FnOnce()) -> Asked {
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut asked = Asked::default();
+            let start = Instant::now();
+            while !ended.load(Ordering::Relaxed) {
+                asked.number += 1;
+                if !servers.iter().any(|server| is_answered(server)) {
+                    asked.failed.push(start.elapsed());
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
+            asked
+        });
+        work();
+        ended.store(true, Ordering::Relaxed);
+        asking.join().unwrap()
+    })
+}
+
+/// Whether a server knows an address of `nas.dev.lab.example`.
+fn is_answered(server: &str) -> bool {
+    let mut question = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in ["nas", "dev", "lab", "example"] {
+        question.push(u8::try_from(label.len()).unwrap());
+        question.extend(label.bytes());
+    }
+    question.extend([0, 0, 1, 0, 1]);
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect((server, 53)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let mut answer = [0; 512];
+    // A port that nobody listens at is refused at once.
+    let received = socket.send(&question).and_then(|_| socket.recv(&mut answer));
+    received.is_ok_and(|length| length > 12) && answer[..2] == [0x12, 0x34] && answer[3] & 0xf == 0 && answer[7] == 1
+}
+
+/// A zone, a configuration, a range and a list that are no good are refused, and the servers run on as they are.
+fn what_is_broken_changes_nothing(project: &Project, one: &Host<'_>) {
+    let state = || {
+        let files =
+            "cat /etc/unbound/unbound.conf.d/* /etc/kea/kea-dhcp4.conf /var/lib/unbound/blocklist.conf | sha256sum";
+        [
+            process(one, "unbound"),
+            process(one, "kea-dhcp4-server"),
+            one.inside(files),
+        ]
+    };
+    let before = state();
+    for (data, said) in [
+        (
+            "dns.records=[{ name = 'x', address = '10.77.0.999' }]",
+            "homelab-zones.conf",
+        ),
+        ("dns.networks=['10.0.0.0/99']", "homelab.conf"),
+        ("dhcp.range='10.78.0.1 - 10.78.0.9'", "kea-dhcp4.conf"),
+        (
+            "dhcp.reservations=[{ mac = '02:00:00:00:00:31', address = '10.78.0.31' }]",
+            "kea-dhcp4.conf",
+        ),
+    ] {
+        let refused = deploy(project, &["--limit", "dns-1", "--data", data]).expect(3);
+        assert!(refused.stderr.contains(said), "{data}: {}", refused.stderr);
+        assert_eq!(state(), before, "{data}");
+    }
+    one.inside("cp /srv/list /srv/list.good");
+    for (broken, said) in [
+        (
+            "printf '<html>\\n<h1>Sorry</h1>\\n' >/srv/list",
+            "is not a list of names",
+        ),
+        (": >/srv/list", "is not a list of names"),
+        ("rm /srv/list", "cannot download file:///srv/list"),
+    ] {
+        one.inside(broken);
+        assert!(!one.is("systemctl start homelab-blocklist"), "{broken}");
+        let journal = one.inside("journalctl -u homelab-blocklist -n 5 -o cat");
+        assert!(journal.contains(said), "{broken}: {journal}");
+        assert_eq!(state(), before, "{broken}");
+        assert_eq!(status(one, "127.0.0.1", "ads.example"), "NXDOMAIN\n");
+    }
+    one.inside("mv /srv/list.good /srv/list; echo more.example >>/srv/list; systemctl start homelab-blocklist");
+    assert_eq!(status(one, "127.0.0.1", "more.example"), "NXDOMAIN\n");
+    assert_eq!(process(one, "unbound"), before[0], "a list is loaded without a restart");
+}
+
+/// Another server takes the place of the first, with the same names, addresses, list and upstream server, and gives the place back.
+fn another_server_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<'_>) {
+    let active = "systemctl is-active unbound kea-dhcp4-server dnsmasq stubby | tr '\\n' ' '; true";
+    let other = ["--limit", "dns-1", "--data", "dns.server=dnsmasq"];
+    deploy(project, &other).expect(0);
+    let again = deploy(project, &other).expect(0);
+    assert!(again.stdout.starts_with("nothing to do"), "{}", again.stdout);
+    assert_eq!(one.inside(active), "inactive inactive active active ");
+    let server = one.address();
+    for (question, expected) in [
+        ("nas.dev.lab.example", "10.77.0.20\n"),
+        ("-x 10.77.0.20", "nas.dev.lab.example.\n"),
+        ("nothing.dev.lab.example", ""),
+        ("www.upstream.example", "203.0.113.7\n"),
+    ] {
+        assert_eq!(answer(two, &server, question), expected, "{question}");
+    }
+    one.wait_until("dig @127.0.0.1 www.tracker.example | grep -q NXDOMAIN", PATIENCE);
+    assert_eq!(lease(one, "02:00:00:00:00:20"), "lease of 10.77.0.20\n");
+    let broken = [&other[..], &["--data", "dhcp.range='10.77.0.199 - 10.77.0.100'"]].concat();
+    let before = process(one, "dnsmasq");
+    let refused = deploy(project, &broken).expect(3);
+    assert!(
+        refused.stderr.contains("/etc/dnsmasq.d/homelab.conf"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(process(one, "dnsmasq"), before);
+
+    deploy(project, &["--limit", "dns-1"]).expect(0);
+    assert_eq!(one.inside(active), "active active inactive inactive ");
+    assert_eq!(answer(two, &server, "nas.dev.lab.example"), "10.77.0.20\n");
+}
+
+/// The box's own address: one that nobody reaches goes back by itself.
+fn a_wrong_address_goes_back(project: &Project, two: &Host<'_>, upstream: &str) {
+    let shown = "ip -4 -o addr show dev eth0 | grep -o 'inet [0-9./]*'";
+    let (before, gateway) = (
+        two.inside(shown),
+        two.inside("ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p'"),
+    );
+    let address = before.trim().trim_start_matches("inet ");
+    let of = |address: &str| {
+        let data = format!(
+            "static_address = {{ interface = 'eth0', address = '{address}', gateway = '{}' }}",
+            gateway.trim()
+        );
+        inventory(upstream, "", &data)
+    };
+    project.write("inventories/dev.toml", of(address));
+    deploy(project, &["--limit", "dns-2"]).expect(0);
+    assert_eq!(two.inside(shown), before);
+    let interfaces = two.inside("cat /etc/network/interfaces");
+    project.write(
+        "inventories/dev.toml",
+        of("10.9.9.9/24").replace(gateway.trim(), "10.9.9.1"),
+    );
+    let failed = deploy(project, &["--limit", "dns-2", "--guard-within", "10s"]).expect(1);
+    assert!(
+        failed.stdout.contains("put back /etc/network/interfaces"),
+        "{}",
+        failed.stdout
+    );
+    assert_eq!(two.inside(shown), before);
+    assert_eq!(two.inside("cat /etc/network/interfaces"), interfaces);
+    assert_eq!(answer(two, "127.0.0.1", "nas.dev.lab.example"), "10.77.0.20\n");
+}
