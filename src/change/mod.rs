@@ -427,7 +427,9 @@ impl ResourceChange {
             (None, None) => true,
             (Some(after), Some(promised)) => after.iter().all(|(name, value)| match promised.get(name) {
                 Some(Attribute::Unknown(_)) => true,
-                Some(expected) => expected.is_same_change(value) || self.is_kept(name, value),
+                Some(expected) => {
+                    expected.is_same_change(value) || self.is_kept(name, value) || self.is_part_of(expected, value)
+                }
                 None => self.is_kept(name, value) || self.only_loads(name, reviewed) || self.is_not_decided(value),
             }),
             _ => false,
@@ -460,6 +462,16 @@ impl ResourceChange {
         matches!((&self.before, value), (Before::Unknown(_), Attribute::Unknown(_)))
     }
 
+    /// Whether fewer packages come along than the review said: an earlier operation brought what recommends the others.
+    fn is_part_of(&self, expected: &Attribute, value: &Attribute) -> bool {
+        match (expected, value) {
+            (Attribute::Known(expected), Attribute::Known(value)) if self.id.kind == ResourceKind::PackagesAlong => {
+                value.lines().all(|line| expected.lines().any(|one| one == line))
+            }
+            _ => false,
+        }
+    }
+
     fn is_kept(&self, name: &str, value: &Attribute) -> bool {
         matches!(&self.before, Before::Present(before) if before.get(name) == Some(value))
     }
@@ -484,6 +496,23 @@ mod tests {
 
     fn kept_as(active: &str) -> Before {
         Before::Present([("active", Attribute::known(active))].into_iter().collect())
+    }
+
+    #[test]
+    fn fewer_packages_may_come_along_than_reviewed_and_no_others() {
+        let along = |installs: &str| ResourceChange {
+            id: ResourceId::new(ResourceKind::PackagesAlong, "curl"),
+            ..change(Before::Absent, &[("installs", Attribute::known(installs))])
+        };
+        for (now, is_within) in [
+            ("libcurl4 8\nkrb5-locales 1", true),
+            ("libcurl4 8", true),
+            ("libcurl4 9", false),
+            ("libcurl4 8\nexim4 4", false),
+        ] {
+            let reviewed = along("libcurl4 8\nkrb5-locales 1");
+            assert_eq!(along(now).is_within(&reviewed), is_within, "{now}");
+        }
     }
 
     #[test]
