@@ -74,12 +74,15 @@ fn filtered_name(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
 
 /// The place of an attribute may begin at its dot or bracket; the name before it is included.
 ///
-/// It may end with the blanks before the next word, which are left out.
+/// It may begin with the blanks after the word before it, and end with those before the next one, which are left out.
 pub(super) fn whole_name(text: &str, span: Range<usize>) -> Range<usize> {
     let Some(excerpt) = text.get(span.clone()) else {
         return span;
     };
-    let span = span.start..span.start + excerpt.trim_end().len().max(span.len().min(1));
+    let end = span.start + excerpt.trim_end().len().max(span.len().min(1));
+    let excerpt = excerpt.trim_start();
+    let start = span.end - excerpt.len();
+    let span = if start < end { start..end } else { span.start..end };
     if !excerpt.starts_with(['.', '[']) {
         return span;
     }
@@ -188,6 +191,7 @@ mod tests {
         assert_eq!(shown("a | join(b.c)", "join", Some("b.c")), "b.c");
         assert_eq!(shown("(a ~ b) | upper", "upper", None), "upper");
         assert_eq!(shown("a.b", ".b", Some("a.b")), "a.b");
+        assert_eq!(shown("'a' in b[c].d", " b[c].d", None), "b[c].d");
         assert_eq!(undefined_name("......", 2..4, Some("app")), 2..4, "a hidden text");
     }
 
