@@ -32,7 +32,8 @@ const DOCKER_HUB_ENTRY: &str = "https://index.docker.io/v1/";
 /// Shell functions. `hl_login ENTRY` prints what the engine takes as the login of a registry, if Docker keeps one for the user; no command
 /// line has it. `hl_registry NUMBER IMAGE ENTRY` asks about an image.
 ///
-/// The engine gives up if nobody listens any more, so the connection is held open from this side until it has answered.
+/// The engine gives up if nobody listens any more, so the connection is held open from this side until it has answered. `dial-stdio` may
+/// then complain that the engine closed it, which is no part of the answer.
 const FUNCTIONS: &str = r#"hl_json() { printf '%s' "$1" | sed 's/[\\"]/\\&/g'; }
 hl_login() {
 a=$(tr -d '\n\t ' <"$home/.docker/config.json" 2>/dev/null | sed -n "s|.*\"$1\":{[^}]*\"auth\":\"\([^\"]*\)\".*|\1|p")
@@ -46,8 +47,8 @@ printf 'GET /distribution/%s/json HTTP/1.0\r\nHost: docker\r\n' "$2"
 [ -z "$l" ] || printf 'X-Registry-Auth: %s\r\n' "$l"
 printf '\r\n'
 while sleep 0.2 2>/dev/null || sleep 1; do printf '\r\n' || exit; done
-} 2>/dev/null | hl_clean timeout LONGEST docker system dial-stdio 2>&1 | tr -d '\r')
-printf 'answer %s %s %s\n' "$1" "$(printf '%s\n' "$a" | sed -n '1s|^HTTP/[0-9.]* \([0-9]*\).*|\1|p' | grep . || echo 0)" "$(printf '%s\n' "$a" | sed '/^HTTP/,/^$/d' | tr -s '\n\t' '  ' | cut -c 1-4000)"
+} 2>/dev/null | hl_clean timeout LONGEST docker system dial-stdio 2>/dev/null | tr -d '\r')
+printf 'answer %s %s %s\n' "$1" "$(printf '%s\n' "$a" | sed -n '1s|^HTTP/[0-9.]* \([0-9]*\).*|\1|p' | grep . || echo 0)" "$(printf '%s\n' "$a" | sed '/^HTTP/,/^$/d' | tr -s '\n\t' '  ' | cut -c 1-60000)"
 }
 "#;
 
@@ -125,12 +126,14 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
 
 fn read(status: &str, text: &str) -> RegistryAnswer {
     let text = text.trim();
-    if let Some(found) = serde_json::from_str::<Found>(text).ok().filter(|_| status == "200") {
-        let digest = found.descriptor.digest;
-        return if is_digest(&digest) {
-            RegistryAnswer::Digest(digest)
-        } else {
-            RegistryAnswer::Refused(format!("it has the digest `{digest}`, which is none of SHA-256"))
+    if status == "200" {
+        return match serde_json::from_str::<Found>(text) {
+            Ok(found) if is_digest(&found.descriptor.digest) => RegistryAnswer::Digest(found.descriptor.digest),
+            Ok(found) => {
+                let digest = found.descriptor.digest;
+                RegistryAnswer::Refused(format!("it has the digest `{digest}`, which is none of SHA-256"))
+            }
+            Err(error) => RegistryAnswer::NotAsked(format!("the answer of its engine cannot be read: {error}")),
         };
     }
     RegistryAnswer::Refused(match serde_json::from_str::<Refusal>(text) {
@@ -153,9 +156,9 @@ mod tests {
         let digest = format!("sha256:{}", "0a".repeat(32));
         let answer = format!(
             "answer 0 200 {{\"Descriptor\":{{\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"digest\":\"{digest}\",\"size\":7}},\"Platforms\":[]}}\n\
-             answer 1 404 {{\"message\":\"manifest unknown\"}}\nanswer 2 0 \nend\n"
+             answer 1 404 {{\"message\":\"manifest unknown\"}}\nanswer 2 0 \nanswer 3 200 {{\"Descriptor\":\nend\n"
         );
-        let keys = [key("caddy:2"), key("caddy:0"), key("nas:5000/a:1")];
+        let keys = [key("caddy:2"), key("caddy:0"), key("nas:5000/a:1"), key("caddy:3")];
         let facts = parse(&keys, 0, answer.as_bytes()).expect("readable");
         let answers: Vec<Fact> = facts.into_iter().map(|(_, fact)| fact).collect();
         let refused = |why: &str| RegistryAnswer::Refused(why.to_owned());
@@ -163,12 +166,45 @@ mod tests {
             RegistryAnswer::Digest(digest),
             refused("manifest unknown"),
             refused("no answer within 30 s"),
+            RegistryAnswer::NotAsked(
+                "the answer of its engine cannot be read: EOF while parsing a value at line 1 column 14".to_owned(),
+            ),
         ];
         assert_eq!(answers, expected.map(Fact::RegistryImage));
         let none = parse(&keys[..1], 0, b"none it has no Docker engine\nend\n").expect("readable");
         let expected = RegistryAnswer::NotAsked("it has no Docker engine".to_owned());
         assert_eq!(none[0].1, Fact::RegistryImage(expected));
         assert!(parse(&keys, 0, b"answer 0 200 {}\n").is_err(), "it was cut off");
+    }
+
+    /// `docker system dial-stdio` says so in the log when the engine closes the connection first, before or after the answer.
+    #[test]
+    fn a_complaint_about_the_connection_is_no_part_of_the_answer() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        let answer = format!("HTTP/1.0 200 OK\\r\\n\\r\\n{{\"Descriptor\":{{\"digest\":\"{digest}\"}}}}\\n");
+        for script in [
+            format!("printf '{answer}'; echo level=error msg=closed >&2"),
+            format!("echo level=error msg=closed >&2; printf '{answer}'"),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let program = folder.path().join("docker");
+            std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a file");
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&program, mode).expect("executable");
+            let asked = format!(
+                "PATH={}:$PATH\n{CLEAN}{}hl_registry 0 caddy:2 none\necho end",
+                quote(&folder.path().display().to_string()),
+                FUNCTIONS.replace("LONGEST", "5"),
+            );
+            let ran = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(asked)
+                .output()
+                .expect("sh");
+            let facts = parse(&[key("caddy:2")], 0, &ran.stdout).expect("readable");
+            let expected = RegistryAnswer::Digest(digest.clone());
+            assert_eq!(facts[0].1, Fact::RegistryImage(expected), "{script}");
+        }
     }
 
     #[test]
