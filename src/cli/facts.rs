@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use homelab::apply::{HostEnd, exit_code};
 use homelab::error::{Diagnostic, suggestion};
 use homelab::facts::InTemplates;
 use homelab::gather::read_facts;
@@ -12,9 +11,9 @@ use homelab::report;
 
 use super::connection_arguments::ConnectionArguments;
 use super::format::Format;
-use super::interruption::Interruption;
-use super::output::{eprint_line, print};
-use super::{completion, errors, project, runtime, targets};
+use super::interruption::waited_for_host;
+use super::output::print;
+use super::{completion, errors, project, targets};
 
 /// Arguments of `homelab facts`.
 #[derive(Debug, Args)]
@@ -52,25 +51,13 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
         [family, name, ..] => InTemplates::find(family).map(|family| (family, *name)),
         _ => None,
     };
-    let runtime = runtime::all_threads()?;
-    let read = runtime.block_on(async {
-        let mut interruption = Interruption::listen()?;
-        let Some(target) = targets.first() else {
-            anyhow::bail!("no host given");
-        };
-        let key = named.map(|(family, name)| (family.key)(name));
-        Ok(interruption.or(read_facts(target, key)).await)
-    })?;
-    let facts = match read {
-        Some(Ok(facts)) => visible_tree(&facts, named),
-        Some(Err(error)) => {
-            errors::show_reading(&error);
-            return Ok(ExitCode::from(exit_code([HostEnd::Unreachable])));
-        }
-        None => {
-            eprint_line("interrupted");
-            return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
-        }
+    let Some(target) = targets.first() else {
+        anyhow::bail!("no host given");
+    };
+    let key = named.map(|(family, name)| (family.key)(name));
+    let facts = match waited_for_host(read_facts(target, key), "interrupted", errors::show_reading)? {
+        Ok(facts) => visible_tree(&facts, named),
+        Err(code) => return Ok(code),
     };
     let Some(text) = (match arguments.format {
         Format::Text => report::facts(&facts, &path),

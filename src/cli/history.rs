@@ -41,8 +41,9 @@ pub(super) fn run(arguments: &HistoryArguments) -> anyhow::Result<ExitCode> {
         Some(run) => journals::wanted(run)?,
     };
     let (inventory, host) = (&arguments.inventory, arguments.host.as_deref());
-    let Some((mut hosts, mut ends)) = journals::read(inventory, host, &arguments.connection, wanted)? else {
-        return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
+    let (mut hosts, mut ends) = match journals::read(inventory, host, &arguments.connection, wanted)? {
+        Ok(read) => read,
+        Err(code) => return Ok(code),
     };
     if let (Some(run), [host]) = (arguments.run.as_deref(), hosts.as_mut_slice()) {
         one_of(host, run).inspect_err(|_| journals::tell_odd(host))?;

@@ -1,5 +1,6 @@
 //! Reads the journals of an inventory's hosts.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use homelab::apply::{HostEnd, not_read};
@@ -12,9 +13,9 @@ use homelab::rounds::orphans;
 use homelab::secrets::Access;
 
 use super::connection_arguments::{ConnectionArguments, PARALLEL};
-use super::interruption::Interruption;
+use super::interruption::waited;
 use super::output::eprint_line;
-use super::{errors, project, runtime, targets};
+use super::{errors, project, targets};
 
 /// The run that a command line names.
 ///
@@ -30,13 +31,13 @@ pub(super) fn wanted(run: &str) -> Result<Wanted<'_>, Diagnostic> {
         .hint("names are like `20260102T030405Z-0a1b2c3d`; the beginning is enough, and `last` is the latest run"))
 }
 
-/// The hosts that were read, and how the others ended; `None` if the user stopped it.
+/// The hosts that were read, and how the others ended; otherwise the exit code if the user stopped it.
 pub(super) fn read(
     inventory: &str,
     host: Option<&str>,
     connection: &ConnectionArguments,
     wanted: Wanted<'_>,
-) -> anyhow::Result<Option<(Vec<HostJournal>, Vec<HostEnd>)>> {
+) -> anyhow::Result<Result<(Vec<HostJournal>, Vec<HostEnd>), ExitCode>> {
     let project = project::with_inventory(Some(inventory))?;
     let names = match host {
         Some(host) => vec![known(&project, inventory, host)?],
@@ -44,15 +45,10 @@ pub(super) fn read(
     };
     let targets = targets::of_hosts(&project, inventory, names.into_iter())?;
     let targets = connection.complete(targets)?;
-    let runtime = runtime::all_threads()?;
-    let read = runtime.block_on(async {
-        let mut interruption = Interruption::listen()?;
-        let reading = read_journals(&targets, wanted, usize::from(PARALLEL));
-        anyhow::Ok(interruption.or(reading).await)
-    })?;
-    let Some(read) = read else {
-        eprint_line("interrupted");
-        return Ok(None);
+    let reading = read_journals(&targets, wanted, usize::from(PARALLEL));
+    let read = match waited(reading, "interrupted")? {
+        Ok(read) => read,
+        Err(code) => return Ok(Err(code)),
     };
     let (mut hosts, mut ends) = (Vec::new(), Vec::new());
     for (name, read) in read {
@@ -64,7 +60,7 @@ pub(super) fn read(
             }
         }
     }
-    Ok(Some((hosts, ends)))
+    Ok(Ok((hosts, ends)))
 }
 
 /// The last run of each deploy on the hosts, and what they have that left the configuration; otherwise as [`read`].
@@ -72,26 +68,27 @@ pub(super) fn read_with_orphans(
     inventory: &str,
     host: Option<&str>,
     connection: &ConnectionArguments,
-) -> anyhow::Result<Option<(Vec<HostJournal>, Vec<HostEnd>)>> {
-    let Some((mut hosts, ends)) = read(inventory, host, connection, Wanted::LastOfEach)? else {
-        return Ok(None);
+) -> anyhow::Result<Result<(Vec<HostJournal>, Vec<HostEnd>), ExitCode>> {
+    let (mut hosts, ends) = match read(inventory, host, connection, Wanted::LastOfEach)? {
+        Ok(read) => read,
+        Err(code) => return Ok(Err(code)),
     };
     // What a broken file would say is not known.
     let Ok(project) = project::project(Access::Withheld) else {
-        return Ok(Some((hosts, ends)));
+        return Ok(Ok((hosts, ends)));
     };
     let project = Arc::new(project);
     let memory = Memory::new(Arc::clone(&project), inventory, None);
     let targets = targets::of_hosts(&project, inventory, hosts.iter().map(|host| host.host.as_str()))?;
     let targets = connection.complete(targets)?;
-    let runtime = runtime::all_threads()?;
     for (host, target) in hosts.iter_mut().zip(&targets) {
-        match runtime.block_on(orphans(target, &host.facts, &memory)) {
-            Ok(orphans) => host.orphans = orphans,
-            Err(error) => errors::show_reading(&error),
+        match waited(orphans(target, &host.facts, &memory), "interrupted")? {
+            Ok(Ok(orphans)) => host.orphans = orphans,
+            Ok(Err(error)) => errors::show_reading(&error),
+            Err(code) => return Ok(Err(code)),
         }
     }
-    Ok(Some((hosts, ends)))
+    Ok(Ok((hosts, ends)))
 }
 
 /// Says which files beside the journals of a host are none.

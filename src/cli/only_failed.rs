@@ -2,29 +2,24 @@
 
 use std::process::ExitCode;
 
-use homelab::apply::{HostEnd, exit_code, not_read};
+use homelab::apply::{exit_code, not_read};
 use homelab::facts::journal::{Run, Wanted, standing};
 use homelab::gather::read_journals;
 use homelab::project::Selection;
 use homelab::remote::Target;
 
 use super::connection_arguments::PARALLEL;
-use super::interruption::Interruption;
+use super::errors;
+use super::interruption::waited;
 use super::output::eprint_line;
-use super::{errors, runtime};
 
 /// The part of `run` for those hosts; otherwise the exit code if there are none, if one cannot be read, so that its last run is
 /// not known, or if the user stopped it. The reason is told.
 pub(super) fn only_failed(run: &Selection, targets: &[Target]) -> anyhow::Result<Result<Selection, ExitCode>> {
-    let runtime = runtime::all_threads()?;
-    let read = runtime.block_on(async {
-        let mut interruption = Interruption::listen()?;
-        let reading = read_journals(targets, Wanted::LastOfEach, usize::from(PARALLEL));
-        anyhow::Ok(interruption.or(reading).await)
-    })?;
-    let Some(read) = read else {
-        eprint_line("interrupted: nothing was changed");
-        return Ok(Err(ExitCode::from(exit_code([HostEnd::Interrupted]))));
+    let reading = read_journals(targets, Wanted::LastOfEach, usize::from(PARALLEL));
+    let read = match waited(reading, "interrupted: nothing was changed")? {
+        Ok(read) => read,
+        Err(code) => return Ok(Err(code)),
     };
     let mut names = Vec::new();
     let mut unread = Vec::new();

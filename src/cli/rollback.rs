@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use homelab::apply::{HostEnd, exit_code};
 use homelab::error::Diagnostic;
 use homelab::facts::journal::{ROLLBACK, Run};
 use homelab::gather::{HostJournal, read_run};
@@ -15,10 +14,10 @@ use homelab::secrets::Access;
 
 use super::deploying::Deploying;
 use super::history::one_of;
-use super::interruption::Interruption;
+use super::interruption::waited_for_host;
 use super::output::eprint_line;
 use super::run_arguments::RunArguments;
-use super::{completion, errors, journals, project, runtime, targets};
+use super::{completion, errors, journals, project, targets};
 
 /// Arguments of `homelab rollback`.
 #[derive(Debug, Args)]
@@ -49,22 +48,10 @@ pub(super) fn run(arguments: &RollbackArguments) -> anyhow::Result<ExitCode> {
     let Some(target) = completed.first() else {
         anyhow::bail!("no host given");
     };
-    let reading = runtime::all_threads()?;
-    let read = reading.block_on(async {
-        let mut interruption = Interruption::listen()?;
-        let reading = Box::pin(read_run(target, wanted, rollback_keys));
-        anyhow::Ok(interruption.or(reading).await)
-    })?;
-    let journal = match read {
-        Some(Ok(journal)) => journal,
-        Some(Err(error)) => {
-            errors::show_reading(&error);
-            return Ok(ExitCode::from(exit_code([HostEnd::Unreachable])));
-        }
-        None => {
-            eprint_line("interrupted");
-            return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
-        }
+    let reading = read_run(target, wanted, rollback_keys);
+    let journal = match waited_for_host(reading, "interrupted", errors::show_reading)? {
+        Ok(journal) => journal,
+        Err(code) => return Ok(code),
     };
     journals::tell_odd(&journal);
     one_of(&journal, &arguments.run)?;

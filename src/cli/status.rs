@@ -32,17 +32,15 @@ pub(crate) struct StatusArguments {
 
 pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
     let (inventory, host) = (&arguments.inventory, arguments.host.as_deref());
-    let read = journals::read_with_orphans(inventory, host, &arguments.connection)?;
-    let Some((hosts, mut ends)) = read else {
-        return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
+    let (hosts, mut ends) = match journals::read_with_orphans(inventory, host, &arguments.connection)? {
+        Ok(read) => read,
+        Err(code) => return Ok(code),
     };
+    let (root, now) = (project::root()?, Timestamp::now());
+    let expiring = Pki::read(&root).pki.expiring(now, NOTICE_DAYS);
     print(&match arguments.format {
-        Format::Text => {
-            let (root, now) = (project::root()?, Timestamp::now());
-            let expiring = report::expiring(&Pki::read(&root).pki.expiring(now, NOTICE_DAYS));
-            report::status(&hosts, &name_of(&root), now) + &expiring
-        }
-        Format::Json => report::status_json(&hosts),
+        Format::Text => report::status(&hosts, &name_of(&root), now) + &report::expiring(&expiring),
+        Format::Json => report::status_json(&hosts, &expiring),
     })?;
     ends.push(HostEnd::Converged);
     Ok(ExitCode::from(exit_code(ends)))

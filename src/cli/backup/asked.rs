@@ -6,12 +6,11 @@ use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
 use homelab::gather::{BackupEnd, BackupsFound, read_backups};
 use homelab::project::Project;
-use homelab::remote::{RemoteError, Target};
+use homelab::remote::Target;
 
 use super::super::connection_arguments::ConnectionArguments;
-use super::super::interruption::Interruption;
-use super::super::output::eprint_line;
-use super::super::{completion, errors, journals, project, runtime, targets};
+use super::super::interruption::waited_for_host;
+use super::super::{completion, errors, journals, project, targets};
 
 /// The host whose backups are meant.
 #[derive(Debug, Args)]
@@ -40,31 +39,9 @@ impl Place {
         let Some(target) = connection.complete(targets)?.pop() else {
             anyhow::bail!("no host given");
         };
-        let read = waited(read_backups(&target), "interrupted")?;
+        let read = waited_for_host(read_backups(&target), "interrupted", |error| errors::show_plain(error))?;
         Ok(read.map(|found| Asked { project, target, found }))
     }
-}
-
-/// The result of `work`. If it has none, says why and returns the exit code; `interrupted` is said after Ctrl-C.
-pub(super) fn waited<T>(
-    work: impl Future<Output = Result<T, RemoteError>>,
-    interrupted: &str,
-) -> anyhow::Result<Result<T, ExitCode>> {
-    let done = runtime::all_threads()?.block_on(async {
-        let mut interruption = Interruption::listen()?;
-        anyhow::Ok(interruption.or(Box::pin(work)).await)
-    })?;
-    Ok(match done {
-        Some(Ok(done)) => Ok(done),
-        Some(Err(error)) => {
-            errors::show_plain(&error);
-            Err(ExitCode::from(exit_code([HostEnd::Unreachable])))
-        }
-        None => {
-            eprint_line(interrupted);
-            Err(ExitCode::from(exit_code([HostEnd::Interrupted])))
-        }
-    })
 }
 
 /// The exit code of work on a host.

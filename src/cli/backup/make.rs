@@ -8,7 +8,9 @@ use homelab::gather::{BackupEnd, BackupWork, work_on_backups};
 use homelab::report;
 
 use super::super::connection_arguments::ConnectionArguments;
-use super::asked::{Place, code, waited};
+use super::asked::{Place, code};
+use crate::cli::errors;
+use crate::cli::interruption::waited_for_host;
 use crate::cli::output::{eprint, print};
 
 /// Arguments of `homelab backup run`.
@@ -30,7 +32,9 @@ pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<ExitCode> {
     };
     asked.settings(place, stack)?;
     let work = work_on_backups(&asked.target, BackupWork::Make { stack });
-    let (end, said) = match waited(work, "interrupted: the backup goes on on the host")? {
+    let (end, said) = match waited_for_host(work, "interrupted: the backup goes on on the host", |error| {
+        errors::show_plain(error)
+    })? {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };

@@ -10,9 +10,10 @@ use homelab::gather::{Backup, BackupEnd, BackupSettings, BackupWork, work_on_bac
 use homelab::report;
 
 use super::super::connection_arguments::ConnectionArguments;
-use super::asked::{Asked, Place, code, waited};
+use super::asked::{Asked, Place, code};
+use crate::cli::interruption::waited_for_host;
 use crate::cli::output::{eprint, eprint_line, print};
-use crate::cli::{prompt, runtime};
+use crate::cli::{errors, prompt, runtime};
 
 /// Arguments of `homelab backup restore`.
 #[derive(Debug, Args)]
@@ -51,7 +52,9 @@ pub(super) fn run(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
     }
     let name = chosen.name.as_str();
     let work = work_on_backups(&asked.target, BackupWork::Restore { stack, name });
-    let (end, said) = match waited(work, "interrupted: the restore goes on on the host")? {
+    let (end, said) = match waited_for_host(work, "interrupted: the restore goes on on the host", |error| {
+        errors::show_plain(error)
+    })? {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };

@@ -1,6 +1,7 @@
 //! Asks registries about images, each through a host that uses it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
 
 use homelab::apply::HostEnd;
 use homelab::error::Diagnostic;
@@ -12,9 +13,9 @@ use homelab::project::Project;
 use homelab::report;
 
 use super::super::connection_arguments::ConnectionArguments;
-use super::super::interruption::Interruption;
+use super::super::interruption::waited;
 use super::super::output::{eprint, eprint_line};
-use super::super::{errors, runtime, targets};
+use super::super::{errors, targets};
 
 /// What registries say.
 #[derive(Default)]
@@ -23,16 +24,15 @@ pub(super) struct Answers {
     pub(super) digests: BTreeMap<String, String>,
     /// How what could not be asked ended.
     pub(super) ends: Vec<HostEnd>,
-    pub(super) is_interrupted: bool,
 }
 
-/// Asks about `images`. A host that cannot ask is told, and the next one that uses an image asks.
+/// Asks about `images`. After a signal, returns the exit code. A host that cannot ask is told, and the next one that uses an image asks.
 pub(super) fn ask(
     project: &Project,
     inventory: &str,
     images: &[&UsedImage],
     connection: &ConnectionArguments,
-) -> anyhow::Result<Answers> {
+) -> anyhow::Result<Result<Answers, ExitCode>> {
     let mut answers = Answers::default();
     let mut open: BTreeMap<String, Vec<&str>> = images
         .iter()
@@ -57,28 +57,15 @@ pub(super) fn ask(
         for (host, names) in by_host {
             let targets = connection.complete(targets::of_hosts(project, inventory, std::iter::once(host))?)?;
             let keys: Vec<FactKey> = names.iter().map(|name| FactKey::RegistryImage(name.clone())).collect();
-            let read = runtime::all_threads()?.block_on(async {
-                let mut interruption = Interruption::listen()?;
-                let reading = async {
-                    match targets.first() {
-                        Some(target) => Some(read_facts(target, keys.clone()).await),
-                        None => None,
-                    }
-                };
-                anyhow::Ok(interruption.or(reading).await)
-            })?;
-            let facts = match read.flatten() {
-                Some(Ok(facts)) => facts,
-                Some(Err(error)) => {
+            let Some(target) = targets.first() else { continue };
+            let facts = match waited(read_facts(target, keys.clone()), "interrupted")? {
+                Ok(Ok(facts)) => facts,
+                Ok(Err(error)) => {
                     errors::show_reading(&error);
                     why_not.extend(names.iter().map(|name| (name.clone(), format!("{host}: not read"))));
                     continue;
                 }
-                None => {
-                    eprint_line("interrupted");
-                    answers.is_interrupted = true;
-                    return Ok(answers);
-                }
+                Err(code) => return Ok(Err(code)),
             };
             let mut asked = 0;
             for (name, key) in names.iter().zip(&keys) {
@@ -107,7 +94,7 @@ pub(super) fn ask(
             }
         }
     }
-    Ok(answers)
+    Ok(Ok(answers))
 }
 
 fn unasked(name: &str, why: Option<String>) -> Diagnostic {

@@ -43,10 +43,11 @@ pub(super) fn run(command: &ImagesCommand) -> anyhow::Result<ExitCode> {
         ));
     }
     let images: Vec<_> = wanted.images.values().collect();
-    let answers = ask(&wanted.project, &arguments.inventory, &images, &arguments.connection)?;
-    if answers.is_interrupted {
-        return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
-    }
+    let asked = ask(&wanted.project, &arguments.inventory, &images, &arguments.connection)?;
+    let answers = match asked {
+        Ok(answers) => answers,
+        Err(code) => return Ok(code),
+    };
     let differs = match command {
         ImagesCommand::Pin { dry_run, .. } => pin(arguments, &wanted, &answers, *dry_run)?,
         ImagesCommand::Outdated { .. } => outdated(&wanted, &answers)?,
