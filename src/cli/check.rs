@@ -46,18 +46,19 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         filter: arguments.filter.read()?,
     };
     let checked = check(&reading, &scope)?;
+    let expiring = reading.project.pki.expiring(Timestamp::now(), NOTICE_DAYS);
     match arguments.format {
         CheckFormat::Text if checked.mistakes.is_empty() => {
             let stale = report::not_for_recipients(stale(&root));
             let missing = report::missing_keys(&reading.project.missing_keys());
-            let expiring = report::expiring(&reading.project.pki.expiring(Timestamp::now(), NOTICE_DAYS));
+            let expiring = report::expiring(&expiring);
             print(&(report::nothing_wrong(&checked) + &stale + &missing + &expiring))?;
         }
         CheckFormat::Text => {
             eprint(&report::found(&checked));
             errors::eprint_root(checked.mistakes.iter().map(|found| &found.diagnostic));
         }
-        CheckFormat::Json => print(&report::found_json(&checked))?,
+        CheckFormat::Json => print(&report::found_json(&checked, &expiring))?,
         CheckFormat::Github => print(&report::found_github(&checked))?,
     }
     let code = if checked.mistakes.is_empty() {

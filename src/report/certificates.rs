@@ -78,6 +78,26 @@ pub fn expiring(certificates: &[Expiring]) -> String {
     certificates.iter().map(line).collect()
 }
 
+/// The same in documents.
+#[derive(Serialize)]
+pub(super) struct JsonExpiring<'a> {
+    name: &'a str,
+    kind: Kind,
+    not_after: String,
+    /// Rounded up; zero or less if it has expired.
+    days_left: i64,
+}
+
+pub(super) fn json_expiring(certificates: &[Expiring]) -> Vec<JsonExpiring<'_>> {
+    let rows = certificates.iter().map(|expiring| JsonExpiring {
+        name: &expiring.name,
+        kind: expiring.kind,
+        not_after: expiring.not_after.to_string(),
+        days_left: expiring.days,
+    });
+    rows.collect()
+}
+
 /// What `homelab pki init` made, and what to do next.
 pub fn authority_made(authority: &Certificate) -> String {
     let (name, until) = (one_line(&authority.name), date(authority.not_after));

@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::certificates::{JsonExpiring, json_expiring};
 use super::images::{asked_in_vain, unused_pin};
 use super::style::counted;
 use super::{diagnostic, sanitize};
 use crate::error::{Diagnostic, Label, Origin};
+use crate::pki::Expiring;
 use crate::plan::{Checked, Found};
 
 /// Rises when a change could mislead programs that read the format.
@@ -87,6 +89,7 @@ pub fn found(checked: &Checked) -> String {
 struct Document<'a> {
     format_version: u32,
     mistakes: Vec<JsonMistake<'a>>,
+    expiring: Vec<JsonExpiring<'a>>,
 }
 
 #[derive(Serialize)]
@@ -111,11 +114,12 @@ struct JsonPlace<'a> {
     label: &'a str,
 }
 
-/// One JSON document.
-pub fn found_json(checked: &Checked) -> String {
+/// One JSON document, with the certificates that expire soon.
+pub fn found_json(checked: &Checked, expiring: &[Expiring]) -> String {
     let document = Document {
         format_version: FORMAT_VERSION,
         mistakes: json_mistakes(&checked.mistakes),
+        expiring: json_expiring(expiring),
     };
     // Nothing here can fail: all keys are strings and nothing is written to but memory.
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"

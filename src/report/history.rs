@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::certificates::json_expiring;
 use super::layout::joined;
 use super::review::stands_alone;
 use super::sanitize::one_line;
@@ -14,6 +15,7 @@ use crate::facts::journal::{ChangeEnd, ChangeRecord, Run, RunEnd, Taken, standin
 use crate::facts::owed::Owed;
 use crate::facts::{Fact, FactKey};
 use crate::gather::HostJournal;
+use crate::pki::Expiring;
 use crate::quote::quote;
 
 /// The version of the JSON documents about earlier runs.
@@ -191,7 +193,7 @@ pub fn history_json(hosts: &[HostJournal], with_changes: bool) -> String {
             json!({"host": host.host, "runs": runs, "notices": odd(host).collect::<Vec<_>>()})
         })
         .collect();
-    document(&hosts)
+    whole(&json!({"format_version": FORMAT_VERSION, "hosts": hosts}))
 }
 
 fn run_json(run: &Run, with_changes: bool) -> Json {
@@ -237,9 +239,8 @@ fn change_json(change: &Taken) -> Json {
     })
 }
 
-fn document(hosts: &[Json]) -> String {
-    let document = json!({"format_version": FORMAT_VERSION, "hosts": hosts});
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+fn whole(document: &Json) -> String {
+    serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
 }
 
 /// What is said of files that look like journals.
@@ -337,7 +338,7 @@ fn names(host: &HostJournal, is_meant: impl Fn(&Run) -> bool) -> Vec<&str> {
 }
 
 /// The same as JSON; without the age, since the same host gives the same bytes.
-pub fn status_json(hosts: &[HostJournal]) -> String {
+pub fn status_json(hosts: &[HostJournal], expiring: &[Expiring]) -> String {
     let hosts: Vec<Json> = hosts
         .iter()
         .map(|host| {
@@ -356,7 +357,7 @@ pub fn status_json(hosts: &[HostJournal]) -> String {
             })
         })
         .collect();
-    document(&hosts)
+    whole(&json!({"format_version": FORMAT_VERSION, "hosts": hosts, "expiring": json_expiring(expiring)}))
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ fn checked(content: &[u8], file: usize) -> Result<(), TestCaseError> {
     }
     // What is found can be shown.
     report::found(&checked);
-    report::found_json(&checked);
+    report::found_json(&checked, &[]);
     Ok(())
 }
 

@@ -139,6 +139,14 @@ fn json_has_counts_and_no_key() {
     let run = &json["hosts"][0]["runs"][0];
     assert_eq!((&run["counts"]["applied"], &run["end"]), (&json!(2), &json!("failed")));
     assert_eq!(run["changes"][1]["end"], "failed");
-    let json: Json = serde_json::from_str(&status_json(&[host()])).expect("JSON");
+    let expiring = [Expiring {
+        name: "phone".to_owned(),
+        kind: crate::pki::Kind::Client,
+        not_after: "2026-01-31T00:00:00Z".parse().expect("a time"),
+        days: 9,
+    }];
+    let json: Json = serde_json::from_str(&status_json(&[host()], &expiring)).expect("JSON");
     assert_eq!(json["hosts"][0]["interrupted"], json!(["20260101T000000Z-0"]));
+    let expected = json!([{"name": "phone", "kind": "client", "not_after": "2026-01-31T00:00:00Z", "days_left": 9}]);
+    assert_eq!(json["expiring"], expected);
 }
