@@ -99,13 +99,21 @@ impl Pki {
             .filter(|(_, certificate)| certificate.kind == Kind::Client)
     }
 
-    /// What templates see as `pki`: `ca`, `leaves` and `revoked`. Which certificates have expired does not change it, so a deploy
+    /// What templates see as `pki`: `ca`, `certificates`, `leaves` and `revoked`. Which certificates have expired does not change it, so a deploy
     /// plans the same on every day.
     pub fn table(&self) -> Table {
         let mut table = Table::new();
         if let Some(authority) = self.authority() {
             put(&mut table, "ca", &authority.pem);
         }
+        let in_force = self.entries().filter_map(|entry| {
+            let certificate = &entry.held.as_ref()?.certificate;
+            let mut own = described(&entry.name, certificate);
+            put(&mut own, "kind", certificate.kind.word());
+            put(&mut own, "pem", &certificate.pem);
+            Some(Value::new(ValueKind::Table(own)))
+        });
+        put_list(&mut table, "certificates", in_force.collect());
         let leaves = self.leaves().map(|(name, certificate)| {
             let mut leaf = described(name, certificate);
             put(&mut leaf, "pem", &certificate.pem);

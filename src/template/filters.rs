@@ -1,5 +1,7 @@
-//! Filters that minijinja does not have: text for shells and for files of other programs, Base64, and regular expressions.
+//! Filters that minijinja does not have: text for shells and for files of other programs, Base64, certificates, and regular
+//! expressions.
 
+mod certificate;
 mod env_file;
 pub(super) mod password;
 mod taken;
@@ -19,6 +21,7 @@ use crate::quote::{systemd_word, try_quote};
 
 /// Adds the filters.
 pub(super) fn add_to(environment: &mut Environment<'_>) {
+    environment.add_filter("certificate_not_after", certificate::not_after);
     environment.add_filter("quote", quoted);
     environment.add_filter("systemd_words", systemd_words);
     environment.add_filter("dotenv", dotenv);

@@ -18,6 +18,7 @@ const FILTERS: &[&str] = &[
     "batch",
     "bool",
     "capitalize",
+    "certificate_not_after",
     "chain",
     "count",
     "default",

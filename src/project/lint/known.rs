@@ -23,7 +23,7 @@ const OF_HOST: &[&str] = &["name", "address", "data", "groups"];
 const OF_OTHER_HOST: &[&str] = &["name", "address", "data", "groups", "facts", "captured"];
 
 /// The attributes of `pki`.
-const OF_PKI: &[&str] = &["ca", "leaves", "revoked"];
+const OF_PKI: &[&str] = &["ca", "certificates", "leaves", "revoked"];
 
 /// All names that can exist.
 pub(super) struct Vocabulary<'a> {

@@ -187,8 +187,8 @@ impl World for Place<'_, '_> {
             ["host" | "hosts" | "vars"] | ["hosts", _] | ["host", "data"] | ["hosts", _, "data"] => {
                 Shape::of(Some(Sort::Table))
             }
+            ["groups"] | ["host", "groups"] | ["hosts", _, "groups"] => Shape::of(Some(Sort::Text)).listed(),
             ["host", _] | ["hosts", _, _] | ["inventory"] | ["pki", "ca"] => Shape::of(Some(Sort::Text)),
-            ["groups"] => Shape::of(Some(Sort::Text)).listed(),
             ["captured", ..] => Shape::foreign(path),
             ["pki", ..] => Shape::default(),
             ["item", rest @ ..] => part_of(self.item.clone().unwrap_or_default(), rest, self),

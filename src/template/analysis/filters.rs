@@ -6,7 +6,7 @@ use super::{Shape, Sort, Walk, item_of};
 use crate::template::tree::argument;
 
 /// Filters whose result contains no part of their text.
-const NUMBERS: &[&str] = &["int", "float", "length", "count"];
+const NUMBERS: &[&str] = &["int", "float", "length", "count", "certificate_not_after"];
 /// Filters of numbers.
 const OF_NUMBERS: &[&str] = &["abs", "round", "sum"];
 const TEXTS: &[&str] = &[

@@ -203,3 +203,35 @@ fn every_filter_of_ansible_is_there_or_has_an_answer() {
         }
     }
 }
+
+#[test]
+fn the_end_of_a_certificate_is_a_number_of_seconds() {
+    let certificate = |seconds: i64| {
+        let mut wish = rcgen::CertificateParams::default();
+        wish.not_after = time::OffsetDateTime::from_unix_timestamp(seconds).expect("a time");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        wish.self_signed(&key).expect("a certificate").pem()
+    };
+    let (late, early) = (certificate(2_000_000_001), certificate(2_000_000_000));
+    let both = format!("{late}{early}");
+    for (text, end) in [(&late, "2000000001"), (&early, "2000000000"), (&both, "2000000000")] {
+        let rendered =
+            environment().render_str("{{ pem | certificate_not_after }}", minijinja::context! { pem => text });
+        assert_eq!(rendered.expect("a certificate"), end);
+    }
+    // A caller could take one that is cut off for one that never expires.
+    for text in [
+        "",
+        "x",
+        &late[..late.len() / 2],
+        &format!("{early}{}", &late[..late.len() / 2]),
+    ] {
+        let rendered =
+            environment().render_str("{{ pem | certificate_not_after }}", minijinja::context! { pem => text });
+        let error = rendered.expect_err(text);
+        assert!(
+            format!("{error:?}").contains("this is not a certificate"),
+            "{text}: {error:?}"
+        );
+    }
+}
