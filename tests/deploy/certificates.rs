@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::support::docker::docker;
 use crate::support::host::Host;
-use crate::support::project::{Project, Ran, text};
+use crate::support::project::{Project, text};
 
 const PASSWORD: &str = "correct horse";
 
@@ -87,25 +87,6 @@ reload = ["caddy", "reload", "--force", "--config", "/etc/caddy/Caddyfile", "--a
 /// Each Caddy: its stack, its image, its port, and how it is told of clients.
 const CADDIES: [(&str, &str, u16, &str); 2] = [("old", "caddy:2.6", 8441, OLD), ("new", "caddy:2.10", 8442, NEW)];
 
-/// Runs homelab with the key of one person.
-fn homelab(project: &Project, arguments: &[&str]) -> Ran {
-    piped(project, arguments, "")
-}
-
-fn piped(project: &Project, arguments: &[&str], input: &str) -> Ran {
-    let file = project.root().join(".homelab/input");
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(&file, input).unwrap();
-    let mut command = project.command(arguments);
-    command.env("HOMELAB_AGE_IDENTITY", project.root().join(".homelab/identity.txt"));
-    let output = command.stdin(fs::File::open(&file).unwrap()).output().unwrap();
-    Ran {
-        code: output.status.code(),
-        stdout: text(&output.stdout),
-        stderr: text(&output.stderr),
-    }
-}
-
 fn project() -> Project {
     let project = Project::of(&[
         (
@@ -127,20 +108,7 @@ fn project() -> Project {
             CADDYFILE.replace("CLIENTS", clients),
         );
     }
-    // A person: a key of their own, which no other test sees.
-    let home = project.root().join(".homelab/home");
-    let mut command = project.command(&["secrets", "init"]);
-    let begun = command
-        .env("HOME", &home)
-        .env_remove("XDG_CONFIG_HOME")
-        .output()
-        .unwrap();
-    assert!(begun.status.success(), "{}", text(&begun.stderr));
-    fs::copy(
-        home.join(".config/homelab/identity.txt"),
-        project.root().join(".homelab/identity.txt"),
-    )
-    .unwrap();
+    project.begin_secrets();
     project
 }
 
@@ -155,7 +123,10 @@ fn carry(host: &Host<'_>, name: &str, certificate: &str, key: &str) {
 /// The certificate and the key of a name, as they are in the project now.
 fn issued(project: &Project, name: &str) -> (String, String) {
     let file = format!("pki/{name}.toml");
-    let key = homelab(project, &["secrets", "get", &file, "key"]).expect(0).stdout;
+    let key = project
+        .homelab_with_key(&["secrets", "get", &file, "key"])
+        .expect(0)
+        .stdout;
     (certificate(project.root(), name).pem, key)
 }
 
@@ -229,10 +200,12 @@ fn reloads(host: &Host<'_>) -> Vec<(usize, String)> {
 #[test]
 fn both_caddies_let_in_exactly_the_certificates_that_are_valid() {
     let project = project();
-    homelab(&project, &["pki", "init"]).expect(0);
-    homelab(&project, &["pki", "issue", "web", "--server", "site.lan"]).expect(0);
+    project.homelab_with_key(&["pki", "init"]).expect(0);
+    project
+        .homelab_with_key(&["pki", "issue", "web", "--server", "site.lan"])
+        .expect(0);
     for name in ["anna", "bela", "cara", "gone"] {
-        homelab(&project, &["pki", "issue", name]).expect(0);
+        project.homelab_with_key(&["pki", "issue", name]).expect(0);
     }
     let host = project.up("dev", "box");
     host.inside("apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy curl libnss3-tools");
@@ -242,7 +215,7 @@ fn both_caddies_let_in_exactly_the_certificates_that_are_valid() {
     };
     carried("anna", "anna");
     carried("bela-old", "bela");
-    homelab(&project, &["pki", "renew", "bela"]).expect(0);
+    project.homelab_with_key(&["pki", "renew", "bela"]).expect(0);
     carried("bela", "bela");
     carried("cara", "cara");
     carried("web", "web");
@@ -251,11 +224,11 @@ fn both_caddies_let_in_exactly_the_certificates_that_are_valid() {
     stranger(&host);
     devices(&project, &host);
 
-    homelab(&project, &["deploy", "dev", "site", "--yes"]).expect(0);
+    project.homelab_with_key(&["deploy", "dev", "site", "--yes"]).expect(0);
     for key in ["/srv/tls/web.key", "/opt/stacks/old/conf/web.key"] {
         assert_eq!(host.inside(&format!("stat -c %a {key}")).trim(), "600");
     }
-    let quiet = homelab(&project, &["deploy", "dev", "site", "--yes"]).expect(0);
+    let quiet = project.homelab_with_key(&["deploy", "dev", "site", "--yes"]).expect(0);
     assert!(quiet.stdout.contains("nothing to do"), "{}", quiet.stdout);
     let refused = [("nobody", false), ("stranger", false), ("gone", false), ("web", false)];
     let accepted = [
@@ -270,10 +243,10 @@ fn both_caddies_let_in_exactly_the_certificates_that_are_valid() {
     matrix(&host, &[("cara", true)]);
 
     // From the first revocation on there is a list.
-    homelab(&project, &["pki", "revoke", "cara"]).expect(0);
+    project.homelab_with_key(&["pki", "revoke", "cara"]).expect(0);
     matrix(&host, &[("cara", true)]);
     let before = reloads(&host);
-    let ran = homelab(&project, &["deploy", "dev", "site", "--yes"]).expect(0);
+    let ran = project.homelab_with_key(&["deploy", "dev", "site", "--yes"]).expect(0);
     assert!(
         !ran.stdout.contains("restarted") && !ran.stdout.contains("recreated"),
         "{}",
@@ -290,16 +263,16 @@ fn both_caddies_let_in_exactly_the_certificates_that_are_valid() {
     matrix(&host, &refused);
     matrix(&host, &accepted);
     matrix(&host, &[("cara", false)]);
-    let quiet = homelab(&project, &["deploy", "dev", "site", "--yes"]).expect(0);
+    let quiet = project.homelab_with_key(&["deploy", "dev", "site", "--yes"]).expect(0);
     assert!(quiet.stdout.contains("nothing to do"), "{}", quiet.stdout);
     assert_eq!(reloads(&host), after);
 
     // A new one needs a deploy then, and the second revocation takes nothing but itself.
-    homelab(&project, &["pki", "issue", "cara"]).expect(0);
+    project.homelab_with_key(&["pki", "issue", "cara"]).expect(0);
     carried("cara-again", "cara");
     matrix(&host, &[("cara-again", false)]);
-    homelab(&project, &["pki", "revoke", "bela"]).expect(0);
-    homelab(&project, &["deploy", "dev", "site", "--yes"]).expect(0);
+    project.homelab_with_key(&["pki", "revoke", "bela"]).expect(0);
+    project.homelab_with_key(&["deploy", "dev", "site", "--yes"]).expect(0);
     matrix(
         &host,
         &[
@@ -313,27 +286,17 @@ fn both_caddies_let_in_exactly_the_certificates_that_are_valid() {
 
     // When nothing is left on the list, it is still a list.
     for name in ["anna", "cara", "gone"] {
-        homelab(&project, &["pki", "revoke", name]).expect(0);
+        project.homelab_with_key(&["pki", "revoke", name]).expect(0);
     }
-    homelab(&project, &["deploy", "dev", "site", "--yes"]).expect(0);
+    project.homelab_with_key(&["deploy", "dev", "site", "--yes"]).expect(0);
     matrix(&host, &[("nobody", false), ("anna", false), ("cara-again", false)]);
 }
 
 /// A certificate of another authority that has the same name.
 fn stranger(host: &Host<'_>) {
     let other = Project::of(&[("inventories/dev.toml", "")]);
-    let home = other.root().join("home");
-    let run = |arguments: &[&str]| {
-        let output = other
-            .command(arguments)
-            .env("HOME", &home)
-            .env_remove("XDG_CONFIG_HOME")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        text(&output.stdout)
-    };
-    run(&["secrets", "init"]);
+    other.begin_secrets();
+    let run = |arguments: &[&str]| other.homelab_with_key(arguments).expect(0).stdout;
     run(&["pki", "init"]);
     run(&["pki", "issue", "anna"]);
     let key = run(&["secrets", "get", "pki/anna.toml", "key"]);
@@ -345,7 +308,7 @@ fn devices(project: &Project, host: &Host<'_>) {
     for (file, legacy) in [("modern.p12", None), ("legacy.p12", Some("--legacy"))] {
         let arguments = ["pki", "export", "anna", file];
         let arguments: Vec<&str> = arguments.into_iter().chain(legacy).collect();
-        piped(project, &arguments, PASSWORD).expect(0);
+        project.homelab_with_key_and_input(&arguments, PASSWORD).expect(0);
         let from = project.root().join(file).display().to_string();
         docker(&["cp", &from, &format!("{}:/root/{file}", host.container())]);
         let listed = host.inside(&format!("pk12util -l /root/{file} -W '{PASSWORD}'"));

@@ -7,4 +7,5 @@ pub(crate) mod leftovers;
 pub(crate) mod project;
 pub(crate) mod proxy;
 pub(crate) mod registry;
+pub(crate) mod secrets;
 pub(crate) mod snapshot;
