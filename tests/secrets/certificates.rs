@@ -605,6 +605,14 @@ fn operations_and_templates_use_certificates_by_name() {
         task(src, "pki.ca");
         anna.run(&lab, &["check"]).expect(0);
     }
+    // Those in force: the one that a renewal replaced is none of them.
+    anna.run(&lab, &["pki", "renew", "nas"]).expect(0);
+    let seen = homelab::value::to_json(&Pki::read(lab.root()).pki.table()).unwrap();
+    let in_force = seen["certificates"].as_array().unwrap().iter();
+    let described: Vec<_> = in_force
+        .map(|one| (one["name"].as_str().unwrap(), one["kind"].as_str().unwrap()))
+        .collect();
+    assert_eq!(described, [("ca", "authority"), ("nas", "server")]);
     for (src, content, title, hint) in [
         (
             "pki:nsa.crt",
