@@ -221,7 +221,11 @@ cat > "$work/stand-in/usr/bin/influx" <<'INFLUX'
 set -eu
 case "$1 ${2:-}" in
     'ping ') exec wget -qO- http://127.0.0.1:8086/health ;;
-    'auth create') printf '{"id":"1","token":"%s"}\n' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" ;;
+    'auth create')
+        # As the real server, it wants to know who asks; where others can read it is for this stand-in to refuse.
+        case " $* " in *' --token '* | *' -t '*) echo 'influx (stand-in): the token is in the process list' >&2; exit 1 ;; esac
+        [ -n "${INFLUX_TOKEN:-}" ] && [ "$INFLUX_TOKEN" = "$(cat "${DOCKER_INFLUXDB_INIT_ADMIN_TOKEN_FILE:-/dev/null}")" ] || { echo 'Error: 401 Unauthorized' >&2; exit 1; }
+        printf '{"id":"1","token":"%s"}\n' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" ;;
     'backup '*) cp -a /var/lib/influxdb2/. "$2" ;;
     'restore '*) cp -a "$2/." /var/lib/influxdb2 ;;
     *) echo "influx (stand-in): no such command" >&2; exit 1 ;;
