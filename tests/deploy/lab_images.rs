@@ -12,7 +12,7 @@ const INVENTORY: &str = "[hosts.box]\nlab = { image = 'debian:13-docker', regist
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Image, options of `docker run`, what is run in the container, and what it answers.
-const REAL: [[&str; 4]; 7] = [
+const REAL: [[&str; 4]; 8] = [
     ["caddy:2.6", "", "caddy version", "2.6.2"],
     ["caddy:2.10", "", "wget -qO- http://127.0.0.1/", "caddy"],
     [
@@ -26,6 +26,12 @@ const REAL: [[&str; 4]; 7] = [
         "",
         "wget -qO- http://127.0.0.1:9090/-/ready",
         "Prometheus Server is Ready.",
+    ],
+    [
+        "prom/alertmanager",
+        "",
+        "amtool check-config /etc/alertmanager/alertmanager.yml >/dev/null && wget -qO- http://127.0.0.1:9093/-/ready",
+        "OK",
     ],
     ["redis:8", "", "redis-cli ping", "PONG"],
     [

@@ -2,11 +2,13 @@
 //! change of the project is one change of the host.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran};
 use crate::support::registry::Registry;
 
+const PATIENCE: Duration = Duration::from_secs(60);
 const INVENTORY: &str =
     "groups = ['development']\n[hosts.box]\nlab = { registry = true }\ngroups = ['services', 'docker']\n";
 
@@ -15,7 +17,12 @@ const FEW: &str = "groups = ['development']
 [hosts.box]
 lab = { image = 'debian:13-docker', registry = true }
 groups = ['services', 'docker']
-data = { stacks = ['mosquitto', 'recorder', 'prometheus', 'caddy'] }
+[hosts.box.data]
+stacks = ['mosquitto', 'recorder', 'hook', 'alertmanager', 'prometheus', 'caddy']
+stack_settings.alertmanager.wait = '1s'
+[hosts.box.data.alerts]
+webhook = 'http://hook:8000/alerts'
+email = { to = 'anna@lab.example', from = 'box@lab.example', server = 'mail.lab.example:587', user = 'box', password = 'geheim' }
 ";
 const FEW_TASKS: &str = "hosts = ['services']
 tasks = [
@@ -23,6 +30,17 @@ tasks = [
   { task = 'docker/stack', for_each = 'stacks', vars = { stack = '{{ item }}' } },
   'services/caddy-root',
 ]
+";
+
+/// Keeps what alerts are sent to it.
+const HOOK: &str = r"services:
+  hook:
+    image: busybox:1.37
+    init: true
+    networks: [reverse_proxy_net]
+    command: [sh, -c, 'while true; do printf ''HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'' | nc -l -p 8000 >>/got; done']
+networks:
+  reverse_proxy_net: { external: true }
 ";
 
 fn project() -> Project {
@@ -87,6 +105,7 @@ fn an_empty_host_becomes_the_services_box() {
             "? docker.compose /opt/stacks/grafana",
             "? capture caddy_root",
             "? trust it",
+            "? file /var/lib/prometheus/node-exporter/homelab-certificates.prom",
         ],
         "{}",
         review.stdout
@@ -123,6 +142,24 @@ fn an_empty_host_becomes_the_services_box() {
     );
     assert!(redirect.contains("308"), "{redirect}");
     nothing_is_open_that_must_not_be(&host);
+    expiry_is_measured(&host);
+}
+
+/// The node exporter says when the certificate of Caddy's authority expires, as OpenSSL reads it.
+fn expiry_is_measured(host: &Host<'_>) {
+    let end = host.inside(
+        "date -d \"$(openssl x509 -noout -enddate -in /usr/local/share/ca-certificates/caddy-root.crt | cut -d= -f2)\" +%s",
+    );
+    let metric = "homelab_certificate_not_after_timestamp_seconds";
+    let line = format!(
+        "sed -n 's/^{metric}{{source=\"caddy\".*}} //p' /var/lib/prometheus/node-exporter/homelab-certificates.prom"
+    );
+    assert_eq!(host.inside(&line), end);
+    let metrics = host
+        .inside("bash -c 'exec 3<>/dev/tcp/127.0.0.1/9100; printf \"GET /metrics HTTP/1.0\\r\\n\\r\\n\" >&3; cat <&3'");
+    let expected = format!("{metric}{{kind=\"authority\",name=\"root\",source=\"caddy\"}}");
+    assert!(metrics.contains(&expected), "{metrics}");
+    assert!(!metrics.contains("node_textfile_scrape_error 1"));
 }
 
 /// Only the sites, the broker and FTP are reached from outside, the broker takes nobody without a password, and only proxies have
@@ -149,9 +186,11 @@ fn one_change_of_the_project_is_one_change_of_the_host() {
     let project = &project();
     project.write("inventories/dev.toml", FEW);
     project.write("deploys/services.toml", FEW_TASKS);
+    project.write("templates/services/hook/compose.yaml", HOOK);
     let host = &project.up("dev", "box");
     deploy(project);
     quiet(project);
+    alerts_arrive(host);
     let mut before = containers(host);
     let mut change = |what: &str, renewed: &[&str], restarted: &[&str]| {
         deploy(project);
@@ -202,6 +241,32 @@ fn one_change_of_the_project_is_one_change_of_the_host() {
     host.inside("docker pull -q services/moved:latest");
     change("another image", &["prometheus-moved-1"], &[]);
     registry.remove("services/moved");
+}
+
+/// The programs accept what they are given, each rule says what it should, and an alert gets to its receiver.
+fn alerts_arrive(host: &Host<'_>) {
+    let prometheus = "docker exec -i prometheus-prometheus-1";
+    host.inside(&format!(
+        "{prometheus} promtool check config /etc/prometheus/prometheus.yml"
+    ));
+    let tests = include_str!("alerts.yml");
+    host.inside(&format!(
+        "{prometheus} sh -c 'cat >/tmp/alerts.yml && promtool test rules /tmp/alerts.yml' <<'end'\n{tests}end\n"
+    ));
+    let told = format!("{prometheus} wget -qO- http://127.0.0.1:9090/api/v1/alertmanagers");
+    host.wait_until(&format!("{told} | grep -q alertmanager:9093"), PATIENCE);
+    let alertmanager = "docker exec alertmanager-alertmanager-1 amtool";
+    let checked = host.inside(&format!(
+        "{alertmanager} check-config /etc/alertmanager/alertmanager.yml"
+    ));
+    assert!(checked.contains("1 receivers"), "{checked}");
+    host.inside(&format!(
+        "{alertmanager} alert add DiskNearlyFull instance=nas --alertmanager.url=http://127.0.0.1:9093"
+    ));
+    host.wait_until(
+        "docker exec hook-hook-1 grep -q '\"alertname\":\"DiskNearlyFull\",\"instance\":\"nas\"' /got",
+        PATIENCE,
+    );
 }
 
 fn texts(names: &[&str]) -> Vec<String> {

@@ -74,7 +74,7 @@ layer caddy
 image library/caddy 'latest 2 2.10 2.11 2.11.7' "{$caddy}" debian caddy
 apt-get -q -y -o Dpkg::Use-Pty=0 purge --auto-remove python3-pip unzip > /dev/null
 
-# mosquitto, prometheus, redis, and HAProxy as a proxy of Docker's socket: Debian's, laid out as in the images of these names.
+# mosquitto, prometheus, alertmanager, redis, and HAProxy as a proxy of Docker's socket: Debian's, laid out as in the images of these names.
 packages mosquitto mosquitto mosquitto-clients
 account mosquitto mosquitto 1883
 mkdir -p "$work/mosquitto/mosquitto/config" "$work/mosquitto/mosquitto/data" "$work/mosquitto/mosquitto/log"
@@ -95,6 +95,19 @@ layer prometheus
 image prom/prometheus 'latest v2 v2.53.3' \
     "{$path,\"User\":\"nobody\",\"WorkingDir\":\"/prometheus\",\"Entrypoint\":[\"/usr/bin/prometheus\"],\"Cmd\":[\"--config.file=/etc/prometheus/prometheus.yml\",\"--storage.tsdb.path=/prometheus\"],\"ExposedPorts\":{\"9090/tcp\":{}},\"Volumes\":{\"/prometheus\":{}}}" \
     debian prometheus
+
+(cd "$work" && apt-get -q download prometheus-alertmanager > /dev/null)
+mkdir -p "$work/alertmanager/alertmanager"
+unpack alertmanager "$work"/prometheus-alertmanager_*.deb
+rm -f "$work"/prometheus-alertmanager_*.deb
+mv "$work/alertmanager/usr/bin/prometheus-alertmanager" "$work/alertmanager/usr/bin/alertmanager"
+mkdir -p "$work/alertmanager/etc/alertmanager"
+mv "$work/alertmanager/etc/prometheus/alertmanager.yml" "$work/alertmanager/etc/alertmanager/alertmanager.yml"
+chown 65534:65534 "$work/alertmanager/alertmanager"
+layer alertmanager
+image prom/alertmanager 'latest v0.28 v0.28.1' \
+    "{$path,\"User\":\"nobody\",\"WorkingDir\":\"/alertmanager\",\"Entrypoint\":[\"/usr/bin/alertmanager\"],\"Cmd\":[\"--config.file=/etc/alertmanager/alertmanager.yml\",\"--storage.path=/alertmanager\"],\"ExposedPorts\":{\"9093/tcp\":{}},\"Volumes\":{\"/alertmanager\":{}}}" \
+    debian alertmanager
 
 packages redis redis-server redis-tools
 account redis redis 999
