@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::support::host::Host;
-use crate::support::project::{Project, Ran, text};
+use crate::support::project::Project;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -12,6 +12,9 @@ const INVENTORY: &str = "groups = ['development']
 [hosts.box]
 lab = { image = 'debian:13-docker', registry = true }
 groups = ['services', 'docker']
+[hosts.desk]
+lab = { image = 'debian:13' }
+data = { firefox = true }
 [hosts.box.data]
 stacks = ['acme', 'files', 'caddy']
 public_domain = 'example.test'
@@ -89,30 +92,11 @@ fn project() -> Project {
     project.write("templates/services/files/compose.yaml", FILES);
     project.write("templates/services/files/stack.toml", SITES);
     project.write(".gitignore", "/.homelab/\n");
-    // A person, with a key that no other test sees.
-    let home = project.root().join(".homelab/home");
-    let mut begin = project.command(&["secrets", "init"]);
-    let begun = begin.env("HOME", &home).env_remove("XDG_CONFIG_HOME").output().unwrap();
-    assert!(begun.status.success(), "{}", text(&begun.stderr));
+    project.begin_secrets();
     for arguments in [&["pki", "init"][..], &["pki", "issue", "phone"]] {
-        homelab(&project, arguments).expect(0);
+        project.homelab_with_key(arguments).expect(0);
     }
     project
-}
-
-/// homelab with the key of that person.
-fn homelab(project: &Project, arguments: &[&str]) -> Ran {
-    let identity = project.root().join(".homelab/home/.config/homelab/identity.txt");
-    let output = project
-        .command(arguments)
-        .env("HOMELAB_AGE_IDENTITY", identity)
-        .output()
-        .unwrap();
-    Ran {
-        code: output.status.code(),
-        stdout: text(&output.stdout),
-        stderr: text(&output.stderr),
-    }
 }
 
 /// Puts the certificate of a device and its key on the host, and returns the options that use them.
@@ -121,7 +105,8 @@ fn device(project: &Project, host: &Host<'_>, name: &str) -> String {
     let written = std::fs::read_to_string(file).unwrap();
     let certificate = written.split_once("-----BEGIN CERTIFICATE-----").unwrap().1;
     let certificate = certificate.split_once("-----END CERTIFICATE-----").unwrap().0;
-    let key = homelab(project, &["secrets", "get", &format!("pki/{name}.toml"), "key"])
+    let key = project
+        .homelab_with_key(&["secrets", "get", &format!("pki/{name}.toml"), "key"])
         .expect(0)
         .stdout;
     host.inside(&format!(
@@ -138,6 +123,28 @@ fn issued(site: &str) -> String {
     )
 }
 
+/// The root certificate is handed to a machine that runs no Caddy: its programs and its Firefox trust sites of the own network then.
+fn another_machine(project: &Project, host: &Host<'_>) {
+    let desk = Host::of(project, "dev", "desk");
+    let site = format!(
+        "openssl s_client -connect {}:443 -servername files.dev.lab.example -verify_return_error \
+         -CAfile /etc/ssl/certs/ca-certificates.crt </dev/null 2>&1",
+        host.address()
+    );
+    assert!(!desk.is(&site));
+    desk.inside("mkdir -p /etc/firefox/policies && echo '{\"policies\": {\"DisableTelemetry\": true}}' >/etc/firefox/policies/policies.json");
+    project.homelab_with_key(&["deploy", "dev", "trust", "--yes"]).expect(0);
+    assert!(desk.inside(&site).contains("Verification: OK"));
+    let read = "use JSON::PP; local $/; my $of = decode_json(<>)->{policies}; \
+                print \"$of->{DisableTelemetry} @{$of->{Certificates}{Install}}\"";
+    assert_eq!(
+        desk.inside(&format!("perl -e '{read}' /etc/firefox/policies/policies.json")),
+        "1 /usr/local/share/ca-certificates/caddy-root.crt"
+    );
+    let again = project.homelab_with_key(&["deploy", "dev", "trust", "--yes"]).expect(0);
+    assert!(again.stdout.contains("nothing to do on 2 hosts"), "{}", again.stdout);
+}
+
 fn download(host: &Host<'_>, authority: &str, site: &str, options: &str) -> String {
     host.inside(&format!("sh /srv/download {authority} {site} 0 '{options}'"))
 }
@@ -146,12 +153,10 @@ fn download(host: &Host<'_>, authority: &str, site: &str, options: &str) -> Stri
 fn public_sites_get_certificates_by_acme_and_a_reload_interrupts_no_download() {
     let project = project();
     let host = project.up("dev", "box");
-    homelab(&project, &["deploy", "dev", "caddy", "--yes"]).expect(0);
-    homelab(
-        &project,
-        &["deploy", "dev", "caddy", "--dry-run", "--detailed-exitcode"],
-    )
-    .expect(0);
+    project.homelab_with_key(&["deploy", "dev", "caddy", "--yes"]).expect(0);
+    project
+        .homelab_with_key(&["deploy", "dev", "caddy", "--dry-run", "--detailed-exitcode"])
+        .expect(0);
     host.inside(&format!("cat >/srv/download <<'end'\n{DOWNLOAD}end\n"));
     // The authority issues it in the background.
     host.wait_until(&issued("files.example.test"), PATIENCE);
@@ -164,21 +169,23 @@ fn public_sites_get_certificates_by_acme_and_a_reload_interrupts_no_download() {
     assert_eq!(download(&host, own, "files.dev.lab.example", ""), "all\n");
     assert_eq!(download(&host, own, "files.example.test", ""), "0\n");
 
+    another_machine(&project, &host);
+
     // Only devices with a certificate get to the third one, and no longer once it is revoked.
     let root = "/opt/stacks/.acme-root";
     host.wait_until(&issued("private.example.test"), PATIENCE);
     let phone = device(&project, &host, "phone");
     assert_eq!(download(&host, root, "private.example.test", ""), "0\n");
     assert_eq!(download(&host, root, "private.example.test", &phone), "all\n");
-    homelab(&project, &["pki", "issue", "laptop"]).expect(0);
+    project.homelab_with_key(&["pki", "issue", "laptop"]).expect(0);
     let laptop = device(&project, &host, "laptop");
     assert_eq!(
         download(&host, root, "private.example.test", &laptop),
         "all\n",
         "no deploy was needed"
     );
-    homelab(&project, &["pki", "revoke", "phone"]).expect(0);
-    homelab(&project, &["deploy", "dev", "caddy", "--yes"]).expect(0);
+    project.homelab_with_key(&["pki", "revoke", "phone"]).expect(0);
+    project.homelab_with_key(&["deploy", "dev", "caddy", "--yes"]).expect(0);
     assert_eq!(download(&host, root, "private.example.test", &phone), "0\n");
     assert_eq!(download(&host, root, "private.example.test", &laptop), "all\n");
 
@@ -194,7 +201,7 @@ fn public_sites_get_certificates_by_acme_and_a_reload_interrupts_no_download() {
         "templates/services/files/stack.toml",
         format!("{SITES}[[sites]]\nhost = 'more.dev.lab.example'\nupstream = 'files:80'\n"),
     );
-    homelab(&project, &["deploy", "dev", "caddy", "--yes"]).expect(0);
+    project.homelab_with_key(&["deploy", "dev", "caddy", "--yes"]).expect(0);
     assert!(
         host.is("! grep -q ended /srv/slow"),
         "the download was over too soon to tell anything"
