@@ -23,6 +23,8 @@ pub struct Backup {
     pub name: String,
     /// Its size, in bytes.
     pub bytes: u64,
+    /// The backup servers that have a copy, as of the last run that reached them.
+    pub copies: Vec<String>,
 }
 
 /// How a stack's backups can be used.
@@ -148,12 +150,17 @@ fn parse(said: &str) -> HostBackups {
                 };
                 found.stacks.insert((*stack).to_owned(), settings);
             }
-            [stack, name, bytes] => {
+            [stack, name, bytes, copies @ ..] if copies.len() < 2 => {
                 if let (Some(name), Ok(bytes)) = (name.strip_suffix(".gz"), bytes.parse()) {
                     found.backups.push(Backup {
                         stack: (*stack).to_owned(),
                         name: name.to_owned(),
                         bytes,
+                        copies: copies
+                            .iter()
+                            .flat_map(|names| names.split(','))
+                            .map(str::to_owned)
+                            .collect(),
                     });
                 }
             }
@@ -170,7 +177,7 @@ mod tests {
     #[test]
     fn reads_what_the_host_says() {
         let found = parse(
-            "here\nstack web yes app side\nstack files no \nold 2026-01-01T00-00-00Z.gz 3\nweb 2026-01-02T00-00-00Z.gz 12\n\
+            "here\nstack web yes app side\nstack files no \nold 2026-01-01T00-00-00Z.gz 3\nweb 2026-01-02T00-00-00Z.gz 12 nas,attic\n\
              a folder with spaces\nweb other 1\n",
         );
         let settings = |is_restorable, restarts: &[&str]| BackupSettings {
@@ -188,6 +195,8 @@ mod tests {
             names,
             [("old", "2026-01-01T00-00-00Z", 3), ("web", "2026-01-02T00-00-00Z", 12)]
         );
+        let copies: Vec<_> = found.backups.iter().map(|one| one.copies.join(" ")).collect();
+        assert_eq!(copies, ["", "nas attic"]);
     }
 
     #[test]

@@ -236,7 +236,6 @@ fn described(inventory: &Inventory, host: &Host) -> Value {
         Value::string(address)
     };
     bind(&mut table, "address", address);
-    bind(&mut table, "groups", group_names(inventory, host));
     bind(&mut table, "data", Value::new(Kind::Table(host.data.clone())));
     Value::new(Kind::Table(table))
 }

@@ -19,7 +19,7 @@ pub fn backups(host: &str, backups: &[&Backup], now: Timestamp) -> String {
         paint(Tone::Heading, &one_line(host)),
         counted(backups.len(), "backup")
     )];
-    let rows: Vec<[String; 4]> = backups
+    let rows: Vec<[String; 5]> = backups
         .iter()
         .map(|of| {
             [
@@ -27,6 +27,7 @@ pub fn backups(host: &str, backups: &[&Backup], now: Timestamp) -> String {
                 one_line(&of.name),
                 size(of.bytes),
                 backup_age(of, now),
+                copies(of),
             ]
         })
         .collect();
@@ -53,7 +54,7 @@ pub fn backups(host: &str, backups: &[&Backup], now: Timestamp) -> String {
 pub fn backups_json(host: &str, backups: &[&Backup]) -> String {
     let listed = backups.iter().map(|of| {
         let at = made(of).map(|at| at.to_string());
-        json!({"stack": of.stack, "name": of.name, "at": at, "bytes": of.bytes})
+        json!({"stack": of.stack, "name": of.name, "at": at, "bytes": of.bytes, "copies": of.copies})
     });
     let listed: Vec<Json> = listed.collect();
     let document = json!({"format_version": FORMAT_VERSION, "host": host, "backups": listed});
@@ -63,6 +64,14 @@ pub fn backups_json(host: &str, backups: &[&Backup]) -> String {
 /// What is said of one backup: its name, its size and how old it is.
 pub fn backup(of: &Backup, now: Timestamp) -> String {
     one_line(&format!("{} ({}, {})", of.name, size(of.bytes), backup_age(of, now)))
+}
+
+/// Where else it is.
+fn copies(of: &Backup) -> String {
+    match of.copies.as_slice() {
+        [] => String::new(),
+        names => one_line(&format!("copy on {}", names.join(", "))),
+    }
 }
 
 fn backup_age(of: &Backup, now: Timestamp) -> String {
@@ -103,22 +112,24 @@ mod tests {
             stack: stack.to_owned(),
             name: name.to_owned(),
             bytes,
+            copies: Vec::new(),
         }
     }
 
     #[test]
     fn backups_have_size_and_age() {
-        let all = [
+        let mut all = [
             of("web", "2026-01-01T02-30-00Z", 900),
             of("paperless", "2026-01-02T02-30-00Z", 13 << 20),
         ];
+        all[0].copies = ["nas", "attic"].map(str::to_owned).to_vec();
         let now = "2026-01-02T05:30:00Z".parse().unwrap();
         let listed: Vec<&Backup> = all.iter().collect();
         let text = backups("alpha", &listed, now);
         let text = anstream::adapter::strip_str(&text).to_string();
         assert_eq!(
             text,
-            "alpha (2 backups)\n  web        2026-01-01T02-30-00Z     900 B  27 hours ago\n  \
+            "alpha (2 backups)\n  web        2026-01-01T02-30-00Z     900 B  27 hours ago  copy on nas, attic\n  \
              paperless  2026-01-02T02-30-00Z  13.0 MiB  3 hours ago\n"
         );
         assert_eq!(backup(&all[1], now), "2026-01-02T02-30-00Z (13.0 MiB, 3 hours ago)");

@@ -4,7 +4,14 @@ use crate::deploy::people::{inventory, settle};
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran};
 
-const INVENTORY: &str = "[hosts.alpha]\nlab = { image = 'debian:13-docker', registry = true }\n";
+/// `beta` is a backup server once it is in that group.
+const INVENTORY: &str = "[hosts.alpha]
+lab = { image = 'debian:13-docker', registry = true }
+groups = ['services']
+[hosts.beta]
+lab = { image = 'debian:13' }
+groups = []
+";
 const DEPLOY: &str = "hosts = ['alpha']
 tasks = [
   'docker/backups',
@@ -28,6 +35,9 @@ stacks = ['notes', 'database', 'plain']
 path = '/var/backups/stacks'
 copy = ['sh', '-c', 'mkdir -p /srv/copies/$STACK && cp $FILE /srv/copies/$STACK']
 alert = ['sh', '-c', 'cat >/srv/alert']
+[backups.server]
+path = '/srv/backup-copies'
+days = 60
 ";
 const NOTES: &str = "services:
   app: { image: 'busybox:1.37', command: [sleep, infinity], init: true, volumes: ['data:/data'] }
@@ -63,6 +73,7 @@ fn project() -> Project {
         ("deploys/all.toml", DEPLOY),
         ("tasks/test/stack.toml", TASK),
         ("group_data/all.toml", DATA),
+        ("group_data/services.toml", ""),
         ("templates/services/notes/compose.yaml", NOTES),
         ("templates/services/notes/stack.toml", NOTES_STACK),
         ("templates/services/database/compose.yaml", DATABASE),
@@ -76,6 +87,15 @@ fn project() -> Project {
         "templates/backup/homelab-alert.j2",
         "templates/backup/backups.conf.j2",
         "templates/backup/stack.j2",
+        "templates/backup/homelab-backup-copy",
+        "templates/backup/homelab-backup-receive",
+        "templates/backup/authorized_keys.j2",
+        "templates/backup/known-hosts.j2",
+        "templates/backup/receive.conf.j2",
+        "templates/backup/servers.j2",
+        "tasks/backup/key.toml",
+        "tasks/backup/receive.toml",
+        "tasks/backup/send.toml",
     ] {
         let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         project.write(file, std::fs::read(own).unwrap());
@@ -189,6 +209,7 @@ fn backups_are_made_kept_copied_and_restored() {
     what_fails(&project, &host, &kept);
     a_database(&project, &host);
     as_a_user(&project, &host);
+    on_a_second_host(&project, &host);
     leaving(&project, &host);
 }
 
@@ -298,6 +319,83 @@ fn as_a_user(project: &Project, host: &Host<'_>) {
     in_people(&["restore", "people", "alpha", "database", "--yes"]).expect(0);
     let listed = in_people(&["list", "people", "alpha", "database"]).expect(0);
     assert!(listed.stdout.contains("alpha (2 backups)"), "{}", listed.stdout);
+}
+
+/// Each backup is on the backup server too, byte for byte, and the key of the host can do nothing else there.
+fn on_a_second_host(project: &Project, host: &Host<'_>) {
+    let server = &Host::of(project, "dev", "beta");
+    project.write("inventories/dev.toml", INVENTORY.replace("[]", "['backup_servers']"));
+    project.write("group_data/backup_servers.toml", "");
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploys/backups.toml");
+    project.write("deploys/backups.toml", std::fs::read(own).unwrap());
+    // Names of lab hosts are not known to each other.
+    host.inside(&format!("echo '{} beta' >>/etc/hosts", server.address()));
+    deploy(project, &[]);
+    let unknown = backup(project, &["run", "notes"]).expect(1);
+    assert!(
+        unknown.stderr.contains("run the deploy `backups`"),
+        "{}",
+        unknown.stderr
+    );
+
+    project.homelab(&["deploy", "dev", "backups", "--yes"]).expect(0);
+    let again = project.homelab(&["deploy", "dev", "backups", "--yes"]).expect(0);
+    assert!(again.stdout.contains("nothing to do on 2 hosts"), "{}", again.stdout);
+    assert!(deploy(project, &[]).stdout.contains("nothing to do"));
+    assert_eq!(host.inside("stat -c %a /etc/homelab/backup-key"), "600\n");
+
+    // The new one, and the one whose copy failed.
+    backup(project, &["run", "notes"]).expect(0);
+    let digests = "sha256sum *.gz | sort";
+    let here = format!("cd /var/backups/stacks/notes && {digests}");
+    let there = format!("cd /srv/backup-copies/alpha/notes && {digests}");
+    assert_eq!(host.inside(&here).lines().count(), 2);
+    assert_eq!(host.inside(&here), server.inside(&there));
+    assert_eq!(
+        server.inside("cd /srv/backup-copies && stat -c '%a %U' . alpha alpha/notes alpha/notes/*.gz | sort -u"),
+        "600 homelab-backup\n700 homelab-backup\n"
+    );
+    let listed = backup(project, &["list", "notes"]).expect(0);
+    assert_eq!(listed.stdout.matches("copy on beta").count(), 2, "{}", listed.stdout);
+
+    let ssh = "ssh -F none -i /etc/homelab/backup-key -o BatchMode=yes -o UserKnownHostsFile=/etc/homelab/backup-known-hosts \
+               -o HostKeyAlias=beta homelab-backup@beta";
+    let (taken, empty) = (
+        names(host, "notes").remove(0),
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    );
+    for (command, expected) in [
+        ("cat /etc/passwd", "are taken"),
+        ("list ../../etc", "not the name of a stack"),
+        ("put notes ../x.gz 00", "not the name of a backup"),
+        ("put notes 2020-01-01T00-00-00Z.gz 00", "did not arrive whole"),
+        (&format!("put notes {taken}.gz {empty}"), "already"),
+    ] {
+        let ran = host.try_inside(&format!("{ssh} '{command}' </dev/null"));
+        let said = crate::support::project::text(&ran.stderr);
+        assert!(!ran.status.success() && said.contains(expected), "{command}: {said}");
+    }
+    assert_eq!(
+        host.inside(&here),
+        server.inside(&there),
+        "nothing more, and nothing else"
+    );
+    assert!(!server.is("ls -A /srv/backup-copies/alpha/notes | grep unfinished"));
+
+    // A server that takes none: the run fails and says so, and the next one makes up for it.
+    server.inside("chmod 0 /srv/backup-copies");
+    host.inside("rm /srv/alert");
+    let failed = backup(project, &["run", "notes"]).expect(1);
+    assert!(failed.stderr.contains("was not copied to beta"), "{}", failed.stderr);
+    host.wait_until(
+        "grep -q 'not copied to beta' /srv/alert",
+        std::time::Duration::from_secs(20),
+    );
+    assert_eq!(metric(host, "homelab_backup_success"), "0");
+    server.inside("chmod 700 /srv/backup-copies; touch -d '61 days ago' /srv/backup-copies/alpha/notes/*.gz");
+    backup(project, &["run", "notes"]).expect(0);
+    // What is too old goes when the next one is taken.
+    assert_eq!(host.inside(&here), server.inside(&there));
 }
 
 /// A stack that leaves the list: its timer goes with `--prune`, its backups stay.
