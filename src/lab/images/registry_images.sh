@@ -86,10 +86,10 @@ image library/eclipse-mosquitto 'latest 2 2.0 2.0.21' \
     debian mosquitto
 
 # Its packages bring the pages of a web interface, two hundred megabytes; the programs alone are enough.
-(cd "$work" && apt-get -q download prometheus > /dev/null)
+(cd "$work" && apt-get -q download prometheus promtool > /dev/null)
 mkdir -p "$work/prometheus/prometheus"
-unpack prometheus "$work"/prometheus_*.deb
-rm -f "$work"/prometheus_*.deb
+unpack prometheus "$work"/prometheus_*.deb "$work"/promtool_*.deb
+rm -f "$work"/prometheus_*.deb "$work"/promtool_*.deb
 chown 65534:65534 "$work/prometheus/prometheus"
 layer prometheus
 image prom/prometheus 'latest v2 v2.53.3' \
