@@ -105,7 +105,7 @@ fn an_empty_host_becomes_the_services_box() {
             "? docker.compose /opt/stacks/grafana",
             "? capture caddy_root",
             "? trust it",
-            "? file /var/lib/prometheus/node-exporter/homelab-certificates.prom",
+            "? files.template /var/lib/prometheus/node-exporter/homelab-certificates.prom",
         ],
         "{}",
         review.stdout
