@@ -80,8 +80,8 @@ fn of_path(path: &str, found: &PathFact, expected: &PathFact) -> Vec<String> {
     // A link has no mode of its own.
     let is_link = matches!(expected.kind, InodeKind::Link { .. });
     let mode = attribute("mode", &mode(found.mode), &mode(expected.mode)).filter(|_| !is_link);
-    let owner = attribute("owner", &found.owner, &expected.owner);
-    let group = attribute("group", &found.group, &expected.group);
+    let owner = attribute("owner", &found.owner, found.owner_as(&expected.owner));
+    let group = attribute("group", &found.group, found.group_as(&expected.group));
     [kind, mode, owner, group].into_iter().flatten().collect()
 }
 
@@ -214,6 +214,8 @@ mod tests {
         }
         let inode = |mode: u32, owner: &str| {
             PathFact::Present(Inode {
+                owner_id: None,
+                group_id: None,
                 kind: InodeKind::Directory,
                 owner: owner.to_owned(),
                 group: "root".to_owned(),

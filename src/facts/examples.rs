@@ -254,6 +254,8 @@ fn checks() -> [Check; 5] {
 
 fn inode(kind: InodeKind) -> Fact {
     Fact::Path(PathFact::Present(Inode {
+        owner_id: None,
+        group_id: None,
         kind,
         owner: text("root"),
         group: text("root"),

@@ -512,6 +512,8 @@ mod tests {
 
     fn directory() -> Fact {
         Fact::Path(PathFact::Present(Inode {
+            owner_id: None,
+            group_id: None,
             kind: InodeKind::Directory,
             owner: "root".to_owned(),
             group: "root".to_owned(),

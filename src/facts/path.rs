@@ -317,6 +317,12 @@ pub struct Inode {
     pub owner: String,
     /// The group's name, or the gid if it has no name.
     pub group: String,
+    /// The uid; `None` if only the name is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_id: Option<u32>,
+    /// The gid; `None` if only the name is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<u32>,
     /// Permission bits, set-id and sticky bits included.
     pub mode: u32,
 }
@@ -342,6 +348,16 @@ pub enum InodeKind {
 }
 
 impl Inode {
+    /// The owner who is meant by `wanted`, a name or a uid, as the host calls it if that is the owner already.
+    pub fn owner_as<'a>(&'a self, wanted: &'a str) -> &'a str {
+        called(wanted, &self.owner, self.owner_id)
+    }
+
+    /// The group that is meant by `wanted`, a name or a gid, as the host calls it if that is the group already.
+    pub fn group_as<'a>(&'a self, wanted: &'a str) -> &'a str {
+        called(wanted, &self.group, self.group_id)
+    }
+
     /// The kind, for messages.
     pub fn describe(&self) -> &'static str {
         match self.kind {
@@ -351,6 +367,12 @@ impl Inode {
             InodeKind::Other => "a device, socket or pipe",
         }
     }
+}
+
+/// A number and the name that it has on the host are the same account.
+fn called<'a>(wanted: &'a str, name: &'a str, number: Option<u32>) -> &'a str {
+    let is_number = number.is_some_and(|number| wanted.parse() == Ok(number));
+    if is_number { name } else { wanted }
 }
 
 /// The content of a file.

@@ -231,6 +231,8 @@ impl Capture {
             path: self.file.clone(),
         }];
         let inode = Inode {
+            owner_id: None,
+            group_id: None,
             kind: InodeKind::File {
                 digest: Known::No(LATER.to_owned()),
             },

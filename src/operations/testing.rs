@@ -329,6 +329,8 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 /// A file of this owner, and of the group with the same name.
 pub(super) fn inode(kind: InodeKind, owner: &str, mode: u32) -> Fact {
     Fact::Path(PathFact::Present(Inode {
+        owner_id: None,
+        group_id: None,
         kind,
         owner: owner.to_owned(),
         group: owner.to_owned(),

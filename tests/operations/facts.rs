@@ -314,9 +314,22 @@ fn has_only(given: &Map<String, Json>, keys: &[&str]) -> Result<(), Failed> {
     }
 }
 
-/// `"directory"`, `{ file = "text" }` or `{ link = "target" }`, root's unless `owner` and `group` are given.
+/// `"directory"`, `{ file = "text" }` or `{ link = "target" }`, root's unless `owner` and `group` are given; with their numbers if `owner_id` and `group_id` are.
 fn path(given: &Map<String, Json>) -> Result<Json, Failed> {
-    has_only(given, &["file", "link", "directory", "other", "owner", "group", "mode"])?;
+    has_only(
+        given,
+        &[
+            "file",
+            "link",
+            "directory",
+            "other",
+            "owner",
+            "group",
+            "owner_id",
+            "group_id",
+            "mode",
+        ],
+    )?;
     let (kind, mode) = if let Some(text) = given.get("file") {
         let digest = text.as_str().map(|text| sha256_hex(text.as_bytes()));
         (json!({ "file": { "digest": digest } }), 0o644)
@@ -330,7 +343,10 @@ fn path(given: &Map<String, Json>) -> Result<Json, Failed> {
     let written = given.get("mode").and_then(Json::as_str);
     let mode = written.map_or(Ok(mode), |mode| u32::from_str_radix(mode, 8))?;
     let name = |key: &str| given.get(key).cloned().unwrap_or_else(|| json!("root"));
-    Ok(json!({ "present": { "kind": kind, "owner": name("owner"), "group": name("group"), "mode": mode } }))
+    Ok(
+        json!({ "present": { "kind": kind, "owner": name("owner"), "group": name("group"), "mode": mode,
+        "owner_id": given.get("owner_id"), "group_id": given.get("group_id") } }),
+    )
 }
 
 /// `{ version = "1.7", status = "install ok half-configured", automatic = true }`, installed and wanted by default.

@@ -330,9 +330,16 @@ fn parse_stat<'a>(
         kind,
         owner: name_or_number(owner),
         group: name_or_number(group),
+        owner_id: number_of(owner),
+        group_id: number_of(group),
         mode: raw & 0o7777,
     };
     Ok((path, inode, place))
+}
+
+/// The number, which comes last.
+fn number_of(field: &str) -> Option<u32> {
+    field.rsplit(':').next()?.parse().ok()
 }
 
 fn name_or_number(field: &str) -> String {

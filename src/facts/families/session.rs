@@ -58,6 +58,8 @@ mod tests {
 
     fn directory(owner: &str, group: &str, mode: u32) -> Inode {
         Inode {
+            owner_id: None,
+            group_id: None,
             kind: InodeKind::Directory,
             owner: owner.to_owned(),
             group: group.to_owned(),

@@ -274,6 +274,8 @@ mod tests {
     fn settings(text: &str) -> Vec<Effect> {
         let content = ContentFact::Bytes(text.as_bytes().to_vec());
         let inode = Inode {
+            owner_id: None,
+            group_id: None,
             kind: InodeKind::File {
                 digest: Known::Yes(sha256_hex(text.as_bytes())),
             },

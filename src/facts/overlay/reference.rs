@@ -41,6 +41,8 @@ fn keys() -> Vec<FactKey> {
 fn present(key: &FactKey, number: u32) -> Fact {
     match key {
         FactKey::Path(_) => Fact::Path(PathFact::Present(Inode {
+            owner_id: None,
+            group_id: None,
             kind: match number {
                 2 => InodeKind::Directory,
                 _ => InodeKind::File {

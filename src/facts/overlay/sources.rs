@@ -165,6 +165,8 @@ mod tests {
 
     fn file(path: &str, content: &str) -> Vec<Effect> {
         let inode = Inode {
+            owner_id: None,
+            group_id: None,
             kind: InodeKind::File {
                 digest: Known::Yes(sha256_hex(content.as_bytes())),
             },

@@ -251,6 +251,8 @@ mod tests {
 
     fn at(kind: InodeKind) -> PathFact {
         PathFact::Present(Inode {
+            owner_id: None,
+            group_id: None,
             kind,
             owner: "root".to_owned(),
             group: "root".to_owned(),

@@ -242,8 +242,8 @@ fn update(
         mode: inode.mode,
     };
     let new = Attributes {
-        owner: wish.user.clone().unwrap_or_else(|| old.owner.clone()),
-        group: wish.group.clone().unwrap_or_else(|| old.group.clone()),
+        owner: inode.owner_as(wish.user.as_ref().unwrap_or(&old.owner)).to_owned(),
+        group: inode.group_as(wish.group.as_ref().unwrap_or(&old.group)).to_owned(),
         mode: wish.mode.map_or(old.mode, |mode| mode.0),
     };
     check_new_owners(context, &old, &new)?;
@@ -267,6 +267,8 @@ fn update(
 
 fn effect(path: &str, attributes: &Attributes) -> Effect {
     let inode = Inode {
+        owner_id: None,
+        group_id: None,
         kind: InodeKind::Directory,
         owner: attributes.owner.clone(),
         group: attributes.group.clone(),

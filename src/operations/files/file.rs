@@ -97,8 +97,8 @@ impl File {
     fn update(&self, context: &PlanContext<'_>, path: &str, inode: &Inode) -> Result<Outcome, Stop> {
         let (old, digest) = file_at(context, path, inode)?;
         let new = Attributes {
-            owner: self.user.as_ref().unwrap_or(&old.owner).clone(),
-            group: self.group.as_ref().unwrap_or(&old.group).clone(),
+            owner: inode.owner_as(self.user.as_ref().unwrap_or(&old.owner)).to_owned(),
+            group: inode.group_as(self.group.as_ref().unwrap_or(&old.group)).to_owned(),
             mode: self.mode.map_or(old.mode, |mode| mode.0),
         };
         check_new_owners(context, &old, &new)?;

@@ -213,6 +213,8 @@ fn old_target(context: &PlanContext<'_>, path: &str, inode: Inode) -> Result<Str
 
 fn link(path: &str, target: &str, owner: Ownership, before: Before, expect: Expect) -> ResourceChange {
     let inode = Inode {
+        owner_id: None,
+        group_id: None,
         kind: InodeKind::Link {
             target: target.to_owned(),
         },

@@ -303,8 +303,8 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         _ => None,
     };
     let new = Attributes {
-        owner: wish.owner.unwrap_or(&old.owner).to_owned(),
-        group: wish.group.unwrap_or(&old.group).to_owned(),
+        owner: inode.owner_as(wish.owner.unwrap_or(&old.owner)).to_owned(),
+        group: inode.group_as(wish.group.unwrap_or(&old.group)).to_owned(),
         mode: wish.mode.or(mode_of_secret).unwrap_or(old.mode),
     };
     check_new_owners(context, &old, &new)?;
@@ -405,6 +405,8 @@ pub(super) fn set_attributes(
     new: &Attributes,
 ) -> ResourceChange {
     let predicted = Inode {
+        owner_id: None,
+        group_id: None,
         kind: inode.kind.clone(),
         owner: new.owner.clone(),
         group: new.group.clone(),
@@ -682,6 +684,8 @@ pub(super) fn file_id(path: &str) -> ResourceId {
 
 fn effects(path: &str, attributes: &Attributes, content: &Content) -> Vec<Effect> {
     let inode = Inode {
+        owner_id: None,
+        group_id: None,
         kind: InodeKind::File {
             digest: Known::Yes(content.sha256().to_owned()),
         },

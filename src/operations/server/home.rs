@@ -128,6 +128,8 @@ impl NewHome<'_> {
 
     fn set(&self, path: &str, kind: InodeKind, mode: u32) -> Effect {
         let inode = Inode {
+            owner_id: None,
+            group_id: None,
             kind,
             owner: self.attributes.owner.clone(),
             group: self.attributes.group.clone(),

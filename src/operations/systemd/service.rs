@@ -485,6 +485,8 @@ fn effects(asked: &str, after: &UnitState, due: &Due) -> Vec<Effect> {
 fn mask_effect(unit: &str, due: &Due) -> Option<Effect> {
     let fact = if due.masking.is_some() {
         PathFact::Present(Inode {
+            owner_id: None,
+            group_id: None,
             kind: InodeKind::Link {
                 target: "/dev/null".to_owned(),
             },

@@ -230,6 +230,8 @@ fn effect(made: &Made, wanted: lines::Attributes) -> Effect {
         return Effect::Forget(FactScope::Key(key), "systemd-tmpfiles creates it".to_owned());
     }
     let inode = Inode {
+        owner_id: None,
+        group_id: None,
         kind: InodeKind::Directory,
         owner: wanted.owner,
         group: wanted.group,

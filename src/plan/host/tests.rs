@@ -49,6 +49,8 @@ fn id(slug: &str) -> OperationId {
 fn host_with(content: Option<&str>) -> Snapshot {
     let inode = |kind| {
         Fact::Path(PathFact::Present(Inode {
+            owner_id: None,
+            group_id: None,
             kind,
             owner: "root".to_owned(),
             group: "root".to_owned(),

@@ -14,6 +14,8 @@ fn found(kind: Kind, name: &str, written: &str) -> Found {
 
 fn at(kind: InodeKind) -> Fact {
     Fact::Path(PathFact::Present(Inode {
+        owner_id: None,
+        group_id: None,
         kind,
         owner: "root".to_owned(),
         group: "root".to_owned(),

@@ -10,6 +10,8 @@ use crate::facts::system::SystemFacts;
 
 fn directory(owner: &str, mode: u32) -> Fact {
     Fact::Path(PathFact::Present(Inode {
+        owner_id: None,
+        group_id: None,
         kind: InodeKind::Directory,
         owner: owner.to_owned(),
         group: owner.to_owned(),

@@ -25,6 +25,8 @@ fn run(changes: &[String]) -> Run {
 
 fn file(text: &str) -> Fact {
     Fact::Path(PathFact::Present(Inode {
+        owner_id: None,
+        group_id: None,
         kind: InodeKind::File {
             digest: Known::Yes(sha256_hex(text.as_bytes())),
         },

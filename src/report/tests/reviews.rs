@@ -54,6 +54,8 @@ path = '/etc'
 
 fn inode(kind: InodeKind) -> Fact {
     Fact::Path(PathFact::Present(Inode {
+        owner_id: None,
+        group_id: None,
         kind,
         owner: "root".to_owned(),
         group: "root".to_owned(),

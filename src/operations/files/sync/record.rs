@@ -138,6 +138,8 @@ impl Record {
     fn effects(&self, names: &BTreeSet<String>) -> [Effect; 2] {
         let content = content(names);
         let inode = Inode {
+            owner_id: None,
+            group_id: None,
             kind: InodeKind::File {
                 digest: Known::Yes(content.sha256().to_owned()),
             },
