@@ -17,6 +17,9 @@ use super::interruption::waited;
 use super::output::eprint_line;
 use super::{errors, project, targets};
 
+/// The hosts that were read, and how the others ended; otherwise the exit code if the user stopped it.
+type ReadHosts = Result<(Vec<HostJournal>, Vec<HostEnd>), ExitCode>;
+
 /// The run that a command line names.
 ///
 /// Errors: it cannot be the name of a run.
@@ -31,13 +34,13 @@ pub(super) fn wanted(run: &str) -> Result<Wanted<'_>, Diagnostic> {
         .hint("names are like `20260102T030405Z-0a1b2c3d`; the beginning is enough, and `last` is the latest run"))
 }
 
-/// The hosts that were read, and how the others ended; otherwise the exit code if the user stopped it.
+/// Reads the journals of a host, or of all hosts of the inventory.
 pub(super) fn read(
     inventory: &str,
     host: Option<&str>,
     connection: &ConnectionArguments,
     wanted: Wanted<'_>,
-) -> anyhow::Result<Result<(Vec<HostJournal>, Vec<HostEnd>), ExitCode>> {
+) -> anyhow::Result<ReadHosts> {
     let project = project::with_inventory(Some(inventory))?;
     let names = match host {
         Some(host) => vec![known(&project, inventory, host)?],
@@ -68,7 +71,7 @@ pub(super) fn read_with_orphans(
     inventory: &str,
     host: Option<&str>,
     connection: &ConnectionArguments,
-) -> anyhow::Result<Result<(Vec<HostJournal>, Vec<HostEnd>), ExitCode>> {
+) -> anyhow::Result<ReadHosts> {
     let (mut hosts, ends) = match read(inventory, host, connection, Wanted::LastOfEach)? {
         Ok(read) => read,
         Err(code) => return Ok(Err(code)),

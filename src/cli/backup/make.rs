@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &MakeArguments) -> anyhow::Result<ExitCode> {
     asked.settings(place, stack)?;
     let work = work_on_backups(&asked.target, BackupWork::Make { stack });
     let (end, said) = match waited_for_host(work, "interrupted: the backup goes on on the host", |error| {
-        errors::show_plain(error)
+        errors::show_plain(error);
     })? {
         Ok(done) => done,
         Err(code) => return Ok(code),

@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
     let name = chosen.name.as_str();
     let work = work_on_backups(&asked.target, BackupWork::Restore { stack, name });
     let (end, said) = match waited_for_host(work, "interrupted: the restore goes on on the host", |error| {
-        errors::show_plain(error)
+        errors::show_plain(error);
     })? {
         Ok(done) => done,
         Err(code) => return Ok(code),
