@@ -27,6 +27,7 @@ fn hosts_become_what_the_review_said_and_stay_so() {
     let inventory = std::fs::read_to_string(project.root().join("inventories/dev.toml")).unwrap();
     let (head, rest) = inventory.split_once("[hosts.dns-1-dev]").unwrap();
     let (_, older) = rest.split_once("[hosts.dns-2-dev]").unwrap();
+    let (older, _) = older.split_once("[hosts.").unwrap();
     project.write("inventories/dev.toml", format!("{head}[hosts.dns-2-dev]{older}"));
     let host = project.up("dev", "services-dev");
     let older = Host::of(&project, "dev", "dns-2-dev");

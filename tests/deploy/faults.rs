@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::host::Host;
 use crate::support::project::Project;
 
 /// A run of the tool with a folder of its own for its control socket.
@@ -138,7 +139,8 @@ fn killed_while_apt_installs() {
     let project = Project::of_this_repository();
     let tasks = "tasks = ['system/monitoring', 'system/unattended-upgrades']\n";
     project.write("deploys/packages.toml", format!("hosts = ['services-dev']\n{tasks}"));
-    let host = project.up("dev", "services-dev");
+    project.homelab(&["lab", "up", "dev", "packages"]).expect(0);
+    let host = Host::of(&project, "dev", "services-dev");
     let victim = Victim::deploy(&project, "packages");
     host.wait_until("grep -qs ' unpacked ' /var/log/dpkg.log", Duration::from_secs(180));
     victim.kill();
