@@ -235,6 +235,13 @@ fn a_renewed_certificate_has_a_new_key_and_the_old_one_stays_valid() {
         .expect(0)
         .says("certificate `laptop` expires in 20 days (20")
         .says("run `homelab pki renew laptop`");
+    let json = anna.run(&lab, &["check", "--format", "json"]).expect(0);
+    let found: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let expiring = &found["expiring"][0];
+    assert_eq!(
+        (&expiring["name"], &expiring["kind"], &expiring["days_left"]),
+        (&"laptop".into(), &"client".into(), &20.into())
+    );
     let key = |name: &str| {
         let file = format!("pki/{name}.toml");
         anna.run(&lab, &["secrets", "get", &file, "key"]).expect(0).out
