@@ -19,7 +19,7 @@ use super::reboot::reboot_of;
 use super::recovery::may_go_on;
 use super::segment::{Ends, EventSink, KeepFor, ReadAfter, SegmentEnd, perform_segment};
 use super::together::go_on_together;
-use crate::change::{CheckState, Outcome};
+use crate::change::{CheckState, Outcome, ResourceChange};
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::gather::{FactProbes, gather};
@@ -354,11 +354,12 @@ fn changed_by(results: &[OperationResult]) -> impl Iterator<Item = OperationId> 
 /// Whether the host must be read again before the operation can run.
 fn is_barrier(operation: &PlannedOperation) -> bool {
     match &operation.outcome {
-        Outcome::Unchanged | Outcome::Change(_) => false,
+        Outcome::Unchanged => false,
+        Outcome::Change(changes) => changes.iter().any(ResourceChange::is_outline),
         Outcome::Check { state, .. } => *state != CheckState::Holds,
         Outcome::Ensure { changes, .. } => changes
             .iter()
-            .any(|change| change.is_open() || change.steps.iter().any(|step| step.already().is_none())),
+            .any(|change| change.is_open() || change.is_outline() || change.steps.iter().any(|step| step.already().is_none())),
         Outcome::Deferred { .. } => true,
     }
 }

@@ -341,7 +341,10 @@ fn shown(attributes: &Attributed) -> BTreeMap<String, String> {
         let text = match attribute {
             // A rollback does not show it either.
             Attribute::Masked { .. } if *name == CONTENT => SECRET.to_owned(),
-            Attribute::Known(text) | Attribute::Noted { value: text, .. } | Attribute::Masked { text, .. }
+            Attribute::Known(text)
+            | Attribute::Noted { value: text, .. }
+            | Attribute::Masked { text, .. }
+            | Attribute::Outline(text)
                 if text.contains('\n') || *name == CONTENT =>
             {
                 "[text]".to_owned()
@@ -349,6 +352,7 @@ fn shown(attributes: &Attributed) -> BTreeMap<String, String> {
             Attribute::Known(text)
             | Attribute::Described(text)
             | Attribute::Masked { text, .. }
+            | Attribute::Outline(text)
             | Attribute::Noted { value: text, .. } => cut(text),
             Attribute::Unknown(_) => "(known after apply)".to_owned(),
             Attribute::Secret(_) => SECRET.to_owned(),

@@ -276,6 +276,8 @@ pub enum Attribute {
     Noted { value: String, note: String },
     /// Known after apply, for the reason given.
     Unknown(String),
+    /// A text of which a part is known after apply: words stand in its place, and no step has it.
+    Outline(String),
     /// Known but hidden; only a keyed digest is kept, to compare it.
     Secret(KeyedDigest),
     /// Known, with words in place of what is not shown. The keyed digest is that of all of it.
@@ -286,7 +288,7 @@ impl Attribute {
     /// The text that is shown, if there is one.
     pub fn shown(&self) -> Option<&str> {
         match self {
-            Self::Known(text) | Self::Masked { text, .. } => Some(text),
+            Self::Known(text) | Self::Masked { text, .. } | Self::Outline(text) => Some(text),
             Self::Described(_) | Self::Noted { .. } | Self::Unknown(_) | Self::Secret(_) => None,
         }
     }
@@ -400,6 +402,12 @@ impl ResourceChange {
         matches!(self.before, Before::Unknown(_)) && self.expect.iter().any(is_absent)
     }
 
+    /// Whether a part of what it writes is known only in its turn: then it is planned again, and is written.
+    pub fn is_outline(&self) -> bool {
+        let mut after = self.after.iter().flat_map(Attributed::values);
+        after.any(|value| matches!(value, Attribute::Outline(_)))
+    }
+
     /// Whether this change does no more than the `reviewed` one: the same resource, action and attributes. An attribute that
     /// the review showed as known after apply may have any value. One that [is open](Self::is_open) may become any change of
     /// the same resource.
@@ -426,7 +434,7 @@ impl ResourceChange {
         match (&self.after, &reviewed.after) {
             (None, None) => true,
             (Some(after), Some(promised)) => after.iter().all(|(name, value)| match promised.get(name) {
-                Some(Attribute::Unknown(_)) => true,
+                Some(Attribute::Unknown(_) | Attribute::Outline(_)) => true,
                 Some(expected) => {
                     expected.is_same_change(value) || self.is_kept(name, value) || self.is_part_of(expected, value)
                 }

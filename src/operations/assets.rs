@@ -25,6 +25,21 @@ pub fn certificate_hint(assets: &Assets, path: &str) -> String {
     }
 }
 
+/// A template of the project with the host's data.
+pub(super) enum Rendered {
+    Known(Text),
+    Later(Later),
+}
+
+/// A template that uses a value which is not known yet.
+pub(super) struct Later {
+    /// Its text with `(known after apply)` in place of what comes of the value; `None` if there is none.
+    pub(super) outline: Option<Text>,
+    pub(super) why: String,
+    /// Whether an operation of this run makes the value.
+    pub(super) is_made: bool,
+}
+
 impl PlanContext<'_> {
     /// The paths of the files of the project's `templates` folder.
     pub fn asset_names(&self) -> impl Iterator<Item = &str> {
@@ -152,20 +167,42 @@ impl PlanContext<'_> {
     /// `Known::No` if the template uses an unknown value. Errors: the template is not valid; the mistake names the place in the
     /// template and the argument.
     pub fn render_asset(&self, argument: &str, path: &str) -> Result<Known<Text>, Stop> {
+        Ok(match self.rendered(argument, path)? {
+            Ok(text) => Known::Yes(text),
+            Err(why) => Known::No(why.to_string()),
+        })
+    }
+
+    /// The same, with what is known of a text that uses an unknown value.
+    ///
+    /// Errors: as of [`Self::render_asset`].
+    pub(super) fn render_or_outline(&self, argument: &str, path: &str) -> Result<Rendered, Stop> {
+        Ok(match self.rendered(argument, path)? {
+            Ok(text) => Rendered::Known(text),
+            Err(why) => Rendered::Later(Later {
+                outline: self.outline(path),
+                is_made: matches!(why, Why::After(_)),
+                why: format!("`templates/{path}` uses an unknown value: {why}"),
+            }),
+        })
+    }
+
+    fn rendered(&self, argument: &str, path: &str) -> Result<Result<Text, Why>, Stop> {
         self.require_asset(argument, path)?;
         self.refuse_encrypted_value(argument, path)?;
         let at_argument =
             |mistake: Diagnostic| Stop::Refused(Box::new(mistake.at(self.origin_of(argument), "rendered here")));
-        match self.scope.render_file(self.assets, path).map_err(at_argument)? {
-            Ok(text) => Ok(Known::Yes(text)),
-            Err(Why::Withheld(withheld)) => Err(Stop::Withheld(withheld)),
-            Err(why) => {
-                if let Why::After(after) = &why {
-                    self.await_operation(OperationId(after.operation.clone()));
-                }
-                Ok(Known::No(why.to_string()))
-            }
+        let rendered = self.scope.render_file(self.assets, path).map_err(at_argument)?;
+        match &rendered {
+            Err(Why::Withheld(withheld)) => return Err(Stop::Withheld(withheld.clone())),
+            Err(Why::After(after)) => self.await_operation(OperationId(after.operation.clone())),
+            Ok(_) | Err(Why::Later(_)) => {}
         }
+        Ok(rendered)
+    }
+
+    fn outline(&self, path: &str) -> Option<Text> {
+        self.scope.standing_in().render_file(self.assets, path).ok()?.ok()
     }
 
     /// The outcome of an operation that waits for a value which the template at `path` uses: what `plan` makes of the text is a
@@ -177,11 +214,7 @@ impl PlanContext<'_> {
         touches: Vec<FactScope>,
         plan: impl FnOnce(Content) -> Result<Outcome, Stop>,
     ) -> Outcome {
-        let rendered = self.scope.standing_in().render_file(self.assets, path);
-        let planned = match rendered {
-            Ok(Ok(text)) => plan(Content::of_text(&text)).ok(),
-            Ok(Err(_)) | Err(_) => None,
-        };
+        let planned = self.outline(path).and_then(|text| plan(Content::of_text(&text)).ok());
         Outcome::Deferred {
             waits_for: Vec::new(),
             why,

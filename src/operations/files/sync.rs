@@ -11,6 +11,7 @@
 //!
 //! What homelab wrote is recorded on the host, so that what leaves the project also leaves the host, and nothing else does.
 
+mod folder;
 mod patterns;
 mod record;
 mod removal;
@@ -21,17 +22,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(in crate::operations) use self::folder::{Folder, Unknown};
+use self::folder::{Text, outlined};
 use self::patterns::Patterns;
 pub(in crate::operations) use self::patterns::Rules;
 pub use self::patterns::pattern_mistake;
 use self::record::{Record, record_path};
 use self::removal::Removal;
-use self::source::{Source, Text, directories_of};
+use self::source::{Source, directories_of};
 use super::directory::{Directory, plan_one};
 use super::parameters::{Mode, check_owners, check_path, check_validate, path_and_ancestors};
 use super::whole_file::{FileWish, WishedContent, plan_file};
-use crate::change::{Outcome, ResourceKind, Stop};
-use crate::content::Content;
+use crate::change::{Before, Outcome, ResourceId, ResourceKind, Stop};
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{InodeKind, PathFact, PathKey, ancestors, parent};
 use crate::facts::{Fact, FactKey};
@@ -39,7 +41,6 @@ use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::work::{Work, later};
 use crate::operations::{Define, Demand, Operation, PlanContext, Stays, Tree};
-use crate::value::Known;
 
 /// Parameters of `files.sync`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -185,55 +186,7 @@ impl Operation for Sync {
         self.check_emptied(context, &self.dest)?;
         check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
-        let excluded = Patterns::new(context, "exclude", &self.exclude)?;
-        let protected = Patterns::new(context, "protect", &self.protect)?;
-        let source = Source::new(context, &self.src, self.render, &excluded)?;
-        let texts = source.texts(context)?;
-        let record = Record::of(context, &self.src, &self.dest);
-        let old = record.read(context);
-        let top = context.resolve(&self.dest);
-        // All of them in one round.
-        for path in source.paths(&self.dest) {
-            let _ = context.get(PathKey(&path));
-        }
-        let texts = match texts {
-            Known::Yes(texts) => texts,
-            Known::No(why) => return Ok(self.deferred(context, why)),
-        };
-        let (old, top) = (old?, top?);
-        self.check_emptied(context, &top)?;
-        check_links(context, &top, &source)?;
-        let stays = |name: &str| excluded.matches(name) || protected.matches(name);
-        let mut removal = match self.delete {
-            Delete::No => Ok(Removal::default()),
-            Delete::Recorded => Removal::of_recorded(context, &top, &old, &source, stays),
-            Delete::All => Removal::of_all(context, &top, &source, stays),
-        };
-        let left = removal.as_ref().map(|removal| removal.left.clone()).unwrap_or_default();
-        let in_the_way = match &mut removal {
-            Ok(removal) => removal.take_in_the_way(&top, &source),
-            Err(_) => Removal::default(),
-        };
-        context.on_scratch(|scratch| {
-            let mut work = Work::default();
-            let mut first = None;
-            in_the_way
-                .add_to(scratch, &mut work)
-                .or_else(|stop| later(stop, &mut first))?;
-            self.add_directories(scratch, &top, &source, &mut work)?;
-            for (name, text) in &texts {
-                self.add_file(scratch, &top, &source, (name, text), &mut work)
-                    .or_else(|stop| later(stop, &mut first))?;
-            }
-            removal
-                .and_then(|removal| removal.add_to(scratch, &mut work))
-                .or_else(|stop| later(stop, &mut first))?;
-            if let Some(stop) = first {
-                return Err(stop);
-            }
-            let stays = |name: &str| left.contains(name) || stays_recorded(self.delete, &stays)(name);
-            Ok(record.kept_along(&old, &source, (&top, &self.filled(&source)), stays, work))
-        })
+        self.plan_folder(context, &self.read(context)?)
     }
 }
 
@@ -370,46 +323,94 @@ impl Sync {
         })
     }
 
-    /// What each file gets, by its path below `dest`. `Known::No` if a template uses an unknown value.
+    /// The folder of the project, with what each file gets.
     ///
     /// Errors: there is no such folder, or a file of it is not valid.
-    pub(in crate::operations) fn contents(
-        &self,
-        context: &PlanContext<'_>,
-    ) -> Result<Known<BTreeMap<String, Content>>, Stop> {
-        Ok(match self.known_contents(context)? {
-            (_, Some(why)) => Known::No(why),
-            (contents, None) => Known::Yes(contents),
+    pub(in crate::operations) fn read<'c>(&self, context: &'c PlanContext<'_>) -> Result<Folder<'c>, Stop> {
+        let excluded = Patterns::new(context, "exclude", &self.exclude)?;
+        Folder::read(context, Source::new(context, &self.src, self.render, &excluded)?)
+    }
+
+    /// Makes the directory of the host what `folder` is.
+    ///
+    /// Errors: what is there is not known, or the files are refused.
+    pub(in crate::operations) fn plan_folder(&self, context: &PlanContext<'_>, folder: &Folder<'_>) -> Result<Outcome, Stop> {
+        let excluded = Patterns::new(context, "exclude", &self.exclude)?;
+        let protected = Patterns::new(context, "protect", &self.protect)?;
+        let source = &folder.source;
+        let record = Record::of(context, &self.src, &self.dest);
+        let old = record.read(context);
+        let top = context.resolve(&self.dest);
+        // All of them in one round.
+        for path in source.paths(&self.dest) {
+            let _ = context.get(PathKey(&path));
+        }
+        if let Some(why) = folder.why_unready() {
+            return Ok(self.deferred(context, why.to_owned()));
+        }
+        let (old, top) = (old?, top?);
+        self.check_emptied(context, &top)?;
+        check_links(context, &top, source)?;
+        let stays = |name: &str| excluded.matches(name) || protected.matches(name);
+        let mut removal = match self.delete {
+            Delete::No => Ok(Removal::default()),
+            Delete::Recorded => Removal::of_recorded(context, &top, &old, source, stays),
+            Delete::All => Removal::of_all(context, &top, source, stays),
+        };
+        let left = removal.as_ref().map(|removal| removal.left.clone()).unwrap_or_default();
+        let in_the_way = match &mut removal {
+            Ok(removal) => removal.take_in_the_way(&top, source),
+            Err(_) => Removal::default(),
+        };
+        context.on_scratch(|scratch| {
+            let mut work = Work::default();
+            let mut first = None;
+            in_the_way
+                .add_to(scratch, &mut work)
+                .or_else(|stop| later(stop, &mut first))?;
+            self.add_directories(scratch, &top, source, &mut work)?;
+            for (name, text) in &folder.texts {
+                self.add_file(scratch, &top, source, (name, text), &mut work)
+                    .or_else(|stop| later(stop, &mut first))?;
+            }
+            removal
+                .and_then(|removal| removal.add_to(scratch, &mut work))
+                .or_else(|stop| later(stop, &mut first))?;
+            if let Some(stop) = first {
+                return Err(stop);
+            }
+            let stays = |name: &str| left.contains(name) || stays_recorded(self.delete, &stays)(name);
+            let outcome = record.kept_along(&old, source, (&top, &self.filled(source)), stays, work);
+            Ok(self.unless_there(context, &top, folder, outcome))
         })
     }
 
-    /// What each file gets that uses no unknown value, and why another one is not known.
-    ///
-    /// Errors: as of [`Self::contents`].
-    pub(in crate::operations) fn known_contents(
-        &self,
-        context: &PlanContext<'_>,
-    ) -> Result<(BTreeMap<String, Content>, Option<String>), Stop> {
-        let excluded = Patterns::new(context, "exclude", &self.exclude)?;
-        let source = Source::new(context, &self.src, self.render, &excluded)?;
-        let (texts, unknown) = source.known_texts(context)?;
-        let read = |(name, text): (&str, Text<'_>)| {
-            let content = match text {
-                Text::Asset(path) => context.asset("src", path)?,
-                Text::Rendered(content) => content,
-            };
-            Ok((name.to_owned(), content))
+    /// The outcome, unless a file is on the host that uses an unknown value: whether that changes is known later. So it is where a command
+    /// must accept all files.
+    fn unless_there(&self, context: &PlanContext<'_>, top: &str, folder: &Folder<'_>, outcome: Outcome) -> Outcome {
+        let unknown = folder.unknown();
+        let Some(first) = unknown.values().next() else {
+            return outcome;
         };
-        let contents: Result<_, Stop> = texts.into_iter().map(read).collect();
-        Ok((contents?, unknown))
-    }
-
-    /// The paths of all files below `dest`.
-    pub(in crate::operations) fn file_names(&self, context: &PlanContext<'_>) -> BTreeSet<String> {
-        let excluded = Patterns::new(context, "exclude", &self.exclude);
-        let source = excluded.and_then(|excluded| Source::new(context, &self.src, self.render, &excluded));
-        let names = source.map(|source| source.names().map(str::to_owned).collect());
-        names.unwrap_or_default()
+        let changes = match &outcome {
+            Outcome::Change(changes) | Outcome::Ensure { changes, .. } => changes.as_slice(),
+            Outcome::Unchanged | Outcome::Deferred { .. } | Outcome::Check { .. } => &[],
+        };
+        let is_new = |name: &String| {
+            let path = format!("{}/{name}", top.trim_end_matches('/'));
+            let of_file = |id: &ResourceId| id.kind == ResourceKind::File && id.name == path;
+            let mut own = changes.iter().filter(|change| of_file(&change.id));
+            own.any(|change| !matches!(change.before, Before::Present(_)))
+        };
+        if self.validate.is_none() && unknown.keys().all(is_new) {
+            return outcome;
+        }
+        Outcome::Deferred {
+            waits_for: Vec::new(),
+            why: first.why.clone(),
+            touches: self.touches(context),
+            preview: outcome.into_preview(),
+        }
     }
 
     /// The directories that others fill, and those above them that have none of its files.
@@ -418,17 +419,6 @@ impl Sync {
         let above = directories_of(self.directories.keys().map(String::as_str));
         let filled = self.directories.keys().cloned().chain(above);
         filled.filter(|name| !own.contains(name)).collect()
-    }
-
-    /// The files that can be executed in the project, by their paths below `dest`.
-    pub(in crate::operations) fn executable(&self, context: &PlanContext<'_>) -> BTreeSet<String> {
-        let excluded = Patterns::new(context, "exclude", &self.exclude);
-        let source = excluded.and_then(|excluded| Source::new(context, &self.src, self.render, &excluded));
-        let Ok(source) = source else {
-            return BTreeSet::new();
-        };
-        let names = source.names().filter(|name| source.is_executable(context, name));
-        names.map(str::to_owned).collect()
     }
 
     /// Refuses to empty a directory that is not for one purpose alone.
@@ -520,6 +510,10 @@ impl Sync {
         let content = match text {
             Text::Asset(path) => WishedContent::Asset { argument: "src", path },
             Text::Rendered(content) => WishedContent::Ready(content.clone()),
+            Text::Unknown(unknown) => match &unknown.outline {
+                Some(outline) => WishedContent::Ready(outline.clone()),
+                None => return Ok(()),
+            },
         };
         let wish = FileWish {
             owner: own.user.as_deref().or(self.user.as_deref()),
@@ -529,6 +523,10 @@ impl Sync {
             ..FileWish::new(path, "dest", content)
         };
         let outcome = plan_file(context, &wish)?;
+        let outcome = match text {
+            Text::Unknown(unknown) => outlined(outcome, &unknown.why),
+            Text::Asset(_) | Text::Rendered(_) => outcome,
+        };
         work.add(context, outcome);
         Ok(())
     }

@@ -235,10 +235,11 @@ impl<'a> Change<'a> {
             Side::Same(value) => self.kept.push(Kept {
                 name,
                 value: match value {
-                    Attribute::Known(text) | Attribute::Masked { text, .. } if is_block(name, text) => None,
-                    Attribute::Known(text) | Attribute::Masked { text, .. } | Attribute::Described(text) => {
-                        Some(masked(text))
-                    }
+                    value if value.shown().is_some_and(|text| is_block(name, text)) => None,
+                    Attribute::Known(text)
+                    | Attribute::Masked { text, .. }
+                    | Attribute::Outline(text)
+                    | Attribute::Described(text) => Some(masked(text)),
                     Attribute::Noted { value, note } => Some(noted(value, note)),
                     Attribute::Unknown(_) | Attribute::Secret(_) => None,
                 },
@@ -252,7 +253,9 @@ impl<'a> Change<'a> {
     fn add_one_side(&mut self, name: &'static str, value: &'a Attribute, sign: LineSign, whole: bool) {
         let was = sign == LineSign::Removed && self.after.is_some();
         match value {
-            Attribute::Known(text) | Attribute::Masked { text, .. } if is_block(name, text) => {
+            Attribute::Known(text) | Attribute::Masked { text, .. } | Attribute::Outline(text)
+                if is_block(name, text) =>
+            {
                 if text.is_empty() {
                     self.notes.push(Note::Empty { was });
                 }
@@ -333,7 +336,7 @@ impl<'a> Value<'a> {
         match value {
             Attribute::Known(text) | Attribute::Described(text) => Self::Known(masked(text)),
             Attribute::Noted { value, note } => Self::Known(noted(value, note)),
-            Attribute::Masked { text, .. } => Self::Masked(masked(text)),
+            Attribute::Masked { text, .. } | Attribute::Outline(text) => Self::Masked(masked(text)),
             Attribute::Unknown(why) => Self::Unknown(masked(why)),
             Attribute::Secret(_) => Self::Hidden,
         }

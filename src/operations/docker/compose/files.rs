@@ -11,6 +11,7 @@ use crate::content::Content;
 use crate::facts::compose::{DEFAULT_FILES, OVERRIDES, PlannedFile};
 use crate::facts::overlay::WrittenFiles;
 use crate::facts::path::is_below;
+use crate::operations::files::sync::Unknown;
 use crate::secret::Secret;
 
 /// The files of a stack.
@@ -26,14 +27,35 @@ pub(super) struct Written {
     directories: BTreeSet<String>,
     /// Those that earlier operations change.
     earlier: BTreeSet<String>,
+    /// The files of the stack that use unknown values, by their paths below the directory. Their contents are outlines.
+    unknown: BTreeMap<String, Unknown>,
 }
 
 impl Written {
-    pub(super) fn new(contents: BTreeMap<String, Content>) -> Self {
+    pub(super) fn new(contents: BTreeMap<String, Content>, unknown: BTreeMap<String, Unknown>) -> Self {
         Self {
             contents,
+            unknown,
             ..Self::default()
         }
+    }
+
+    /// Whether the files are known that say what the project is: those that compose reads by itself.
+    pub(super) fn is_meaning_known(&self, files: &[String]) -> bool {
+        let mut names = compose_names(files).into_iter().chain([".env"]);
+        names.all(|name| !self.unknown.contains_key(name))
+    }
+
+    /// Why nothing can be planned yet.
+    pub(super) fn why_unready(&self, files: &[String]) -> Option<&str> {
+        let is_meaning_known = self.is_meaning_known(files);
+        let mut unready = self.unknown.values().filter(|one| !is_meaning_known || !one.is_ready());
+        unready.next().map(|one| one.why.as_str())
+    }
+
+    /// Why a file of the stack is not known.
+    pub(super) fn why_unknown(&self) -> Option<&str> {
+        self.unknown.values().next().map(|one| one.why.as_str())
     }
 
     /// The same, after earlier operations have written and removed these files.
@@ -51,7 +73,8 @@ impl Written {
         self.directories.extend(new.map(|change| change.id.name.clone()));
         for change in of(ResourceKind::File) {
             let path = &change.id.name;
-            let is_written = change.steps.iter().any(|step| matches!(step, Step::WriteFile(_)));
+            let is_written =
+                change.is_outline() || change.steps.iter().any(|step| matches!(step, Step::WriteFile(_)));
             if is_written {
                 let below = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/'));
                 let content = below.and_then(|name| self.contents.get(name)).cloned();
@@ -328,7 +351,7 @@ mod tests {
     fn what_compose_reads_is_known_unless_files_lead_to_others() {
         let reads = |text: &str| {
             let contents = [("compose.yaml".to_owned(), Content::new(text.as_bytes()))].into();
-            Written::new(contents).read_by_compose("/opt/web", &[])
+            Written::new(contents, BTreeMap::new()).read_by_compose("/opt/web", &[])
         };
         let text = "x-all: &all { env_file: all.env }\nservices:\n  a:\n    <<: *all\n  b:\n    env_file: [b.env, { path: /etc/c.env, required: false }]\n";
         let (all, foreign) = reads(text).expect("known");
@@ -359,6 +382,7 @@ mod tests {
                 ("prod.yaml".to_owned(), content("services: {}\n")),
             ]
             .into(),
+            BTreeMap::new(),
         );
         assert_eq!(written.name(&[]).as_deref(), Some("a"));
         let named = ["docker-compose.yml".to_owned(), "prod.yaml".to_owned()];

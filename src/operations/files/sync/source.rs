@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::patterns::Patterns;
 use crate::change::Stop;
-use crate::content::{Assets, Content};
+use crate::content::Assets;
 use crate::error::suggestion;
 use crate::operations::PlanContext;
-use crate::value::Known;
 
 /// The files of a folder of the project, by their paths on the host below the destination.
 pub(super) struct Source<'a> {
@@ -19,16 +18,6 @@ struct File<'a> {
     asset: &'a str,
     is_rendered: bool,
 }
-
-/// What a file of the host gets.
-pub(super) enum Text<'a> {
-    /// A file of the project, by its path below `templates/`.
-    Asset(&'a str),
-    Rendered(Content),
-}
-
-/// Files by their paths below `dest`, with what each gets.
-type Texts<'s, 'a> = Vec<(&'s str, Text<'a>)>;
 
 impl<'a> Source<'a> {
     /// No files.
@@ -117,39 +106,11 @@ impl<'a> Source<'a> {
         names.map(|name| format!("{dest}/{name}")).collect()
     }
 
-    /// What each file gets. `Known::No` if a template uses an unknown value.
-    ///
-    /// Errors: a template is not valid.
-    pub(super) fn texts(&self, context: &PlanContext<'_>) -> Result<Known<Texts<'_, 'a>>, Stop> {
-        Ok(match self.known_texts(context)? {
-            (_, Some(why)) => Known::No(why),
-            (texts, None) => Known::Yes(texts),
-        })
-    }
-
-    /// What each file gets that uses no unknown value, and why another one is not known.
-    ///
-    /// Errors: a template is not valid.
-    pub(super) fn known_texts(&self, context: &PlanContext<'_>) -> Result<(Texts<'_, 'a>, Option<String>), Stop> {
-        let mut texts = Vec::with_capacity(self.files.len());
-        let mut unknown = None;
-        for (name, file) in &self.files {
-            let text = if file.is_rendered {
-                match context.render_asset("src", file.asset)? {
-                    Known::Yes(text) => Text::Rendered(Content::of_text(&text)),
-                    Known::No(why) => {
-                        unknown.get_or_insert(format!("`templates/{}` uses an unknown value: {why}", file.asset));
-                        continue;
-                    }
-                }
-            } else if context.is_encrypted_asset(file.asset) {
-                Text::Rendered(context.asset_or_secret("src", file.asset)?)
-            } else {
-                Text::Asset(file.asset)
-            };
-            texts.push((name.as_str(), text));
-        }
-        Ok((texts, unknown))
+    /// The paths of files on the host, below the destination, with those below `templates/`, and whether they are rendered.
+    pub(super) fn assets(&self) -> impl Iterator<Item = (&str, &'a str, bool)> {
+        self.files
+            .iter()
+            .map(|(name, file)| (name.as_str(), file.asset, file.is_rendered))
     }
 }
 
