@@ -357,9 +357,9 @@ fn is_barrier(operation: &PlannedOperation) -> bool {
         Outcome::Unchanged => false,
         Outcome::Change(changes) => changes.iter().any(ResourceChange::is_outline),
         Outcome::Check { state, .. } => *state != CheckState::Holds,
-        Outcome::Ensure { changes, .. } => changes
-            .iter()
-            .any(|change| change.is_open() || change.is_outline() || change.steps.iter().any(|step| step.already().is_none())),
+        Outcome::Ensure { changes, .. } => changes.iter().any(|change| {
+            change.is_open() || change.is_outline() || change.steps.iter().any(|step| step.already().is_none())
+        }),
         Outcome::Deferred { .. } => true,
     }
 }

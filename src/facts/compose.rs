@@ -38,11 +38,11 @@ pub const OVERRIDES: [&str; 4] = [
 
 /// A shell function for what decides about the answer of compose: `hl_inputs PROJECT FOLDER OPTION…` prints the digest of these words, of
 /// the program, of the project's containers in `$ids`, and of the files whose paths are its standard input. Where that is as recorded, so
-/// is the answer, and compose does not have to be asked.
+/// is the answer, and compose does not have to be asked. The first of the words is the number of what is kept of an answer.
 pub const INPUTS: &str = r#"tool=$(stat -L -c '%n %s %Y %i' /usr/libexec/docker/cli-plugins/docker-compose /usr/lib/docker/cli-plugins/docker-compose /usr/local/libexec/docker/cli-plugins/docker-compose /usr/local/lib/docker/cli-plugins/docker-compose "$home/.docker/cli-plugins/docker-compose" 2>/dev/null)
 hl_inputs() {
 {
-printf '%s\n' "$@" "$tool"
+printf '%s\n' 2 "$@" "$tool"
 printf '%s\n' "$ids" | grep "^$1 " | sort
 tr '\n' '\0' | xargs -0 sha256sum -- 2>&1
 } | sha256sum | cut -d ' ' -f 1
@@ -351,6 +351,12 @@ pub struct Service {
     /// Names of volumes within the project, by the path that they are mounted on.
     #[serde(default)]
     pub volumes: BTreeMap<String, String>,
+    /// Paths of the host by the path that they are mounted on, also of secrets and configs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub binds: BTreeMap<String, String>,
+    /// The user that its programs run as, if it is not that of the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     #[serde(default)]
     pub has_health_check: bool,
 }

@@ -408,3 +408,30 @@ fn only_a_capture_that_comes_later_is_used_before_it_is_there() {
     let found = titles("'t/made', 't/t'", &lacking);
     assert_eq!(found, ["task `t/made` requires `nothing`"]);
 }
+
+#[test]
+fn the_images_of_a_stack_are_known_unless_its_compose_file_is_not() {
+    let task = "[[operation]]\ncapture = 'token'\nfile = '/srv/token'\n\
+        create = { op = 'server.shell', commands = ['x'] }\n\
+        [[operation]]\nop = 'docker.compose'\nstack = 'web'\nproject_directory = '/opt/web'\n";
+    let compose = "services: { app: { image: 'demo:1', env_file: [app.env] } }\n";
+    let rendered = "services: { app: { image: 'demo:1', user: '{{ captured.token }}' } }\n";
+    for (files, image, is_whole) in [
+        (
+            vec![("compose.yaml", compose), ("app.env.j2", "{{ captured.token }}")],
+            true,
+            true,
+        ),
+        (vec![("compose.yaml.j2", rendered)], false, false),
+    ] {
+        let paths: Vec<(String, &str)> = files
+            .into_iter()
+            .map(|(name, text)| (format!("templates/services/web/{name}"), text))
+            .collect();
+        let further: Vec<(&str, &str)> = paths.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        let root = folder_of(task, &further);
+        let used = images_in_use(&load(root.path()).expect("valid"), "dev").expect("an inventory");
+        assert_eq!(used.images.contains_key("demo:1"), image, "{used:?}");
+        assert_eq!(used.is_whole(), is_whole, "{used:?}");
+    }
+}

@@ -246,12 +246,6 @@ impl<'a> Fields<'a> {
         found
     }
 
-    /// Takes a key of the language that is not supported yet.
-    pub(super) fn not_yet(&mut self, keys: &[&str]) {
-        refuse_not_yet(&self.table, keys, self.mistakes);
-        self.table.retain(|key, _| !keys.contains(&key.as_str()));
-    }
-
     /// The remaining keys, which the caller reads.
     pub(super) fn rest(self) -> Table {
         self.table

@@ -389,7 +389,7 @@ fn partly_masked<'a>(attributes: &Attributes<'a>) -> Vec<&'a str> {
 
 fn command<'a>(step: &'a StepNote<'a>) -> Option<&'a str> {
     match step {
-        StepNote::Runs(command) => Some(command),
+        StepNote::Runs(command) | StepNote::ChecksAtApply(command) => Some(command),
         StepNote::Validates(_) => None,
     }
 }

@@ -307,6 +307,7 @@ pub(super) fn step(step: &StepNote<'_>) -> Phrase {
     match step {
         StepNote::Runs(command) => Phrase::words("runs ").name(one_line(command)),
         StepNote::Validates(command) => Phrase::words("validated with ").name(one_line(command)),
+        StepNote::ChecksAtApply(command) => Phrase::words("first runs ").name(one_line(command)),
     }
 }
 
@@ -362,8 +363,22 @@ pub(super) fn aside(entry: &Entry<'_>) -> Phrase {
         Some(start) => Phrase::words("unless ").then(named([start], "")).word(" starts it"),
         None => Phrase::default(),
     };
-    let all = [unless, trigger, started, guarded];
+    let all = [checked_at_apply(entry), unless, trigger, started, guarded];
     joined(all.into_iter().filter(|phrase| !phrase.0.is_empty()), "; ")
+}
+
+/// The commands that must accept new files right before the changes; empty for most operations.
+fn checked_at_apply(entry: &Entry<'_>) -> Phrase {
+    let steps = entry.changes().iter().flat_map(|change| &change.steps);
+    let commands = steps.filter_map(|step| match step {
+        StepNote::ChecksAtApply(command) => Some(Phrase::default().name(one_line(command))),
+        StepNote::Runs(_) | StepNote::Validates(_) => None,
+    });
+    let commands = joined(commands, " and ");
+    if commands.0.is_empty() {
+        return Phrase::default();
+    }
+    Phrase::words("checked at apply by ").then(commands)
 }
 
 const GUARDED: &str = "guarded: goes back unless a new connection works";

@@ -77,6 +77,10 @@ struct OnChange {
     signal: Option<String>,
     /// `"restart"`, `"recreate"` or `"none"`.
     action: Option<Action>,
+    /// Command that must accept the new files before they replace the old ones, as a list of words. It runs at apply in a throw-away
+    /// container of the service's image, without network, which has the new files where the service has them.
+    #[schemars(length(min = 1))]
+    validate: Option<Vec<String>>,
 }
 
 #[derive(JsonSchema)]

@@ -94,15 +94,12 @@ fn an_empty_host_becomes_the_services_box() {
         .filter(|line| line.starts_with("? "))
         .collect();
     let open: Vec<&str> = open.into_iter().map(|line| line.split("   ").next().unwrap()).collect();
-    // Directories and a file that packages might bring, a token that only a running server can make, and a command that is due if a
-    // capture changes something.
+    // Directories that packages might bring, what only a running server can give, and a command that is due if that changes something.
     assert_eq!(
         open,
         [
             "? directory /etc/homelab/backups",
             "? directory /var/backups/stacks",
-            "? docker.compose /opt/stacks/telegraf",
-            "? docker.compose /opt/stacks/grafana",
             "? capture caddy_root",
             "? trust it",
             "? files.template /var/lib/prometheus/node-exporter/homelab-certificates.prom",
@@ -110,6 +107,11 @@ fn an_empty_host_becomes_the_services_box() {
         "{}",
         review.stdout
     );
+    // Their files use a token that the same run makes.
+    for service in ["telegraf/telegraf", "grafana/grafana"] {
+        let line = format!("+ compose service {service}");
+        assert!(review.stdout.contains(&line), "no `{line}` in\n{}", review.stdout);
+    }
     let deployed = deploy(&project);
     for purpose in [
         "grafana admin",
@@ -241,6 +243,47 @@ fn one_change_of_the_project_is_one_change_of_the_host() {
     host.inside("docker pull -q services/moved:latest");
     change("another image", &["prometheus-moved-1"], &[]);
     registry.remove("services/moved");
+    broken_files_are_refused(project, host);
+}
+
+/// What the program that reads a file would not accept is refused by it, in a container of its own, before anything of the stack changes.
+fn broken_files_are_refused(project: &Project, host: &Host<'_>) {
+    let caddyfile = "templates/services/caddy/conf/Caddyfile.j2";
+    let rules = "templates/services/prometheus/config/rules.yml";
+    let rule = "  - name: broken\n    rules:\n      - alert: Broken\n        expr: sum(\n";
+    for (path, broken, file, said) in [
+        (
+            caddyfile,
+            "\nbroken.test {\n\tno_such_directive\n}\n",
+            "caddy/conf/Caddyfile",
+            "no_such_directive",
+        ),
+        (rules, rule, "prometheus/config/rules.yml", "unclosed left parenthesis"),
+    ] {
+        let text = std::fs::read_to_string(project.root().join(path)).unwrap();
+        let file = format!("cat /opt/stacks/{file}");
+        let (before, old) = (containers(host), host.inside(&file));
+        project.write(path, format!("{text}{broken}"));
+        let review = project.homelab(&["deploy", "dev", "services", "--dry-run"]).expect(0);
+        assert!(review.stdout.contains("checked at apply by `"), "{}", review.stdout);
+        let open = review.stdout.lines().find(|line| line.trim().starts_with("? "));
+        assert_eq!(open, None, "{}", review.stdout);
+        let refused = project.homelab(&["deploy", "dev", "services", "--yes"]).expect(1);
+        let told = refused.stdout + &refused.stderr;
+        assert!(told.contains(said) && told.contains("nothing was changed"), "{told}");
+        assert_eq!(containers(host), before, "nothing was stopped");
+        assert_eq!(host.inside(&file), old, "the old one is there");
+        assert!(
+            page(host, "x.dev.lab.example").contains("/classic/graph"),
+            "the old one serves"
+        );
+        let left = "ls -d /var/lib/homelab/validate 2>/dev/null; docker ps -aq --filter name=homelab-validate";
+        assert_eq!(host.inside(left), "");
+        project.write(path, format!("{text}\n# right\n"));
+        deploy(project);
+        assert!(host.inside(&file).ends_with("# right\n"));
+        quiet(project);
+    }
 }
 
 /// The programs accept what they are given, each rule says what it should, and an alert gets to its receiver.

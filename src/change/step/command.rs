@@ -81,6 +81,9 @@ pub struct Command {
     pub puts_back_surely: Vec<String>,
     /// Set if all it does is to set attributes of this path, which needs only its owner's rights.
     pub sets_attributes_of: Option<String>,
+    /// Whether all it does is to look at new files, so that the steps after it are not done if it does not accept them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_validator: bool,
 }
 
 impl Command {
@@ -104,6 +107,7 @@ impl Command {
             puts_back: Vec::new(),
             puts_back_surely: Vec::new(),
             sets_attributes_of: None,
+            is_validator: false,
         }
     }
 

@@ -105,6 +105,8 @@ fn config() -> Config {
                 volumes: [(text("/data"), text("data"))].into(),
                 inline: Some(text("3c6e")),
                 from_environment: Some(text("token")),
+                binds: [(text("/etc/one.conf"), text("/opt/stacks/web/one.conf"))].into(),
+                user: Some(text("1000")),
                 has_health_check: true,
             },
         )]

@@ -27,6 +27,7 @@ mod planned;
 mod preview;
 mod script;
 mod stack;
+mod validators;
 mod volumes;
 mod yaml;
 

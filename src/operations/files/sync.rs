@@ -334,7 +334,11 @@ impl Sync {
     /// Makes the directory of the host what `folder` is.
     ///
     /// Errors: what is there is not known, or the files are refused.
-    pub(in crate::operations) fn plan_folder(&self, context: &PlanContext<'_>, folder: &Folder<'_>) -> Result<Outcome, Stop> {
+    pub(in crate::operations) fn plan_folder(
+        &self,
+        context: &PlanContext<'_>,
+        folder: &Folder<'_>,
+    ) -> Result<Outcome, Stop> {
         let excluded = Patterns::new(context, "exclude", &self.exclude)?;
         let protected = Patterns::new(context, "protect", &self.protect)?;
         let source = &folder.source;

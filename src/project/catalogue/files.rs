@@ -12,8 +12,7 @@ const OWN_KEYS: &[&str] = &["user", "group", "mode"];
 /// Keys of `[files."…"]`.
 const FILE_KEYS: &[&str] = &["user", "group", "mode", "src"];
 /// Keys of `[on_change."…"]`.
-const CHANGE_KEYS: &[&str] = &["service", "reload", "signal", "action"];
-const CHANGE_KEYS_NOT_YET: &[&str] = &["validate"];
+const CHANGE_KEYS: &[&str] = &["service", "reload", "signal", "action", "validate"];
 /// Those of which there is exactly one.
 const REACTIONS: [&str; 3] = ["reload", "signal", "action"];
 const ACTIONS: [&str; 3] = ["restart", "recreate", "none"];
@@ -41,7 +40,6 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Vec<Borrowed> {
         of_end(of)
     });
     each(fields, "on_change", |of, _| {
-        of.not_yet(CHANGE_KEYS_NOT_YET);
         check_change(of);
         ("`on_change`", CHANGE_KEYS)
     });
@@ -150,6 +148,20 @@ fn check_directory(of: &mut Fields<'_>, name: &str) {
     }
 }
 
+/// A command of the container, as a list of words.
+fn check_command(of: &mut Fields<'_>, key: &str) {
+    let is_given = of.has(key);
+    if let Some(place) = of.empty_list(key) {
+        let mistake = Diagnostic::new(format!("`{key}` is empty")).at(&place, "nothing to run");
+        of.mistake(mistake.hint(format!(
+            "write a command of the container, such as `[\"caddy\", \"{key}\"]`"
+        )));
+    }
+    if is_given {
+        of.names(key);
+    }
+}
+
 fn check_change(of: &mut Fields<'_>) {
     let given: Vec<&str> = REACTIONS.into_iter().filter(|key| of.has(key)).collect();
     let place = of.place().clone();
@@ -180,13 +192,8 @@ fn check_change(of: &mut Fields<'_>) {
             of.misfit::<()>("service", "the name of a service, or a list of names", &entry.value);
         }
     }
-    let has_reload = of.has("reload");
-    if let Some(place) = of.empty_list("reload") {
-        let mistake = Diagnostic::new("`reload` is empty").at(&place, "nothing to run");
-        of.mistake(mistake.hint("write a command of the container, such as `[\"caddy\", \"reload\"]`"));
-    }
-    if has_reload {
-        of.names("reload");
+    for key in ["reload", "validate"] {
+        check_command(of, key);
     }
     if let Some(signal) = of.text("signal") {
         let is_plain = |character: char| character.is_ascii_uppercase() || character.is_ascii_digit();

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::super::style::width;
 use super::diff;
-use super::line::{DiffLine, LineSign};
+use super::line::{DiffLine, LeftOut, LineSign};
 use super::mask::masked;
 use super::packages::{AlongNames, come_along};
 use super::sign::Sign;
@@ -129,6 +129,8 @@ pub enum StepNote<'a> {
     Runs(Cow<'a, str>),
     /// A command that must accept a file before it is put in place.
     Validates(Cow<'a, str>),
+    /// At apply, before anything else.
+    ChecksAtApply(Cow<'a, str>),
 }
 
 /// An attribute on both sides.
@@ -137,6 +139,25 @@ enum Side<'a> {
     Old(&'a Attribute),
     Both(&'a Attribute, &'a Attribute),
     Same(&'a Attribute),
+}
+
+impl Block {
+    /// Leaves out all but the first lines of a text that is new as a whole, unless only a line or two are more.
+    pub(super) fn keep_first(&mut self, count: usize) {
+        let all = match self.lines.last() {
+            Some(DiffLine::LeftOut(LeftOut::Listed { all, .. })) => *all,
+            _ => self
+                .lines
+                .iter()
+                .filter(|line| matches!(line, DiffLine::Line { .. }))
+                .count(),
+        };
+        if all > count + 2 {
+            self.lines.truncate(count);
+            self.lines
+                .push(DiffLine::LeftOut(LeftOut::Listed { more: all - count, all }));
+        }
+    }
 }
 
 impl<'a> Change<'a> {
@@ -396,7 +417,14 @@ fn is_block(name: &str, text: &str) -> bool {
 }
 
 fn notes(step: &Step) -> impl Iterator<Item = StepNote<'_>> {
-    let runs = step.command().map(|command| StepNote::Runs(masked(&command.summary)));
+    let runs = step.command().map(|command| {
+        let summary = masked(&command.summary);
+        if command.is_validator {
+            StepNote::ChecksAtApply(summary)
+        } else {
+            StepNote::Runs(summary)
+        }
+    });
     let validator = step.validator().map(|command| command.join(" "));
     let validates = validator.map(|command| StepNote::Validates(Cow::Owned(masked(&command).into_owned())));
     runs.into_iter().chain(validates)

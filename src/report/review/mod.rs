@@ -14,7 +14,7 @@ mod totals;
 use std::borrow::Cow;
 
 use crate::apply::{Failure, HostEnd, HostResult, OperationResult};
-use crate::change::{CheckState, Outcome, ResourceChange};
+use crate::change::{Action, CheckState, Outcome, ResourceChange, ResourceKind};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::plan::{self, HostPlan, Plan, PlannedOperation};
 use crate::project::Selection;
@@ -113,6 +113,8 @@ pub struct Entry<'a> {
     pub stays: bool,
     /// Whether it is not compared because a secret is not there; then the state is `Deferred`.
     pub lacks_secret: bool,
+    /// Whether an earlier operation of the host names the operations that may already create what this one does.
+    pub is_said: bool,
     pub state: EntryState<'a>,
 }
 
@@ -325,8 +327,10 @@ impl<'a, R> Fold<'a, R> {
 impl<'a> HostReview<'a> {
     fn planned(plan: &'a HostPlan, whole: bool) -> Self {
         let mut tasks: Vec<TaskReview<'a>> = Vec::new();
+        let mut said: Vec<&[OperationId]> = Vec::new();
         for operation in &plan.operations {
             let mut entry = Entry::new(operation, whole);
+            entry.say_once(&mut said);
             entry.trigger.keep_causes(&plan.operations);
             match tasks.last_mut() {
                 Some(last) if last.task == operation.task => last.entries.push(entry),
@@ -335,6 +339,9 @@ impl<'a> HostReview<'a> {
                     entries: vec![entry],
                 }),
             }
+        }
+        if !whole {
+            shorten_new_files(&mut tasks);
         }
         Self {
             host: &plan.host,
@@ -418,6 +425,25 @@ fn say_once(changes: &mut [Change<'_>]) {
     }
 }
 
+/// How many lines of new files a host may have before only the first ones of each are shown, and how many those are.
+const MOST_LINES: usize = 240;
+const FIRST_LINES: usize = 8;
+
+/// Shows less of each new file where there are many: on an empty host the changes would be hard to find among their lines.
+fn shorten_new_files(tasks: &mut [TaskReview<'_>]) {
+    let entries = tasks.iter_mut().flat_map(|task| &mut task.entries);
+    let changes = entries.flat_map(|entry| match &mut entry.state {
+        EntryState::Change(changes) | EntryState::Ensure { changes, .. } => changes.as_mut_slice(),
+        EntryState::Deferred { preview, .. } => preview,
+        EntryState::Unchanged | EntryState::Check { .. } => &mut [],
+    });
+    let new = changes.filter(|change| !matches!(change.before, Before::Present(_)));
+    let mut blocks: Vec<&mut Block> = new.flat_map(|change| &mut change.blocks).collect();
+    if blocks.iter().map(|block| block.lines.len()).sum::<usize>() > MOST_LINES {
+        blocks.iter_mut().for_each(|block| block.keep_first(FIRST_LINES));
+    }
+}
+
 fn changes_nothing(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Unchanged | Outcome::Check { .. } => true,
@@ -495,7 +521,27 @@ impl<'a> Entry<'a> {
                 && !changes_nothing(&operation.outcome),
             stays: !operation.as_now.is_no(),
             lacks_secret: operation.lacks_secret,
+            is_said: false,
             state,
+        }
+    }
+
+    /// Leaves out which operations may already create its files if an earlier one of the host says it: `said` has those.
+    fn say_once(&mut self, said: &mut Vec<&'a [OperationId]>) {
+        let EntryState::Ensure { changes, since } = &self.state else {
+            return;
+        };
+        let is_new_file = |change: &Change<'_>| {
+            let is_file = matches!(change.kind, ResourceKind::File | ResourceKind::Directory);
+            is_file && change.action == Action::Create && !change.may_be_there
+        };
+        if !changes.iter().all(is_new_file) {
+            return;
+        }
+        let since: &'a [OperationId] = since;
+        self.is_said = said.contains(&since);
+        if !self.is_said {
+            said.push(since);
         }
     }
 
@@ -516,7 +562,7 @@ impl<'a> Entry<'a> {
     /// The operations that may already make each of its changes.
     pub fn unless_each(&self) -> &'a [OperationId] {
         match &self.state {
-            EntryState::Ensure { changes, since } if !is_said_once(changes) => since,
+            EntryState::Ensure { changes, since } if !self.is_said && !is_said_once(changes) => since,
             _ => &[],
         }
     }
@@ -524,7 +570,7 @@ impl<'a> Entry<'a> {
     /// The operations that may already make all of its changes, if that is said once for all of them.
     pub fn unless_all(&self) -> &'a [OperationId] {
         match &self.state {
-            EntryState::Ensure { changes, since } if is_said_once(changes) => since,
+            EntryState::Ensure { changes, since } if !self.is_said && is_said_once(changes) => since,
             _ => &[],
         }
     }

@@ -50,6 +50,7 @@ struct PrintedService {
     secrets: Vec<Source>,
     #[serde(default)]
     configs: Vec<Source>,
+    user: Option<String>,
     healthcheck: Option<HealthCheck>,
 }
 
@@ -84,6 +85,7 @@ struct Mount {
 #[derive(Deserialize)]
 struct Source {
     source: String,
+    target: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -143,11 +145,14 @@ pub(super) fn parse(json: &[u8]) -> Result<Config, String> {
             (&service.configs, &printed.configs),
         ];
         let (inline, from_environment) = inline(own);
-        let service = Service {
+        let mut binds = placed(&service.secrets, &printed.secrets, SECRETS);
+        binds.extend(placed(&service.configs, &printed.configs, ""));
+        let mut service = Service {
             inline,
             from_environment,
             ..with_mounts(service, mounted)
         };
+        service.binds.extend(binds);
         (name, service)
     });
     let services = services.collect();
@@ -186,6 +191,24 @@ pub(super) fn parse(json: &[u8]) -> Result<Config, String> {
     })
 }
 
+/// Where secrets are in a container.
+const SECRETS: &str = "/run/secrets";
+
+/// The files of secrets or configs, by their paths in a container.
+fn placed(sources: &[Source], of: &BTreeMap<String, Named>, folder: &str) -> BTreeMap<String, String> {
+    let each = sources.iter().filter_map(|one| {
+        let file = of.get(&one.source)?.file.clone()?;
+        let target = one.target.as_ref().unwrap_or(&one.source);
+        let target = if target.starts_with('/') {
+            target.clone()
+        } else {
+            format!("{folder}/{target}")
+        };
+        Some((target, file))
+    });
+    each.collect()
+}
+
 /// Values of options may be secret.
 pub(super) fn digests(options: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let digests = options.into_iter();
@@ -216,10 +239,13 @@ fn inline(own: [(&Vec<Source>, &BTreeMap<String, Named>); 2]) -> (Option<String>
 
 fn with_mounts(service: PrintedService, mut mounted: BTreeSet<String>) -> Service {
     let files = mounted.clone();
-    let mut volumes = BTreeMap::new();
+    let (mut volumes, mut binds) = (BTreeMap::new(), BTreeMap::new());
     for mount in service.volumes {
         match (mount.kind.as_str(), mount.source) {
-            ("bind", Some(source)) => drop(mounted.insert(source)),
+            ("bind", Some(source)) => {
+                mounted.insert(source.clone());
+                binds.insert(mount.target, source);
+            }
             ("volume", Some(source)) => drop(volumes.insert(mount.target, source)),
             _ => {}
         }
@@ -257,6 +283,8 @@ fn with_mounts(service: PrintedService, mut mounted: BTreeSet<String>) -> Servic
         mounted,
         files,
         volumes,
+        binds,
+        user: service.user,
         inline: None,
         from_environment: None,
         has_health_check: health_check.is_some_and(|check| !check.test.as_ref().is_some_and(is_none)),

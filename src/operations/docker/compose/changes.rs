@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::asked::{Asked, asked};
 use super::back::ChangedPaths;
 use super::decision::{Cause, Decision, Obtain, Situation, What};
-use super::pins::Astray;
+use super::pins::{Astray, Held};
 use super::script::{BuildOrder, Kept, Orders, Removed, Stopped};
 use super::stack::Reload;
 use super::volumes::{Renewed, removal_script, removals};
@@ -46,6 +46,8 @@ pub(super) struct Services<'a> {
     pub(super) asks: bool,
     /// Whether the images that others are built from are asked for.
     pub(super) build_pull: bool,
+    /// Images that steps before the files are written pull.
+    pub(super) pulled_first: &'a BTreeSet<String>,
     pub(super) within: Duration,
     pub(super) settle: Duration,
 }
@@ -161,20 +163,6 @@ impl Services<'_> {
         held.map_or_else(|| name.to_owned(), |digest| format!("{name}@{}", short(digest)))
     }
 
-    /// Shell text that pulls an image. One that is held is pulled by its digest, and has no tag before it gets one.
-    fn pull(&self, name: &str) -> String {
-        let pulled = |image: &str| format!("hl_clean docker pull -q {}", quote(image));
-        match self.situation.held.get(name).and_then(Reference::pinned) {
-            Some(pinned) => format!(
-                "{} && hl_clean docker image tag {} {}",
-                pulled(&pinned),
-                quote(&pinned),
-                quote(name)
-            ),
-            None => pulled(name),
-        }
-    }
-
     fn after(&self, decision: &Decision, service: &Service, before: &Before) -> Attributed {
         let name = service.image_on(self.situation.project, &decision.service);
         let mut after = match before {
@@ -214,11 +202,12 @@ impl Services<'_> {
         let pulled: BTreeSet<String> = images(Obtain::Pull)
             .map(|one| self.situation.image_named(&one.service))
             .chain(asked.iter().map(|one| one.name.clone()))
+            .filter(|name| !self.pulled_first.contains(name))
             .collect();
         for image in &pulled {
             steps.push(supervised(
                 format!("docker pull {image}"),
-                self.changed.back_after(&self.pull(image)),
+                self.changed.back_after(&pull(self.situation.held, image)),
                 LONGEST_PULL,
                 &self.changed,
             ));
@@ -555,6 +544,31 @@ fn before(containers: &[&Container]) -> Attributed {
     before.insert("image", Attribute::known(ids.join(", ")));
     before.insert("container", Attribute::known(states.join(", ")));
     before
+}
+
+/// Shell text that pulls an image. One that is held is pulled by its digest, and has no tag before it gets one.
+fn pull(held: &Held, name: &str) -> String {
+    let pulled = |image: &str| format!("hl_clean docker pull -q {}", quote(image));
+    match held.get(name).and_then(Reference::pinned) {
+        Some(pinned) => format!(
+            "{} && hl_clean docker image tag {} {}",
+            pulled(&pinned),
+            quote(&pinned),
+            quote(name)
+        ),
+        None => pulled(name),
+    }
+}
+
+/// The step that pulls an image before anything else is done.
+pub(super) fn pull_first(held: &Held, name: &str) -> Step {
+    let script = format!("{CLEAN}{}", pull(held, name));
+    supervised(
+        format!("docker pull {name}"),
+        script,
+        LONGEST_PULL,
+        &ChangedPaths::default(),
+    )
 }
 
 /// A step that goes on without a connection and puts back what is `changed` if it fails.

@@ -258,7 +258,8 @@ impl Situation<'_> {
         reactions
     }
 
-    fn rule(&self, path: &str) -> Option<&OnChange> {
+    /// What the stack says of a file.
+    pub(super) fn rule(&self, path: &str) -> Option<&OnChange> {
         let name = path.strip_prefix(self.directory)?.strip_prefix('/')?;
         self.on_change.of(name)
     }

@@ -73,8 +73,7 @@ impl Written {
         self.directories.extend(new.map(|change| change.id.name.clone()));
         for change in of(ResourceKind::File) {
             let path = &change.id.name;
-            let is_written =
-                change.is_outline() || change.steps.iter().any(|step| matches!(step, Step::WriteFile(_)));
+            let is_written = change.is_outline() || change.steps.iter().any(|step| matches!(step, Step::WriteFile(_)));
             if is_written {
                 let below = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/'));
                 let content = below.and_then(|name| self.contents.get(name)).cloned();
@@ -122,6 +121,12 @@ impl Written {
             files: files.collect(),
             directories: self.directories.clone(),
         }
+    }
+
+    /// What the operation itself writes and removes (`None`), by path.
+    pub(super) fn own_changes(&self) -> impl Iterator<Item = (&str, Option<&Content>)> {
+        let own = self.changed.iter().filter(|(path, _)| !self.earlier.contains(*path));
+        own.map(|(path, content)| (path.as_str(), content.as_ref()))
     }
 
     /// What compose has to see before it is written. A large file, and one that is no text, is none that compose reads.

@@ -233,7 +233,11 @@ impl Placed<'_> {
 
     /// What no other project of the deploy can have, as far as the compose file says it by itself.
     pub(super) fn taken(&self, context: &PlanContext<'_>) -> Vec<Demand> {
-        let Some(written) = self.rendered(context).ok().filter(|one| one.is_meaning_known(&self.of.files)) else {
+        let Some(written) = self
+            .rendered(context)
+            .ok()
+            .filter(|one| one.is_meaning_known(&self.of.files))
+        else {
             return Vec::new();
         };
         let Ok(name) = self.name(context, &written) else {

@@ -11,19 +11,29 @@ use super::parameters::Pull;
 use super::pins::{Held, foresee_images};
 use super::placed::Placed;
 use super::stack::{OnChange, StackFile};
+use super::validators::Validators;
 use super::{needed, places, preview, volumes};
 use crate::change::{NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::error::Diagnostic;
 use crate::facts::compose::{Config, ConfigFact, ConfigKey, Files, Project, ProjectFiles, ProjectKey};
 use crate::facts::overlay::{Effect, OperationId};
 use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
 use crate::operations::docker::engine;
 use crate::operations::files::sync::{Folder, Rules};
-use crate::operations::PlanContext;
 use crate::value::Known;
 
 /// Packages that bring `docker compose`.
 const PACKAGES: [&str; 3] = ["docker-compose", "docker-compose-plugin", "docker-compose-v2"];
+
+/// What happens to services.
+struct Planned {
+    changes: Vec<ResourceChange>,
+    /// The step that records them where nothing happens.
+    record: Step,
+    /// The steps that come before the files are written.
+    first: Vec<Step>,
+}
 
 impl Placed<'_> {
     pub(super) fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -49,10 +59,13 @@ impl Placed<'_> {
         let there = self.project_files(&name, &self.directory);
         let _ = context.get(ConfigKey(&there));
         let on_change = stack_file.on_change;
+        let filled: BTreeSet<String> = stack_file.directories.keys().cloned().collect();
         let sync = self
             .sync()
             .map(|sync| sync.with_own(stack_file.files, stack_file.directories));
-        let outcome = sync.zip(folder.as_ref()).map(|(sync, folder)| sync.plan_folder(context, folder));
+        let outcome = sync
+            .zip(folder.as_ref())
+            .map(|(sync, folder)| sync.plan_folder(context, folder));
         let outcome = outcome.transpose();
         let top = context.resolve(&self.directory);
         runs?;
@@ -91,7 +104,21 @@ impl Placed<'_> {
         }
         let config = self.config(context, &asked, &written)?;
         let has_containers = !project.containers.is_empty();
-        let (services, record) = self.services(context, (&name, &top), &config, *project, (&written, &on_change))?;
+        let Planned {
+            changes: services,
+            record,
+            first,
+        } = self.services(
+            context,
+            (&name, &top),
+            &config,
+            *project,
+            (&written, &on_change),
+            (&files, &filled),
+        )?;
+        if let Some(change) = files.first_mut() {
+            change.steps.splice(0..0, first);
+        }
         // Files that nothing has to be done for are recorded too: otherwise compose is asked about them in every run.
         if services.is_empty()
             && let Some(last) = files.last_mut()
@@ -124,7 +151,10 @@ impl Placed<'_> {
         // All of it in one round. Who looks for what left the configuration has to know that this project did not.
         let _ = context.get(ProjectKey(name));
         let _ = context.get(ConfigKey(&self.project_files(name, &self.directory)));
-        let _ = self.sync().zip(folder).map(|(sync, folder)| sync.plan_folder(context, folder));
+        let _ = self
+            .sync()
+            .zip(folder)
+            .map(|(sync, folder)| sync.plan_folder(context, folder));
         Ok(self.deferred(context, why.to_owned(), Vec::new()))
     }
 
@@ -252,7 +282,8 @@ impl Placed<'_> {
         config: &Config,
         mut project: Project,
         (written, on_change): (&Written, &Rules<OnChange>),
-    ) -> Result<(Vec<ResourceChange>, Step), Stop> {
+        (files_changed, filled): (&[ResourceChange], &BTreeSet<String>),
+    ) -> Result<Planned, Stop> {
         self.check_reactions(context, config, on_change)?;
         check_networks(context, name, config, &mut project)?;
         volumes::check_names(context, &self.of.recreate_volumes, config)?;
@@ -279,7 +310,9 @@ impl Placed<'_> {
         let decisions = decide(&situation);
         needed::check(context, self.argument(), &situation, &decisions)?;
         self.check_pulls(context, &situation, &decisions)?;
+        let validators = Validators::of(&situation, &decisions, written);
         let services = Services {
+            pulled_first: &validators.pulled,
             directory,
             situation: &situation,
             options: self.options(),
@@ -296,7 +329,11 @@ impl Placed<'_> {
         for change in &mut changes {
             change.effects = effects(name, self.keys(name, directory), made.clone());
         }
-        Ok((changes, services.record()))
+        Ok(Planned {
+            record: services.record(),
+            first: validators.steps(&situation, written, files_changed, filled, context.digests()),
+            changes,
+        })
     }
 
     /// What the images of services are built from, as far as the stack has it.
@@ -312,7 +349,11 @@ impl Placed<'_> {
         }
         let folder = self.folder(context).ok().flatten();
         let names = written.names().map(str::to_owned);
-        let executable = names.filter(|name| folder.as_ref().is_some_and(|folder| folder.is_executable(context, name)));
+        let executable = names.filter(|name| {
+            folder
+                .as_ref()
+                .is_some_and(|folder| folder.is_executable(context, name))
+        });
         let executable = executable.collect();
         let files = written.context_files(directory, &executable);
         let services = config.services.iter();

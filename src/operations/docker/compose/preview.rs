@@ -96,11 +96,15 @@ impl<'a> Reading<'a> {
         }
         let text = |key: &str| service.get(key).and_then(Value::as_str).map(str::to_owned);
         let (mut mounted, mut files) = (BTreeSet::new(), BTreeSet::new());
-        let mut volumes = BTreeMap::new();
+        let (mut volumes, mut binds) = (BTreeMap::new(), BTreeMap::new());
         for mount in list(service.get("volumes"))? {
             let (kind, source, target) = mount_of(mount)?;
             match (kind.as_str(), source) {
-                ("bind", Some(source)) => drop(mounted.insert(on_host(self.directory, &source)?)),
+                ("bind", Some(source)) => {
+                    let source = on_host(self.directory, &source)?;
+                    mounted.insert(source.clone());
+                    binds.insert(target, source);
+                }
                 ("volume", Some(source)) => drop(volumes.insert(target, source)),
                 _ => {}
             }
@@ -110,7 +114,17 @@ impl<'a> Reading<'a> {
                 let name = one.as_str().or_else(|| one.get("source")?.as_str())?;
                 let file = self.file.get(kind)?.get(name)?.get("file");
                 if let Some(file) = file.and_then(Value::as_str) {
-                    files.insert(on_host(self.directory, file)?);
+                    let file = on_host(self.directory, file)?;
+                    let folder = if kind == "secrets" { "/run/secrets" } else { "" };
+                    let target = one.get("target").and_then(Value::as_str).unwrap_or(name);
+                    let is_whole = target.starts_with('/');
+                    let target = if is_whole {
+                        target.to_owned()
+                    } else {
+                        format!("{folder}/{target}")
+                    };
+                    binds.insert(target, file.clone());
+                    files.insert(file);
                 }
             }
         }
@@ -133,6 +147,8 @@ impl<'a> Reading<'a> {
             mounted,
             files,
             volumes,
+            binds,
+            user: text("user"),
             has_health_check: service.get("healthcheck").is_some(),
             ..Service::default()
         })
@@ -239,6 +255,8 @@ volumes: { data: {} }
                 "/srv/x"
             ]
         );
+        assert_eq!(app.binds["/conf"], "/opt/stacks/web/conf");
+        assert_eq!(app.binds["/run/secrets/token"], "/opt/stacks/web/secrets/token");
         assert_eq!(app.volumes, [("/data".to_owned(), "data".to_owned())].into());
         assert!(config.services["side"].networks.is_empty());
         assert_eq!(config.networks["default"].name, "web_default");

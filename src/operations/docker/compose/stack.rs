@@ -31,6 +31,8 @@ pub(super) struct OnChange {
     /// The services that it is about; if none is named, all that the files are mounted into.
     pub(super) services: BTreeSet<String>,
     pub(super) reaction: Reaction,
+    /// A command in a container of the service that must accept the files before they replace those of before.
+    pub(super) validate: Option<Vec<String>>,
 }
 
 /// What a service does when a file changes.
@@ -84,6 +86,7 @@ struct WrittenChange {
     reload: Option<Vec<String>>,
     signal: Option<String>,
     action: Option<Action>,
+    validate: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -166,7 +169,11 @@ impl WrittenChange {
             (None, None, Some(Action::Recreate)) => Reaction::Recreate,
             (None, None, Some(Action::Restart) | None) => Reaction::Restart,
         };
-        OnChange { services, reaction }
+        OnChange {
+            services,
+            reaction,
+            validate: self.validate,
+        }
     }
 }
 
@@ -201,6 +208,7 @@ mode = "0700"
 [on_change."conf/**"]
 service = "caddy"
 reload = ["caddy", "reload"]
+validate = ["caddy", "validate"]
 
 [on_change."conf/deep/*.json"]
 action = "none"
@@ -232,5 +240,8 @@ signal = "HUP"
             Some(Reaction::Reload(Reload::Signal("HUP".to_owned())))
         );
         assert_eq!(reaction("other"), None);
+        let validate = |path: &str| file.on_change.of(path).and_then(|change| change.validate.clone());
+        assert_eq!(validate("conf/Caddyfile").expect("given"), ["caddy", "validate"]);
+        assert_eq!(validate("conf/deep/a.json"), None);
     }
 }
