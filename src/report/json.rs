@@ -294,7 +294,7 @@ impl<'a> JsonOutcome<'a> {
             EntryState::Change(changes) => Self::Change {
                 changes: all_changes(changes),
             },
-            EntryState::Ensure { changes, since } => Self::Ensure {
+            EntryState::Ensure { changes, since, .. } => Self::Ensure {
                 since: ids(*since),
                 changes: all_changes(changes),
             },

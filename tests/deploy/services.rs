@@ -270,7 +270,10 @@ fn broken_files_are_refused(project: &Project, host: &Host<'_>) {
         assert_eq!(open, None, "{}", review.stdout);
         let refused = project.homelab(&["deploy", "dev", "services", "--yes"]).expect(1);
         let told = refused.stdout + &refused.stderr;
-        assert!(told.contains(said) && told.contains("nothing was changed"), "{told}");
+        assert!(
+            told.contains(said) && told.contains("nothing of the stack was changed"),
+            "{told}"
+        );
         assert_eq!(containers(host), before, "nothing was stopped");
         assert_eq!(host.inside(&file), old, "the old one is there");
         assert!(

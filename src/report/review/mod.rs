@@ -113,8 +113,6 @@ pub struct Entry<'a> {
     pub stays: bool,
     /// Whether it is not compared because a secret is not there; then the state is `Deferred`.
     pub lacks_secret: bool,
-    /// Whether an earlier operation of the host names the operations that may already create what this one does.
-    pub is_said: bool,
     pub state: EntryState<'a>,
 }
 
@@ -140,6 +138,8 @@ pub enum EntryState<'a> {
     Ensure {
         changes: Vec<Change<'a>>,
         since: &'a [OperationId],
+        /// Whether an earlier operation of the host names them for what it creates.
+        is_said: bool,
     },
     /// Known later.
     Deferred {
@@ -438,9 +438,11 @@ fn shorten_new_files(tasks: &mut [TaskReview<'_>]) {
         EntryState::Unchanged | EntryState::Check { .. } => &mut [],
     });
     let new = changes.filter(|change| !matches!(change.before, Before::Present(_)));
-    let mut blocks: Vec<&mut Block> = new.flat_map(|change| &mut change.blocks).collect();
+    let blocks: Vec<&mut Block> = new.flat_map(|change| &mut change.blocks).collect();
     if blocks.iter().map(|block| block.lines.len()).sum::<usize>() > MOST_LINES {
-        blocks.iter_mut().for_each(|block| block.keep_first(FIRST_LINES));
+        for block in blocks {
+            block.keep_first(FIRST_LINES);
+        }
     }
 }
 
@@ -487,6 +489,7 @@ impl<'a> Entry<'a> {
             Outcome::Ensure { changes, since } => EntryState::Ensure {
                 changes: all(changes),
                 since,
+                is_said: false,
             },
             Outcome::Deferred {
                 waits_for,
@@ -521,26 +524,29 @@ impl<'a> Entry<'a> {
                 && !changes_nothing(&operation.outcome),
             stays: !operation.as_now.is_no(),
             lacks_secret: operation.lacks_secret,
-            is_said: false,
             state,
         }
     }
 
     /// Leaves out which operations may already create its files if an earlier one of the host says it: `said` has those.
     fn say_once(&mut self, said: &mut Vec<&'a [OperationId]>) {
-        let EntryState::Ensure { changes, since } = &self.state else {
+        let EntryState::Ensure {
+            changes,
+            since,
+            is_said,
+        } = &mut self.state
+        else {
             return;
         };
         let is_new_file = |change: &Change<'_>| {
-            let is_file = matches!(change.kind, ResourceKind::File | ResourceKind::Directory);
+            let is_file = [ResourceKind::File, ResourceKind::Directory, ResourceKind::Unit].contains(&change.kind);
             is_file && change.action == Action::Create && !change.may_be_there
         };
         if !changes.iter().all(is_new_file) {
             return;
         }
-        let since: &'a [OperationId] = since;
-        self.is_said = said.contains(&since);
-        if !self.is_said {
+        *is_said = said.contains(since);
+        if !*is_said {
             said.push(since);
         }
     }
@@ -562,7 +568,11 @@ impl<'a> Entry<'a> {
     /// The operations that may already make each of its changes.
     pub fn unless_each(&self) -> &'a [OperationId] {
         match &self.state {
-            EntryState::Ensure { changes, since } if !self.is_said && !is_said_once(changes) => since,
+            EntryState::Ensure {
+                changes,
+                since,
+                is_said: false,
+            } if !is_said_once(changes) => since,
             _ => &[],
         }
     }
@@ -570,7 +580,11 @@ impl<'a> Entry<'a> {
     /// The operations that may already make all of its changes, if that is said once for all of them.
     pub fn unless_all(&self) -> &'a [OperationId] {
         match &self.state {
-            EntryState::Ensure { changes, since } if !self.is_said && is_said_once(changes) => since,
+            EntryState::Ensure {
+                changes,
+                since,
+                is_said: false,
+            } if is_said_once(changes) => since,
             _ => &[],
         }
     }

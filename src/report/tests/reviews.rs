@@ -252,6 +252,36 @@ fn a_fresh_host() {
 }
 
 #[test]
+fn what_a_package_may_create_is_said_once_and_many_new_files_are_shortened() {
+    let files = |count: usize, lines: usize| -> String {
+        let lines: Vec<String> = (1..=lines).map(|line| format!("line {line}\\n")).collect();
+        let content = lines.concat();
+        let one = |number| {
+            format!(
+                "[[operation]]\nop = 'files.put'\ndest = '/etc/new{number}'\ncontent = \"{content}\"\nmode = '0644'\n"
+            )
+        };
+        let package = "[[operation]]\nop = 'apt.packages'\npackages = ['prometheus-node-exporter']\n";
+        (0..count).fold(package.to_owned(), |all, number| all + &one(number))
+    };
+    for (count, lines, shown, shortened) in [(3, 20, 20, false), (13, 20, 8, true), (30, 10, 10, false)] {
+        let run = run_of(&files(count, lines), "[hosts.services-dev]", &Filter::default());
+        let reviewed = settle(&run, |_, key| fresh(key));
+        let text = plain(&plan(&run, &reviewed, &TextOptions::default()));
+        assert_eq!(text.matches("already creates it").count(), 1, "{text}");
+        assert_eq!(text.matches("+ line ").count(), count * shown, "{text}");
+        let more = format!("{} more lines", lines - shown);
+        assert_eq!(text.contains(&more), shortened, "{text}");
+        let whole = TextOptions {
+            full_diff: true,
+            ..TextOptions::default()
+        };
+        let text = plain(&plan(&run, &reviewed, &whole));
+        assert_eq!(text.matches("+ line ").count(), count * lines, "{text}");
+    }
+}
+
+#[test]
 fn the_same_values_give_the_same_bytes() {
     let run = run_of(TASKS, "[hosts.services-dev]", &Filter::default());
     // The key of hidden digests differs each time.

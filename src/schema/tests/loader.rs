@@ -51,7 +51,7 @@ const WHOLE: &[(&str, &str)] = &[
     (
         "templates/services/x/stack.toml",
         "@\n[defaults]\nimage = 'x'\n[files.'a/*']\nuser = 1\ngroup = 'g'\nmode = '0400'\n@\n[files.k]\nsrc = 'pki:ca'\n\
-         [directories.b]\nuser = 'u'\ngroup = 2\nmode = '0700'\n@\n[on_change.c]\nservice = 'x'\nreload = ['y']\n@\n\
+         [directories.b]\nuser = 'u'\ngroup = 2\nmode = '0700'\n@\n[on_change.c]\nservice = 'x'\nreload = ['y']\nvalidate = ['z']\n@\n\
          [on_change.d]\nservice = ['x']\nsignal = 'HUP'\n[on_change.e]\naction = 'none'\n[[sites]]\nhost = 'x'\nupstream = 'x:80'\nkind = 'lan'\ntls = true\nextra = 1\n[backup]\nservice = 'x'\ncommand = ['sh']\nrestore = ['sh']\nrestart = ['x']\nkeep = 3\nat = '01:30'\n@\n",
     ),
 ];

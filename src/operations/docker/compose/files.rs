@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use super::back::ChangedPaths;
 use super::build::ContextFiles;
-use crate::change::{Before, ResourceChange, ResourceKind, Step};
+use crate::change::{Before, ResourceChange, ResourceKind, Step, Stop};
 use crate::content::Content;
 use crate::facts::compose::{DEFAULT_FILES, OVERRIDES, PlannedFile};
 use crate::facts::overlay::WrittenFiles;
 use crate::facts::path::is_below;
-use crate::operations::files::sync::Unknown;
+use crate::operations::PlanContext;
+use crate::operations::files::sync::{Folder, Unknown};
 use crate::secret::Secret;
 
 /// The files of a stack.
@@ -32,12 +33,22 @@ pub(super) struct Written {
 }
 
 impl Written {
-    pub(super) fn new(contents: BTreeMap<String, Content>, unknown: BTreeMap<String, Unknown>) -> Self {
+    fn new(contents: BTreeMap<String, Content>, unknown: BTreeMap<String, Unknown>) -> Self {
         Self {
             contents,
             unknown,
             ..Self::default()
         }
+    }
+
+    /// What is in the files of a stack, if there is one.
+    ///
+    /// Errors: one of them cannot be read.
+    pub(super) fn of(context: &PlanContext<'_>, folder: Option<&Folder<'_>>) -> Result<Self, Stop> {
+        let Some(folder) = folder else {
+            return Ok(Self::default());
+        };
+        Ok(Self::new(folder.contents(context)?, folder.unknown()))
     }
 
     /// Whether the files are known that say what the project is: those that compose reads by itself.

@@ -122,21 +122,11 @@ impl Placed<'_> {
         self.sync().map(|sync| sync.read(context)).transpose()
     }
 
-    /// What is in these files.
-    ///
-    /// Errors: one of them cannot be read.
-    pub(super) fn written(&self, context: &PlanContext<'_>, folder: Option<&Folder<'_>>) -> Result<Written, Stop> {
-        let Some(folder) = folder else {
-            return Ok(Written::default());
-        };
-        Ok(Written::new(folder.contents(context)?, folder.unknown()))
-    }
-
     /// What is in the files of the stack.
     ///
-    /// Errors: as of [`Self::folder`] and [`Self::written`].
+    /// Errors: one of them is not valid, or cannot be read.
     pub(super) fn rendered(&self, context: &PlanContext<'_>) -> Result<Written, Stop> {
-        self.written(context, self.folder(context)?.as_ref())
+        Written::of(context, self.folder(context)?.as_ref())
     }
 
     /// The name of the project, as far as it is written where nothing has to be rendered.

@@ -38,7 +38,7 @@ struct Planned {
 impl Placed<'_> {
     pub(super) fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         let folder = self.folder(context)?;
-        let written = self.written(context, folder.as_ref())?;
+        let written = Written::of(context, folder.as_ref())?;
         let name = self.name(context, &written)?;
         if let Some(why) = written.why_unready(&self.of.files) {
             return self.plan_unready(context, folder.as_ref(), (&name, &written), why);

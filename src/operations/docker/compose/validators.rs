@@ -44,7 +44,7 @@ hl_accept() {
 s=$1 words=$2; shift 2
 docker run --rm --name "$name" --network none --pull never "$@" </dev/null >"$t/output" 2>&1 || {
 c=$?; tail -n 30 "$t/output"
-echo "service $s: \`$words\` does not accept the new files (exit code $c); nothing was changed"; return 1; }
+echo "service $s: \`$words\` does not accept the new files (exit code $c); nothing of the stack was changed"; return 1; }
 }
 "#;
 
@@ -142,7 +142,7 @@ impl Validators {
             );
         }
         let (copies, input, is_secret) = staging.copies(filled);
-        let script = format!("{CLEAN}t={FOLDER} name={CONTAINER}\n{FUNCTIONS}{copies}{runs}",);
+        let script = format!("{CLEAN}t={FOLDER} name={CONTAINER}\n{FUNCTIONS}{copies}{runs}");
         let input = if is_secret {
             Input::secret(input, key)
         } else {
