@@ -47,13 +47,13 @@ pub(super) fn run(command: &NewCommand) -> anyhow::Result<ExitCode> {
         },
     )?;
     let files = written.files.join(" and ");
-    let next = match written.list {
-        Some(list) => format!("added `{}` to `stacks` in {list}\n", arguments.name),
-        None => format!(
-            "next: add `{}` to `stacks` in the data of the hosts that run it\n",
-            arguments.name
-        ),
+    let name = &arguments.name;
+    let list = match written.list {
+        Some(list) => format!("added `{name}` to `stacks` in {list}\nnext: "),
+        None => format!("next: add `{name}` to `stacks` in the data of the hosts that run it\n      "),
     };
+    let (inventory, deploy) = written.deploy.unwrap_or(("INVENTORY".to_owned(), "DEPLOY".to_owned()));
+    let next = format!("{list}homelab check\n      homelab deploy {inventory} {deploy}\n");
     print(&format!("created {files}\n{next}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use toml_edit::{DocumentMut, Item};
 use super::write;
 use crate::error::{Diagnostic, suggestion};
 use crate::facts::docker::Reference;
-use crate::project::{GroupData, Project};
+use crate::project::{Deploy, GroupData, Host, Project, hosts_of_deploy};
 use crate::template::STACKS;
 use crate::value::{Kind, Table, Value};
 
@@ -36,6 +36,8 @@ pub struct WrittenStack {
     pub files: Vec<String>,
     /// The file with the list that has its name now; `None` if it is not known which.
     pub list: Option<String>,
+    /// The inventory and the deploy that run it now, if they are known.
+    pub deploy: Option<(String, String)>,
 }
 
 /// Writes a new stack.
@@ -67,8 +69,32 @@ pub fn write_stack(project: &Project, stack: &NewStack<'_>) -> Result<WrittenSta
     }
     Ok(WrittenStack {
         files,
+        deploy: list.and_then(|group| deploy_of(project, group)),
         list: lists.map(|(path, _)| path),
     })
+}
+
+/// The deploy that runs the list of stacks, on the inventory to try it on: one of throw-away hosts, if there is one.
+fn deploy_of(project: &Project, group: &str) -> Option<(String, String)> {
+    let is_of_list = |deploy: &Deploy| {
+        let mut lists = deploy.stages.iter().flat_map(|stage| &stage.tasks);
+        lists.any(|task| task.settings.for_each.as_ref().and_then(Value::as_str) == Some(LIST))
+    };
+    let deploys = project.deploys.iter().filter(|(_, deploy)| is_of_list(deploy));
+    let ways = deploys.flat_map(|(deploy, _)| {
+        project
+            .inventories
+            .iter()
+            .map(move |(name, inventory)| (deploy, name, inventory))
+    });
+    let found = ways.filter_map(|(deploy, name, inventory)| {
+        let hosts = hosts_of_deploy(project, name, deploy).ok()?;
+        let is_member = |host: &&Host| host.groups.iter().chain(&inventory.groups).any(|one| one.name == group);
+        let host = hosts.into_iter().find(is_member)?;
+        Some((host.lab.is_none(), name.clone(), deploy.clone()))
+    });
+    let (_, inventory, deploy) = found.min_by_key(|(is_real, ..)| *is_real)?;
+    Some((inventory, deploy))
 }
 
 /// A name that compose takes for a project, and that is part of host names.
@@ -193,6 +219,10 @@ mod tests {
     }
 
     const INVENTORY: (&str, &str) = ("inventories/dev.toml", "[hosts.a]\ngroups = ['web', 'docker']\n");
+    const LAB: (&str, &str) = (
+        "inventories/dev.toml",
+        "[lab]\nimage = 'debian:13'\n[hosts.a]\nlab = {}\ngroups = ['web', 'docker']\n",
+    );
     const DOCKER: (&str, &str) = ("group_data/docker.toml", "[docker]\nnetworks = [{ name = 'proxy' }]\n");
 
     fn stack<'a>(name: &'a str, image: &'a str) -> NewStack<'a> {
@@ -212,9 +242,20 @@ mod tests {
             "# ours\nbase_domain = 'x'\nstacks = [\n  \"caddy\",\n]\n",
         );
         let caddy = ("templates/services/caddy/compose.yaml", "services: {}\n");
-        let (folder, project) = project(&[INVENTORY, DOCKER, web, caddy]);
+        let real = ("inventories/a-real.toml", "[hosts.b]\ngroups = ['web', 'docker']\n");
+        let other = ("deploys/all.toml", "hosts = ['*']\ntasks = []\n");
+        let deploy = (
+            "deploys/box.toml",
+            "hosts = ['web']\ntasks = [{ task = 'one', for_each = 'stacks' }]\n",
+        );
+        let task = (
+            "tasks/one.toml",
+            "[[operation]]\nop = 'files.directory'\npath = '/srv'\n",
+        );
+        let (folder, project) = project(&[LAB, real, other, deploy, task, DOCKER, web, caddy]);
         let written = write_stack(&project, &stack("who-am-i", "traefik/whoami:v1")).expect("written");
         assert_eq!(written.list.as_deref(), Some("group_data/web.toml"));
+        assert_eq!(written.deploy, Some(("dev".to_owned(), "box".to_owned())));
         let read = |path: &str| fs::read_to_string(folder.path().join(path)).expect("a file");
         assert!(
             read("group_data/web.toml").contains("who-am-i"),
