@@ -274,6 +274,21 @@ impl Overlay {
         view.facts.get(key).is_some_and(|fact| key.is_absent(fact))
     }
 
+    /// Whether there is, or may be, something at a path. Packages that operations so far install are not counted.
+    pub fn may_be_there(&self, path: &str) -> bool {
+        let key = FactKey::Path(path.to_owned());
+        let view = self.view();
+        let mut end = view.end();
+        while let Some((at, entry)) = view.newest(&key, end) {
+            match &entry.effect {
+                Effect::Set(_, fact) => return !key.is_absent(fact),
+                Effect::Forget(scope, _) if scope.is_of_packages() => end = at,
+                Effect::Forget(..) => return true,
+            }
+        }
+        view.facts.get(&key).is_some_and(|fact| !key.is_absent(fact))
+    }
+
     /// The files below a directory that operations so far write (with what is in them, unless that is large) or remove, by path.
     ///
     /// Errors: one of them makes something there unknown, for this reason.

@@ -20,7 +20,7 @@ use crate::facts::session::Session;
 use crate::facts::{Environment, Fact, FactKey, Identity, Stored};
 use crate::secret::{DigestKey, sha256_hex};
 use crate::template::Bindings;
-use crate::value::{Entry, Kind, Table, Text};
+use crate::value::{Entry, Kind, Table, Text, Value};
 
 /// What an operation is planned as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -489,6 +489,11 @@ impl<'a> PlanContext<'a> {
         written.map_err(|since| not_known_since(top, since))
     }
 
+    /// Whether there is something at a path, or an earlier operation may put something there.
+    pub(super) fn may_be_there(&self, path: &str) -> bool {
+        self.overlay.borrow().may_be_there(path)
+    }
+
     /// The same for one file.
     pub(super) fn file_at(&self, path: &str) -> Result<WrittenFiles, Stop> {
         let written = self.overlay.borrow().file_at(path);
@@ -499,6 +504,17 @@ impl<'a> PlanContext<'a> {
     pub(super) fn text_of_data(&self, name: &str) -> Option<String> {
         let value = self.scope.evaluate(name, None).ok()?;
         value.as_str().map(str::to_owned)
+    }
+
+    /// The sites of a stack with the host's data, as far as they are known.
+    pub(super) fn sites_of(&self, stack: &str) -> Option<Vec<Table>> {
+        let value = self.scope.evaluate(&format!("catalogue['{stack}'].sites"), None).ok()?;
+        tables_of(value)
+    }
+
+    /// The sites in the data `other_sites`, as far as they are known.
+    pub(super) fn other_sites(&self) -> Option<Vec<Table>> {
+        tables_of(self.scope.evaluate("other_sites", None).ok()?)
     }
 
     /// The latest earlier operation that changes anything, if there is one.
@@ -583,6 +599,16 @@ impl<'a> PlanContext<'a> {
         };
         follow(path, look).map(|led| led.via).unwrap_or_default()
     }
+}
+
+/// The tables in a list.
+fn tables_of(value: Value) -> Option<Vec<Table>> {
+    let Kind::List(items) = value.kind else { return None };
+    let tables = items.into_iter().filter_map(|item| match item.kind {
+        Kind::Table(table) => Some(table),
+        _ => None,
+    });
+    Some(tables.collect())
 }
 
 /// That an operation makes a path unknown, for this reason.

@@ -43,7 +43,7 @@ pub use context::{OwedRecord, PlanContext, Role};
 pub use definition::Definition;
 pub use docker::signal_mistake;
 pub use files::pattern_mistake;
-pub use operation::{CronEntry, Demand, ImageUse, Operation, Stays, Tree};
+pub use operation::{CronEntry, Demand, ImageUse, Operation, Served, ServedService, Site, Stays, Tree};
 pub use run_as::{BECOME_KEYS, RunAs};
 pub use systemd::Needs as UnitNeeds;
 pub use table::{CAPTURE, OPERATIONS, family, find, operation_as_key, operation_suggestion};

@@ -1,6 +1,7 @@
 //! What every operation can do.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use super::context::PlanContext;
@@ -104,6 +105,40 @@ pub struct ImageUse {
     pub asked_at: Option<Origin>,
 }
 
+/// The web sites that an operation knows of, and the services that it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    pub sites: Vec<Site>,
+    /// Hosts of sites of other machines, in the data `other_sites`.
+    pub other_hosts: BTreeSet<String>,
+    /// `None` if only compose, or only the host, can say which there are.
+    pub services: Option<Vec<ServedService>>,
+}
+
+/// A web site of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    pub host: String,
+    pub upstream: String,
+    pub has_tls: bool,
+    /// Whether it is only a part of the host.
+    pub has_path: bool,
+    pub host_at: Option<Origin>,
+    pub upstream_at: Option<Origin>,
+}
+
+/// A service that could answer a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedService {
+    pub name: String,
+    /// All names by which others reach it, and those of machines that it knows.
+    pub names: BTreeSet<String>,
+    /// By their names on the host; `None` if they are not known.
+    pub networks: Option<BTreeSet<String>>,
+    /// Whether it has the port of web sites on the host.
+    pub is_web: bool,
+}
+
 /// An operation with its parameters, ready to be planned.
 pub trait Operation: Debug + Send + Sync {
     /// Facts that planning is known to need, so that one round is enough. The list does not have to be complete.
@@ -131,6 +166,11 @@ pub trait Operation: Debug + Send + Sync {
     /// The Docker images that it uses.
     fn images(&self, context: &PlanContext<'_>) -> Vec<ImageUse> {
         self.within().map_or_else(Vec::new, |within| within.images(context))
+    }
+
+    /// The web sites and services that it is about, if it is about any.
+    fn served(&self, _context: &PlanContext<'_>) -> Option<Served> {
+        None
     }
 
     /// The entry of a table of cron that it is about.

@@ -31,6 +31,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
         let owed = planner.owed_elsewhere();
         let said = planner.notices().to_vec();
         let skipped = planner.skipped().to_vec();
+        let items_left_out = planner.items_left_out().clone();
         let operations = planner.end(&mut build);
         let (mut notices, mut has_leftovers) = match facts.get(&FactKey::System) {
             Some(Fact::System(system)) => {
@@ -49,6 +50,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
             operations,
             notices,
             skipped,
+            items_left_out,
             has_leftovers,
         });
     }

@@ -1,5 +1,6 @@
 //! The plan of one host: the walk finds the operations, and each is planned over the facts that earlier ones leave.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::as_now::{AsNow, waits_for_others};
@@ -11,6 +12,7 @@ use super::given::Given;
 use super::operation::plan_operation;
 use super::owed::unit_of;
 use super::room::shortages;
+use super::sites::wrong_sites;
 use super::skipped::Skipped;
 use super::trees::{Occupied, shared_trees};
 use super::trigger::Due;
@@ -23,7 +25,7 @@ use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey};
-use crate::operations::Role;
+use crate::operations::{Role, Served};
 use crate::project::check_names;
 
 pub(super) struct HostPlanner<'a> {
@@ -33,6 +35,7 @@ pub(super) struct HostPlanner<'a> {
     operations: Vec<PlannedOperation>,
     demanded: Vec<Demanded>,
     occupied: Vec<Occupied>,
+    served: Vec<Served>,
     notices: Vec<String>,
     /// Operations that were refused, and why, if this is the next run.
     refused: Vec<(OperationId, Diagnostic)>,
@@ -46,6 +49,7 @@ impl<'a> HostPlanner<'a> {
             operations: Vec::new(),
             demanded: Vec::new(),
             occupied: Vec::new(),
+            served: Vec::new(),
             notices: Vec::new(),
             refused: Vec::new(),
             given,
@@ -158,6 +162,7 @@ impl<'a> HostPlanner<'a> {
                     trees: planned.trees,
                     touches: planned.touches,
                 });
+                self.served.extend(planned.served);
                 let demanded = planned.demands.into_iter().map(|demand| (position, demand));
                 self.demanded.extend(demanded);
                 for notice in planned.notices {
@@ -331,6 +336,11 @@ impl<'a> HostPlanner<'a> {
         self.walk.owed_elsewhere(&self.given, is_restarted)
     }
 
+    /// Items that `--only` leaves out, by the entry of the deploy.
+    pub(super) fn items_left_out(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.walk.items_left_out
+    }
+
     /// What `when` skips.
     pub(super) fn skipped(&self) -> &[Skipped] {
         &self.walk.skipped
@@ -346,6 +356,7 @@ impl<'a> HostPlanner<'a> {
             for mistake in contradictions(&self.operations, &self.demanded) {
                 self.given.note_mistake(mistake, build);
             }
+            self.check_sites(build);
             if !snapshot.is_offline {
                 self.look_ahead(build);
             }
@@ -359,6 +370,21 @@ impl<'a> HostPlanner<'a> {
             }
         }
         self.operations
+    }
+
+    /// Finds sites that nothing answers, unless only a part of the deploy is planned, or a part of it has a mistake.
+    fn check_sites(&self, build: &mut Build) {
+        let selection = self.given.selection;
+        let is_part = !selection.only.is_empty() || !selection.tags.is_empty() || selection.runs_owed;
+        let is_wrong = build.mistakes.iter().any(|mistake| mistake.host == self.name());
+        if is_part || is_wrong || selection.has_unread_tasks {
+            return;
+        }
+        let machines = selection.hosts.iter().map(|host| host.name.as_str());
+        let machines = machines.chain(selection.hosts_left_out.iter().map(String::as_str));
+        for mistake in wrong_sites(&self.served, &self.demanded, machines) {
+            self.given.note_mistake(mistake, build);
+        }
     }
 
     /// The operations as the next run would plan them if the host became as this plan says.

@@ -22,6 +22,7 @@ mod reach;
 mod review;
 mod rollback;
 mod room;
+mod sites;
 mod skipped;
 mod staging;
 mod survey;
@@ -120,6 +121,9 @@ pub struct HostPlan {
     /// What `when` skips.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Skipped>,
+    /// Items that `--only` leaves out, by the entry of the deploy.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub items_left_out: BTreeMap<String, Vec<String>>,
     /// Whether applying removes files of homelab itself, left by earlier runs. The review does not show this.
     pub has_leftovers: bool,
 }

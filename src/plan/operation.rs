@@ -21,7 +21,7 @@ use crate::facts::docker::Engine;
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, Fact, FactKey};
-use crate::operations::{CronEntry, Demand, OwedRecord, PlanContext, Role, Tree, WrittenText};
+use crate::operations::{CronEntry, Demand, OwedRecord, PlanContext, Role, Served, Tree, WrittenText};
 use crate::value::{Entry, Kind, Why, Withheld};
 
 /// A planned operation, and the facts that later ones may count on.
@@ -31,6 +31,8 @@ pub(super) struct Planned {
     /// What its parameters say, if it runs in its turn.
     pub(super) demands: Vec<Demand>,
     pub(super) trees: Vec<Tree>,
+    /// Its web sites and services, before anything is read.
+    pub(super) served: Option<Served>,
     /// Everything that it may change.
     pub(super) touches: Vec<FactScope>,
     /// What the review says beside its changes.
@@ -68,6 +70,8 @@ pub(super) fn plan_operation(
             let outcome = deferred(after(why), reason(why), vec![FactScope::Everything]);
             let found = Found {
                 lacks_secret: matches!(why, Why::Withheld(_)),
+                // It may be about any service.
+                served: Some(Served::default()),
                 ..Found::default()
             };
             (Ok(outcome), found)
@@ -84,6 +88,7 @@ pub(super) fn plan_operation(
         refused_now,
         demands,
         trees,
+        served,
         notices,
         lacks_secret,
         asked: own,
@@ -152,6 +157,7 @@ pub(super) fn plan_operation(
         effects,
         demands,
         trees,
+        served,
         touches: may_touch,
         notices,
         refused_now,
@@ -207,6 +213,7 @@ struct Found {
     refused_now: Option<Diagnostic>,
     demands: Vec<Demand>,
     trees: Vec<Tree>,
+    served: Option<Served>,
     notices: Vec<String>,
     /// Whether it is not compared because a secret is not there.
     lacks_secret: bool,
@@ -260,6 +267,9 @@ fn plan_ready(
     if bound.trigger == Trigger::Always {
         found.demands = operation.demands(&context);
         found.trees = trees;
+        if given.snapshot.is_offline || given.is_unread() {
+            found.served = operation.served(&context);
+        }
     }
     found.asked = context.asked();
     found.notices = context.notices();
@@ -400,6 +410,7 @@ fn plan_partly(
         conduct: ready.operation.conduct(),
         lacks_secret,
         asked,
+        served: ready.operation.served(&in_turn).map(|_| Served::default()),
         ..Found::default()
     };
     (Ok(outcome), found)

@@ -489,6 +489,7 @@ mod tests {
             operations: vec![PlannedOperation::for_test(OperationId("a / t / x".to_owned()), outcome)],
             notices: Vec::new(),
             skipped: Vec::new(),
+            items_left_out: std::collections::BTreeMap::new(),
             has_leftovers: false,
         }
     }

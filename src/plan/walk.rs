@@ -48,6 +48,8 @@ pub(super) struct Walk<'a> {
     named: Arc<BTreeSet<FactKey>>,
     /// What `when` skipped so far.
     pub(super) skipped: Vec<Skipped>,
+    /// Items that `--only` leaves out so far, by the entry of the deploy.
+    pub(super) items_left_out: BTreeMap<String, Vec<String>>,
     /// The stage, and whether it is the last one of the host.
     stage: (usize, bool),
 }
@@ -121,6 +123,7 @@ impl<'a> Walk<'a> {
             captures: Captures::of(selection),
             named: Arc::default(),
             skipped: Vec::new(),
+            items_left_out: BTreeMap::new(),
             stage: (0, false),
         }
     }
@@ -299,6 +302,15 @@ impl<'a> Walk<'a> {
         for instance in instances {
             let runs_owed = given.selection.runs_owed;
             let is_skipped = is_entry && (!is_selected(given.selection, task_use, &instance, build) || runs_owed);
+            if let Some(item) = instance.item.as_ref().filter(|_| is_skipped && !runs_owed) {
+                let name = task_use.own_name().unwrap_or(&task_use.task.name);
+                if given.selection.items_left_out_of.iter().any(|one| one == name) {
+                    self.items_left_out
+                        .entry(name.to_owned())
+                        .or_default()
+                        .push(item.clone());
+                }
+            }
             if is_skipped && !runs_owed && !is_notified_by_others(given.selection, &task_use.task.name) {
                 continue;
             }
@@ -656,7 +668,11 @@ fn catalogue(selection: &Selection, host: &SelectedHost) -> Table {
         .catalogue
         .iter()
         .map(|(name, stack)| {
-            let kind = Kind::Table(described(name, stack, &host.data));
+            let kind = if stack.is_unread {
+                Kind::Unknown(format!("the `stack.toml` of `{name}` has a mistake").into())
+            } else {
+                Kind::Table(described(name, stack, &host.data))
+            };
             (name.clone(), entry(kind))
         })
         .chain(missing)

@@ -3,7 +3,7 @@
 mod files;
 mod sites;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::Fields;
 use super::reader::Source;
@@ -25,9 +25,14 @@ pub struct Stack {
     pub settings: Table,
     /// Its files that are certificates of the project.
     borrowed: Vec<files::Borrowed>,
+    /// Whether a mistake in its `stack.toml` hides what it has: then templates see nothing of it that is known, so what they use of it
+    /// is no further mistake.
+    pub is_unread: bool,
 }
 
 const KEYS: &[&str] = &["defaults", "files", "directories", "on_change", "sites", "backup"];
+/// The certificate of the project's authority, among its files.
+const AUTHORITY: &str = "pki:ca";
 /// Names of `catalogue.NAME` that are not defaults.
 const TAKEN: &[&str] = &["name", "sites", "backup"];
 /// How many backups are kept, and when one is made, unless `[backup]` says so.
@@ -47,7 +52,10 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
         }
     }
     let mut fields = Fields::new(source.table, &place, mistakes);
-    let defaults = fields.table("defaults");
+    let is_misspelt = fields.has_meant("defaults", KEYS);
+    let defaults = fields.fitting_table("defaults");
+    let is_unread = is_misspelt || defaults.is_none();
+    let defaults = defaults.unwrap_or_default();
     let sites = sites::read(&mut fields);
     check_backup(&mut fields);
     let borrowed = files::read(&mut fields);
@@ -73,6 +81,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
         defaults,
         settings,
         borrowed,
+        is_unread,
     }
 }
 
@@ -93,16 +102,33 @@ fn check_backup(fields: &mut Fields<'_>) {
     backup.names("restore");
     backup.names("restart");
     backup.count("keep", 1);
-    if let Some(at) = backup.text("at").filter(|at| !is_time(&at.name)) {
+    let at = backup.entry("at").map(|entry| entry.value);
+    if let Some(at) = at.filter(|at| !at.as_str().is_some_and(is_time)) {
         let mistake = Diagnostic::new("`at` must be a time of day");
         backup.mistake(
             mistake
-                .at_maybe(at.origin.as_ref(), format!("this is `{}`", at.name))
-                .hint("write hours and minutes, such as \"01:30\""),
+                .at_maybe(at.origin.as_ref(), format!("this is {}", at.shown()))
+                .hint(time_hint(&at)),
         );
     }
     backup.end("`backup`", BACKUP_KEYS);
     fields.mistakes(mistakes);
+}
+
+/// What to write instead of a value that is no time of day.
+fn time_hint(value: &Value) -> String {
+    let text = match &value.kind {
+        Kind::Integer(hour) => format!("{hour}:00"),
+        Kind::String(text) => text.replace(['.', 'h'], ":"),
+        _ => String::new(),
+    };
+    let (hours, minutes) = text.split_once(':').unwrap_or((&text, "00"));
+    let meant = format!("{hours:0>2}:{minutes:0<2}");
+    if !hours.is_empty() && is_time(&meant) {
+        format!("write hours and minutes: `at = \"{meant}\"`")
+    } else {
+        format!("write hours and minutes, such as `at = \"{AT}\"`")
+    }
 }
 
 fn is_time(text: &str) -> bool {
@@ -111,12 +137,45 @@ fn is_time(text: &str) -> bool {
         .is_some_and(|(hours, minutes)| number(hours, 24) && number(minutes, 60))
 }
 
-/// The stacks that have a folder, including those without a `stack.toml`.
-pub(super) fn complete(mut catalogue: Catalogue, assets: &Assets) -> Catalogue {
+/// The stacks that have a folder, including those without a `stack.toml`, and those whose `stack.toml` is one of the `broken` files.
+pub(super) fn complete(mut catalogue: Catalogue, assets: &Assets, broken: &BTreeSet<String>) -> Catalogue {
     for name in assets.names().filter_map(stack_of) {
-        catalogue.entry(name.to_owned()).or_default();
+        let is_unread = broken.contains(&format!("templates/{STACKS}/{name}/stack.toml"));
+        catalogue.entry(name.to_owned()).or_insert_with(|| Stack {
+            is_unread,
+            ..Stack::default()
+        });
     }
     catalogue
+}
+
+/// Finds sites that need an authority where the project has none, although its templates use one.
+pub(super) fn check_authority(catalogue: &Catalogue, assets: &Assets) -> Vec<Diagnostic> {
+    if assets.contains(AUTHORITY) {
+        return Vec::new();
+    }
+    let is_template = |path: &str| path.ends_with(Assets::TEMPLATE_SUFFIX);
+    let mut texts = assets.in_memory().filter(|(path, _)| is_template(path));
+    if !texts.any(|(_, bytes)| String::from_utf8_lossy(bytes).contains("pki.ca")) {
+        return Vec::new();
+    }
+    let sites = catalogue.values().filter_map(|stack| stack.settings.get("sites"));
+    let tables = sites.flat_map(|sites| match &sites.value.kind {
+        Kind::List(sites) => sites.iter().filter_map(Value::as_table).collect(),
+        _ => Vec::new(),
+    });
+    let kinds = tables.filter_map(|site| site.get("kind"));
+    let of_mtls = kinds.filter(|kind| kind.value.as_str() == Some("mtls"));
+    of_mtls
+        .map(|kind| {
+            Diagnostic::new("a site of the kind \"mtls\" needs an authority")
+                .at_maybe(
+                    kind.value.origin.as_ref(),
+                    "the project has none that signs the certificates of devices",
+                )
+                .hint("run `homelab pki init`, then `homelab pki issue NAME` for each device")
+        })
+        .collect()
 }
 
 /// Adds the files of stacks that are certificates of the project.

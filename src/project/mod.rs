@@ -116,7 +116,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
         group_data: reader.folder(reader::GROUP_DATA, reader::any_name, whole(group::read)),
         tasks: Arc::new(tasks.into_iter().map(|(name, task)| (name, Arc::new(task))).collect()),
         deploys: reader.folder("deploys", reader::any_name, deploy::read),
-        catalogue: Arc::new(catalogue::complete(stacks, &assets)),
+        catalogue: Arc::new(catalogue::complete(stacks, &assets, &reader.broken)),
         assets: Arc::new(assets),
         variables,
         keyring,
@@ -139,6 +139,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
         let tables = groups.chain(hosts.map(|host| &mut host.data));
         mistakes.extend(tables.flat_map(catalogue::take_misfits));
     }
+    mistakes.extend(catalogue::check_authority(&project.catalogue, &project.assets));
     mistakes.extend(pins::without_inventory(&project, &broken));
     mistakes.extend(key_files::check(&project));
     mistakes.extend(data::check_groups(&project, &broken));

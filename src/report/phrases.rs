@@ -689,6 +689,9 @@ pub(super) fn unbounded(slug: &str, count: usize) -> Phrase {
         .word(" if none)")
 }
 
+/// Up to this many items that `--only` skipped are named.
+const MOST_ITEMS: usize = 4;
+
 /// What filters skipped, each with its option.
 pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {
     let mut parts = Vec::new();
@@ -708,8 +711,18 @@ pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {
                 .word(format!(" ({flag})")),
         );
     }
-    let items = skipped.items_of.iter();
-    parts.extend(items.map(|task| Phrase::words("other items of ").value(one_line(task)).word(" (--only)")));
+    for task in skipped.items_of {
+        let items = skipped.items.get(task.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let phrase = match items.len() {
+            0 => Phrase::words("other items of "),
+            1..=MOST_ITEMS => {
+                let names: Vec<String> = items.iter().map(|item| one_line(item)).collect();
+                Phrase::default().value(names.join(", ")).word(" of ")
+            }
+            count => Phrase::words(format!("{} other items of ", grouped(count))),
+        };
+        parts.push(phrase.value(one_line(task)).word(" (--only)"));
+    }
     if !skipped.not_tagged.is_empty() {
         let tags: Vec<String> = skipped.not_tagged.iter().map(|tag| one_line(tag)).collect();
         parts.push(

@@ -140,7 +140,7 @@ fn a_service_that_does_not_come_up_goes_back_to_what_ran() {
         assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));
     }
     // What compose does not read is refused in the review.
-    write(&project, "services: { app: { image: [] } }\n");
+    write(&project, "services: { app: { image: 'demo:1', surprise: 1 } }\n");
     let ran = deploy(&project).expect(3);
     assert!(ran.stderr.contains("does not accept the project"), "{}", ran.stderr);
     assert_eq!(host.inside("cat /opt/stacks/web/compose.yaml"), COMPOSE);

@@ -52,7 +52,7 @@ fn state(host: &Host<'_>) -> String {
 const IN_REVIEW: [[&str; 4]; 8] = [
     [
         "image: traefik/whoami:v1.11",
-        "image: []",
+        "image: traefik/whoami:v1.11\n    surprise: 1",
         "",
         "does not accept the project",
     ],
@@ -60,7 +60,7 @@ const IN_REVIEW: [[&str; 4]; 8] = [
         "env_file: app.env",
         "env_file: lost.env",
         "",
-        "/opt/stacks/web/lost.env",
+        "`env_file` of service `app` names a file that the stack does not have",
     ],
     [
         "networks: [lan]",
@@ -115,7 +115,7 @@ fn what_can_be_known_before_is_refused_in_the_review() {
     let before = state(&host);
     let refused = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(3);
     assert!(
-        refused.stderr.contains("/opt/stacks/web/secrets/lost"),
+        refused.stderr.contains("secret `token` names a file that the stack does not have"),
         "{}",
         refused.stderr
     );

@@ -28,6 +28,8 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Value {
         for (key, example) in REQUIRED {
             check_required(&mut table, key, example, &place, &mut mistakes);
         }
+        check_address(&mut table, "host", &mut mistakes);
+        check_address(&mut table, "upstream", &mut mistakes);
         check_kind(&mut table, &mut mistakes);
         check_tls(&mut table, &mut mistakes);
         let mut site = Value::new(Kind::Table(table));
@@ -58,6 +60,70 @@ fn check_required(table: &mut Table, key: &str, example: &str, place: &Origin, m
         );
         entry.value.kind = Kind::Unknown(format!("`{key}` of the site has a mistake").into());
     }
+}
+
+/// A name without a scheme, and for the upstream a port. What a template gives is known only where it is rendered.
+fn check_address(table: &mut Table, key: &str, mistakes: &mut Vec<Diagnostic>) {
+    let Some(entry) = table.get_mut(key) else { return };
+    let Some(text) = entry.value.as_str().filter(|text| !text.is_empty()) else {
+        return;
+    };
+    let Some((title, label, hint)) = address_mistake(key, text) else {
+        return;
+    };
+    let mistake = Diagnostic::new(title).at_maybe(entry.value.origin.as_ref(), label);
+    mistakes.push(mistake.hint(hint));
+    entry.value.kind = Kind::Unknown(format!("`{key}` of the site has a mistake").into());
+}
+
+/// Title, label and hint.
+fn address_mistake(key: &str, text: &str) -> Option<(String, String, String)> {
+    let is_upstream = key == "upstream";
+    let scheme = ["http://", "https://"]
+        .into_iter()
+        .find(|scheme| text.starts_with(scheme));
+    match scheme {
+        // An upstream with encryption of its own.
+        Some("https://") if is_upstream => return None,
+        Some(scheme) => {
+            let bare = text[scheme.len()..].trim_end_matches('/');
+            let hint = match scheme {
+                "http://" if !is_upstream => {
+                    format!("write `{key} = \"{bare}\"`, and `tls = false` for a site without encryption")
+                }
+                _ => format!("write `{key} = \"{bare}\"`"),
+            };
+            return Some((
+                format!("`{key}` of a site takes no `{scheme}`"),
+                format!("begins with `{scheme}`"),
+                hint,
+            ));
+        }
+        None => {}
+    }
+    if is_template(text) {
+        return None;
+    }
+    let is_name = |text: &str| {
+        text.chars()
+            .all(|sign| sign.is_ascii_alphanumeric() || "._-".contains(sign))
+    };
+    if is_upstream && is_name(text) {
+        return Some((
+            "`upstream` of a site needs a port".to_owned(),
+            "has no port".to_owned(),
+            format!("add the port of the service in its container, such as `upstream = \"{text}:8080\"`"),
+        ));
+    }
+    if !is_upstream && text.contains('/') {
+        let bare = text.split('/').next().unwrap_or_default();
+        return Some((
+            "`host` of a site is a name without a path".to_owned(),
+            "has a path".to_owned(),
+            format!("write `host = \"{bare}\"`"),
+        ));
+    }
+    None
 }
 
 fn check_kind(table: &mut Table, mistakes: &mut Vec<Diagnostic>) {
@@ -96,5 +162,51 @@ fn check_tls(table: &mut Table, mistakes: &mut Vec<Diagnostic>) {
                 .hint("write `tls = false` for a site without encryption, and leave it out otherwise"),
         );
         tls.value.kind = Kind::Unknown("`tls` of the site has a mistake".into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_sites_have_no_scheme_and_upstreams_a_port() {
+        for (key, text, expected) in [
+            ("upstream", "grafana:3000", None),
+            ("upstream", "{{ stack.name }}", None),
+            ("upstream", "{{ stack.name }}:3000", None),
+            ("upstream", "https://192.0.2.1", None),
+            ("upstream", "[::1]:80", None),
+            ("upstream", "unix//run/app.sock", None),
+            ("upstream", "a:1 b:2", None),
+            (
+                "upstream",
+                "http://grafana:3000/",
+                Some("write `upstream = \"grafana:3000\"`"),
+            ),
+            (
+                "upstream",
+                "http://{{ name }}:3000",
+                Some("write `upstream = \"{{ name }}:3000\"`"),
+            ),
+            (
+                "upstream",
+                "grafana",
+                Some("add the port of the service in its container, such as `upstream = \"grafana:8080\"`"),
+            ),
+            ("host", "grafana.example.org", None),
+            ("host", "{{ stack.host_name }}", None),
+            ("host", "a.example:8443", None),
+            ("host", "https://a.example", Some("write `host = \"a.example\"`")),
+            (
+                "host",
+                "http://a.example",
+                Some("write `host = \"a.example\"`, and `tls = false` for a site without encryption"),
+            ),
+            ("host", "a.example/app", Some("write `host = \"a.example\"`")),
+        ] {
+            let hint = address_mistake(key, text).map(|(_, _, hint)| hint);
+            assert_eq!(hint.as_deref(), expected, "{key} {text}");
+        }
     }
 }

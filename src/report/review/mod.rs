@@ -12,6 +12,7 @@ mod sign;
 mod totals;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::apply::{Failure, HostEnd, HostResult, OperationResult};
 use crate::change::{Action, CheckState, Outcome, ResourceChange, ResourceKind};
@@ -47,7 +48,7 @@ pub struct Review<'a> {
 }
 
 /// What filters skipped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Skipped<'a> {
     /// Hosts, by `--limit`.
     pub hosts: &'a [String],
@@ -57,6 +58,8 @@ pub struct Skipped<'a> {
     pub tasks: &'a [String],
     /// Tasks of which `--only` selects some items only.
     pub items_of: &'a [String],
+    /// These other items, by task, as far as they are known.
+    pub items: BTreeMap<&'a str, Vec<&'a str>>,
     /// The tags of `--tags`, if operations without any of them are skipped.
     pub not_tagged: &'a [String],
 }
@@ -185,6 +188,17 @@ impl<'a> Review<'a> {
     fn new(selection: &'a Selection, plan: &'a Plan, is_dry_run: bool, hosts: Vec<HostReview<'a>>) -> Self {
         let mut totals = Tally::default();
         plan.hosts.iter().for_each(|host| totals.merge(&Tally::of(host)));
+        let mut items: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (task, left_out) in plan.hosts.iter().flat_map(|host| &host.items_left_out) {
+            let known = items.entry(task).or_default();
+            for item in left_out
+                .iter()
+                .filter(|item| !known.contains(&item.as_str()))
+                .collect::<Vec<_>>()
+            {
+                known.push(item);
+            }
+        }
         Self {
             inventory: &selection.inventory,
             deploy: &selection.deploy,
@@ -198,6 +212,7 @@ impl<'a> Review<'a> {
                 not_failed: &selection.hosts_not_failed,
                 tasks: &selection.tasks_left_out,
                 items_of: &selection.items_left_out_of,
+                items,
                 not_tagged: &selection.tags,
             },
         }

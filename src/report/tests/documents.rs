@@ -18,6 +18,7 @@ fn host(name: &str, operations: Vec<PlannedOperation>) -> HostPlan {
         operations,
         notices: Vec::new(),
         skipped: Vec::new(),
+        items_left_out: std::collections::BTreeMap::new(),
         has_leftovers: false,
     }
 }

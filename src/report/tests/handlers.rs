@@ -26,6 +26,7 @@ fn plan(handler: PlannedOperation) -> Plan {
             operations: vec![put("/etc/app/a"), same, put("/etc/app/b"), handler],
             notices: Vec::new(),
             skipped: Vec::new(),
+            items_left_out: std::collections::BTreeMap::new(),
             has_leftovers: false,
         }],
     }

@@ -17,6 +17,7 @@ fn host(changes: Vec<ResourceChange>) -> Plan {
             operations: vec![operation],
             notices: Vec::new(),
             skipped: Vec::new(),
+            items_left_out: std::collections::BTreeMap::new(),
             has_leftovers: false,
         }],
     }

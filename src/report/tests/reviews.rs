@@ -385,6 +385,16 @@ fn what_items_and_tags_left_out_is_said() {
     nothing to do on 1 host: 1 operation unchanged
     skipped: other items of system/monitoring (--only); operations not tagged slow or etc (--tags)
     ");
+    let with_items = |count: usize| {
+        let mut reviewed = reviewed.clone();
+        let items = (1..=count).map(|at| format!("item{at}")).collect();
+        reviewed.hosts[0]
+            .items_left_out
+            .insert("system/monitoring".to_owned(), items);
+        plain(&plan(&run, &reviewed, &TextOptions::default()))
+    };
+    assert!(with_items(2).contains("skipped: item1, item2 of system/monitoring (--only)"));
+    assert!(with_items(11).contains("skipped: 11 other items of system/monitoring (--only)"));
 }
 
 #[test]

@@ -7,72 +7,68 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::yaml::{Broken, Entry, Node, NodeKind, parse};
+use super::folder::Folder;
+use super::parsed::{ComposeFiles, Wrong, services};
+use super::service::Service;
+use super::yaml::{Entry, Node, NodeKind};
 use crate::error::suggestion;
-use crate::facts::docker::Reference;
 use crate::facts::port::Ports;
 
 /// Keys at the top of a compose file.
-const TOP: [&str; 9] = [
-    "name", "version", "services", "networks", "volumes", "secrets", "configs", "include", "models",
+const TOP: [&str; 10] = [
+    "name", "version", "services", "networks", "volumes", "secrets", "configs", "include", "models", "jobs",
 ];
 
-/// Names of signals, without `SIG`.
-const SIGNALS: [&str; 34] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "IOT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
-    "TERM", "STKFLT", "CHLD", "CLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
-    "WINCH", "IO", "POLL", "PWR", "SYS",
-];
-
-/// What is wrong at a place of a compose file.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
-    /// The file.
-    pub(super) name: String,
-    pub(super) place: Range<usize>,
-    pub(super) title: String,
-    pub(super) label: String,
-    pub(super) hint: String,
-}
-
-/// The compose files of a project, each with its name and text.
-pub(super) struct ComposeFiles<'a> {
-    files: Vec<(&'a str, Rc<Node>)>,
-    /// Whether they say all that there is.
-    is_whole: bool,
-}
-
-impl<'a> ComposeFiles<'a> {
-    /// `are_all` says whether there is no other one.
-    ///
-    /// Errors: one of them is no YAML, or too large.
-    pub(super) fn parse(texts: &[(&'a str, &str)], are_all: bool) -> Result<Self, Wrong> {
-        let mut files = Vec::new();
-        for (name, text) in texts {
-            files.push((*name, parse(text).map_err(|broken| unreadable(name, text, broken))?));
-        }
-        let extends = |file: &Node| services(file).any(|service| service.value.get("extends").is_some());
-        let is_alone = |file: &Node| file.get("include").is_none() && !extends(file);
-        let is_whole = are_all && files.iter().all(|(_, file)| is_alone(file));
-        Ok(Self { files, is_whole })
-    }
-
-    /// The names of the services; `None` if there may be others.
-    pub(super) fn service_names(&self) -> Option<BTreeSet<&str>> {
-        self.is_whole.then(|| self.names("services"))
-    }
-
+impl ComposeFiles<'_> {
     /// The first mistake of each file.
     pub(super) fn mistake(&self) -> Option<Wrong> {
         self.files.iter().find_map(|(name, file)| self.of_file(name, file))
     }
 
-    /// The names in a table at the top of the files.
-    fn names(&self, table: &str) -> BTreeSet<&str> {
-        let tables = self.files.iter().filter_map(|(_, file)| file.get(table));
-        tables
-            .flat_map(|table| table.entries().iter().map(|entry| entry.key.as_str()))
-            .collect()
+    /// The first path in the files that the stack's folder does not have. Of a file in another directory only compose knows what its paths
+    /// mean.
+    pub(super) fn missing(&self, folder: &Folder<'_>) -> Option<Wrong> {
+        let mut here = self.files.iter().filter(|(name, _)| !name.contains('/'));
+        here.find_map(|(name, file)| folder.missing(name, file))
+    }
+
+    /// A service of this file that waits for itself, the place of the name that it waits for, and how.
+    fn circle<'n>(&self, file: &'n Node) -> Option<(&'n Entry, Range<usize>, String)> {
+        let mut run = services(file).filter(|service| service.value.get("profiles").is_none());
+        run.find_map(|service| {
+            let (place, first) = awaited(&service.value).into_iter().find_map(|(place, name)| {
+                let mut seen = BTreeSet::new();
+                Some((place, self.way(&name, &service.key, &mut seen)?))
+            })?;
+            let title = if first.len() == 1 {
+                format!("service `{}` depends on itself", service.key)
+            } else {
+                let names: Vec<String> = std::iter::once(&service.key)
+                    .chain(&first)
+                    .map(|name| format!("`{name}`"))
+                    .collect();
+                format!("services depend on each other in a circle: {}", names.join(" → "))
+            };
+            Some((service, place, title))
+        })
+    }
+
+    /// The services from `from` to `to`, each of which waits for the next one.
+    fn way(&self, from: &str, to: &str, seen: &mut BTreeSet<String>) -> Option<Vec<String>> {
+        if from == to {
+            return Some(vec![from.to_owned()]);
+        }
+        if !seen.insert(from.to_owned()) {
+            return None;
+        }
+        let all = self.files.iter().flat_map(|(_, file)| services(file));
+        let next = all
+            .filter(|service| service.key == from)
+            .flat_map(|service| awaited(&service.value));
+        let names: Vec<String> = next.map(|(_, name)| name).collect();
+        let mut way = names.iter().find_map(|name| self.way(name, to, seen))?;
+        way.insert(0, from.to_owned());
+        Some(way)
     }
 
     fn of_file(&self, name: &str, file: &Node) -> Option<Wrong> {
@@ -109,8 +105,12 @@ impl<'a> ComposeFiles<'a> {
                 files: self,
                 file: name,
                 name: &entry.key,
+                key: &entry.place,
                 node: &entry.value,
             };
+            if entry.value.is_tagged {
+                continue;
+            }
             if !matches!(entry.value.kind, NodeKind::Table(_)) {
                 let title = format!("service `{}` must be a table", entry.key);
                 let hint = "write its keys below it, two spaces further in".to_owned();
@@ -119,6 +119,12 @@ impl<'a> ComposeFiles<'a> {
             if let Some(found) = service.mistake() {
                 return Some(found);
             }
+        }
+        if self.is_whole
+            && let Some((entry, place, title)) = self.circle(file)
+        {
+            let hint = format!("remove one of the names in `depends_on`, such as `{}`", entry.key);
+            return Some(wrong(&place, title, "waits for itself", hint));
         }
         // Another file may change what this one says.
         if self.files.len() > 1 || !self.is_whole {
@@ -129,145 +135,18 @@ impl<'a> ComposeFiles<'a> {
     }
 }
 
-/// A service in a file.
-struct Service<'a> {
-    files: &'a ComposeFiles<'a>,
-    file: &'a str,
-    name: &'a str,
-    node: &'a Node,
-}
-
-impl Service<'_> {
-    fn mistake(&self) -> Option<Wrong> {
-        self.template()
-            .or_else(|| self.image())
-            .or_else(|| self.restart())
-            .or_else(|| self.signal())
-            .or_else(|| self.references())
-    }
-
-    fn wrong(&self, node: &Node, title: String, label: impl Into<String>, hint: impl Into<String>) -> Wrong {
-        Wrong {
-            name: self.file.to_owned(),
-            place: node.place.clone(),
-            title,
-            label: label.into(),
-            hint: hint.into(),
-        }
-    }
-
-    /// A text without variables.
-    fn fixed(&self, key: &str) -> Option<(&Node, &str)> {
-        let node = self.node.get(key)?;
-        let text = node.text().filter(|text| !text.contains('$') && !node.is_null())?;
-        Some((node, text))
-    }
-
-    /// Expressions of templates in what compose itself reads; a program in the container may have templates of its own.
-    fn template(&self) -> Option<Wrong> {
-        let read = ["image", "container_name", "ports", "restart", "env_file", "networks"];
-        let nodes = read.iter().filter_map(|key| self.node.get(key));
-        let place = nodes
-            .flat_map(|node| node.texts())
-            .find(|(text, _)| text.contains("{{"))?
-            .1
-            .clone();
-        Some(Wrong {
-            name: self.file.to_owned(),
-            place,
-            title: format!("`{}` has a template and is not rendered", self.file),
-            label: "the host would get this text".to_owned(),
-            hint: format!("call the file `{}.j2`", self.file),
-        })
-    }
-
-    fn image(&self) -> Option<Wrong> {
-        let (node, image) = self.fixed("image")?;
-        if self.node.get("build").is_some() {
-            return None;
-        }
-        let why = Reference::parse(image).err()?;
-        let title = format!(
-            "`{image}` of service `{}` is not a valid name for a Docker image",
-            self.name
-        );
-        Some(self.wrong(node, title, why, "write the name as for `docker pull`"))
-    }
-
-    fn restart(&self) -> Option<Wrong> {
-        let (node, policy) = self.fixed("restart")?;
-        if policy.is_empty() {
-            return None;
-        }
-        let known = ["no", "always", "on-failure", "unless-stopped"];
-        let name = policy.split(':').next().unwrap_or_default();
-        if known.contains(&name) {
-            return None;
-        }
-        let title = format!("`{policy}` is not a restart policy");
-        let hint = suggestion(policy, known).unwrap_or_else(|| "write `unless-stopped`".to_owned());
-        let hint = match policy {
-            "false" => "write `\"no\"`, in quotes".to_owned(),
-            "true" => "write `always` or `unless-stopped`".to_owned(),
-            _ => hint,
-        };
-        Some(self.wrong(node, title, "unknown policy", hint))
-    }
-
-    fn signal(&self) -> Option<Wrong> {
-        let (node, signal) = self.fixed("stop_signal")?;
-        let hint = signal_mistake(signal)?;
-        let title = format!("`{signal}` is not a signal");
-        Some(self.wrong(node, title, "unknown signal", hint))
-    }
-
-    /// Names of what another part of the files defines.
-    fn references(&self) -> Option<Wrong> {
-        if !self.files.is_whole {
-            return None;
-        }
-        let items = |key: &str, of: fn(&Node) -> Option<&str>| -> Vec<(Range<usize>, String)> {
-            let Some(node) = self.node.get(key) else {
-                return Vec::new();
-            };
-            let keys = node
-                .entries()
-                .iter()
-                .map(|entry| (entry.place.clone(), entry.key.clone()));
-            let items = node.items().iter();
-            let items = items.filter_map(|item| Some((item.place.clone(), of(item)?.to_owned())));
-            keys.chain(items).collect()
-        };
-        let lists = [
-            ("network", "networks", items("networks", Node::text)),
-            ("service", "services", items("depends_on", Node::text)),
-            ("volume", "volumes", items("volumes", volume)),
-            ("secret", "secrets", items("secrets", source)),
-            ("config", "configs", items("configs", source)),
-        ];
-        for (what, table, used) in lists {
-            let known = self.files.names(table);
-            let is_known =
-                |name: &str| known.contains(name) || name == "default" && table == "networks" || name.contains('$');
-            let Some((place, name)) = used.into_iter().find(|(_, name)| !is_known(name)) else {
-                continue;
-            };
-            let title = format!("unknown {what} `{name}` of service `{}`", self.name);
-            let label = format!("the compose file has no such {what}");
-            let hint = suggestion(&name, known.iter().copied()).unwrap_or_else(|| match table {
-                "services" => "remove it, or add the service".to_owned(),
-                _ => format!("add it at the top: `{table}: {{ {name}: {} }}`", example(table, &name)),
-            });
-            return Some(Wrong {
-                name: self.file.to_owned(),
-                place,
-                title,
-                label,
-                hint,
-            });
-        }
-        None
-    }
+/// The names of services that a service waits for, with their places.
+fn awaited(service: &Node) -> Vec<(Range<usize>, String)> {
+    let Some(node) = service.get("depends_on").filter(|node| !node.is_tagged) else {
+        return Vec::new();
+    };
+    let keys = node
+        .entries()
+        .iter()
+        .map(|entry| (entry.place.clone(), entry.key.clone()));
+    let items = node.items().iter();
+    let items = items.filter_map(|item| Some((item.place.clone(), item.text()?.to_owned())));
+    keys.chain(items).collect()
 }
 
 /// Two services that publish one port. Those of profiles may never run together, and those without containers do not run.
@@ -298,35 +177,6 @@ fn same_port(name: &str, file: &Node) -> Option<Wrong> {
     None
 }
 
-/// What stands behind the name of a new entry at the top of a file.
-fn example(table: &str, name: &str) -> String {
-    match table {
-        "secrets" | "configs" => format!("{{ file: ./{table}/{name} }}"),
-        "networks" => "{ external: true }".to_owned(),
-        _ => "{}".to_owned(),
-    }
-}
-
-/// The named volume of a mount.
-fn volume(mount: &Node) -> Option<&str> {
-    if let Some(text) = mount.text() {
-        let (source, _) = text.split_once(':')?;
-        return (!source.starts_with(['/', '.', '~', '$']) && !source.is_empty()).then_some(source);
-    }
-    let kind = mount.get("type")?.text()?;
-    mount.get("source")?.text().filter(|_| kind == "volume")
-}
-
-/// The secret or config of an entry.
-fn source(item: &Node) -> Option<&str> {
-    item.text().or_else(|| item.get("source")?.text())
-}
-
-fn services(file: &Node) -> impl Iterator<Item = &Entry> {
-    let services = file.get("services").map(|services| services.entries());
-    services.unwrap_or_default().iter()
-}
-
 fn published(port: &Node) -> Option<Ports> {
     if let Some(text) = port.text() {
         return Ports::published(text);
@@ -339,38 +189,6 @@ fn published(port: &Node) -> Option<Ports> {
         part("published")?,
         part("target")?
     ))
-}
-
-/// What to write instead of a signal that Docker does not know; `None` if it knows it.
-pub fn signal_mistake(text: &str) -> Option<String> {
-    let name = text.to_uppercase();
-    let name = name.strip_prefix("SIG").unwrap_or(&name);
-    let is_number = text.parse().is_ok_and(|number: u8| (1..=64).contains(&number));
-    if SIGNALS.contains(&name) || name.starts_with("RTMIN") || name.starts_with("RTMAX") || is_number {
-        return None;
-    }
-    Some(suggestion(name, SIGNALS).unwrap_or_else(|| "write the name of a signal, such as `HUP`".to_owned()))
-}
-
-/// That a file is no YAML.
-fn unreadable(name: &str, text: &str, broken: Broken) -> Wrong {
-    let start = text[..broken.place.start].rfind('\n').map_or(0, |at| at + 1);
-    let line = text[start..].lines().next().unwrap_or_default();
-    let above = text[..start].lines().next_back().unwrap_or_default();
-    let hint = if line.starts_with('\t') || line.trim_start_matches(' ').starts_with('\t') {
-        "YAML takes no tabs for indentation: use spaces".to_owned()
-    } else if line.contains("{{") || above.contains("{{") {
-        format!("call the file `{name}.j2` if it is a template; otherwise put the text in quotes")
-    } else {
-        "check the indentation, quotes and brackets there and in the line before".to_owned()
-    };
-    Wrong {
-        name: name.to_owned(),
-        place: broken.place,
-        title: format!("`{name}` is not valid YAML"),
-        label: broken.why,
-        hint,
-    }
 }
 
 #[cfg(test)]
@@ -415,28 +233,103 @@ mod tests {
                 3,
             ),
             (
-                "services:\n  web:\n    networks: [lan]\n",
+                "services:\n  web:\n    { image: demo, networks: [lan] }\n",
                 "unknown network `lan` of service `web`",
                 3,
             ),
             (
-                "services:\n  web:\n    depends_on: { db: {} }\n",
+                "services:\n  web:\n    { image: demo, depends_on: { db: { condition: service_started } } }\n",
                 "unknown service `db` of service `web`",
                 3,
             ),
             (
-                "services:\n  web:\n    volumes: ['data:/x']\n",
+                "services:\n  web:\n    { image: demo, volumes: ['data:/x'] }\n",
                 "unknown volume `data` of service `web`",
                 3,
             ),
             (
-                "services:\n  web:\n    secrets: [{ source: a }]\n",
+                "services:\n  web:\n    { image: demo, secrets: [{ source: a }] }\n",
                 "unknown secret `a` of service `web`",
                 3,
             ),
             (
-                "services:\n  a: { ports: ['80:1'] }\n  b: { ports: [{ target: 2, published: 80 }] }\n",
+                "services:\n  a: { image: demo, ports: ['80:1'] }\n  b: { image: demo, ports: [{ target: 2, published: 80 }] }\n",
                 "port 80 is published by two services",
+                3,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    user: 1000\n",
+                "`user` of service `web` must be a string",
+                4,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    enviroment: {}\n",
+                "unknown key `enviroment` of service `web`",
+                4,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    healthcheck: { tests: x }\n",
+                "unknown key `tests` in `healthcheck` of service `web`",
+                4,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    command:\n      - a: b\n",
+                "item 1 of `command` of service `web` must be a string",
+                5,
+            ),
+            (
+                "services:\n  db: { image: demo }\n  web:\n    restart: always\n",
+                "service `web` has neither `image` nor `build`",
+                3,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    ports:\n      - 80:abc\n",
+                "`80:abc` of service `web` is not a valid port",
+                5,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    ports: [{ published: 80 }]\n",
+                "missing `target` in a port of service `web`",
+                4,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    healthcheck: { test: x, interval: '5' }\n",
+                "`healthcheck.interval` of service `web` is not a valid duration",
+                4,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    healthcheck: { test: [curl, x] }\n",
+                "`healthcheck.test` of service `web` is not a valid command",
+                4,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    depends_on: { web: { condition: healthy } }\n",
+                "`healthy` is not a condition of `depends_on`",
+                4,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    volumes: [{ source: ., target: /x }]\n",
+                "missing `type` in a mount of service `web`",
+                4,
+            ),
+            (
+                "services:\n  web: { image: demo, network_mode: host, networks: [default] }\n",
+                "`network_mode` and `networks` cannot be used together",
+                2,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    network_mode: service:db\n",
+                "unknown service `db` of service `web`",
+                4,
+            ),
+            (
+                "services:\n  web:\n    image: demo\n    depends_on: [web]\n",
+                "service `web` depends on itself",
+                4,
+            ),
+            (
+                "services:\n  x: { image: d, depends_on: [a] }\n  a: { image: d, depends_on: [b] }\n  b: { image: d, depends_on: [c] }\n  c: { image: d, depends_on: [a] }\n",
+                "services depend on each other in a circle: `a` → `b` → `c` → `a`",
                 3,
             ),
         ] {
@@ -450,13 +343,17 @@ mod tests {
             "services: {}\n",
             "include: [other.yaml]\n",
             "x-a: &a { restart: always }\nservices:\n  web: { <<: *a, image: 'demo:${TAG}', stop_signal: SIGTERM, networks: [default] }\n",
-            "services:\n  web: { image: demo, restart: 'on-failure:3', stop_signal: 15, command: [\"--format\", '{{.ID}} {{ name }}'] }\n",
+            "services:\n  web: { image: demo, restart: 'on-failure:3', stop_signal: '15', command: [\"--format\", '{{.ID}} {{ name }}'] }\n",
             "services:\n  web: { extends: { file: b.yaml, service: b }, networks: [lan] }\n",
-            "services:\n  web: { volumes: ['/a:/b', './c:/d', '~/e:/f', '${G}:/h', '/anonymous', 'data:/x', { type: bind, source: i, target: /i }] }\nvolumes: { data: }\n",
-            "services:\n  a: { ports: ['80:1'], profiles: [x] }\n  b: { ports: ['80:1', '81:1', '127.0.0.1:82:1'] }\n  c: { ports: ['127.0.0.2:82:1', '81:1/udp'] }\n",
-            "services:\n  a: { ports: ['8000-8010:80'] }\n  b: { ports: ['8000-8010:80', { target: 80, published: '8000-8010' }] }\n",
-            "services:\n  a: { ports: ['80:1'], scale: 0 }\n  b: { ports: ['80:1'] }\n  c: { ports: ['80:1'], deploy: { replicas: 0 } }\n",
+            "services:\n  web: { image: demo, volumes: ['/a:/b', './c:/d', '~/e:/f', '${G}:/h', '/anonymous', 'data:/x', { type: bind, source: i, target: /i }] }\nvolumes: { data: }\n",
+            "services:\n  a: { image: demo, ports: ['80:1'], profiles: [x] }\n  b: { image: demo, ports: ['80:1', '81:1', '127.0.0.1:82:1'] }\n  c: { image: demo, ports: ['127.0.0.2:82:1', '81:1/udp'] }\n",
+            "services:\n  a: { image: demo, ports: ['8000-8010:80'] }\n  b: { image: demo, ports: ['8000-8010:80', { target: 80, published: '8000-8010' }] }\n",
+            "services:\n  a: { image: demo, ports: ['80:1'], scale: 0 }\n  b: { image: demo, ports: ['80:1'] }\n  c: { image: demo, ports: ['80:1'], deploy: { replicas: 0 } }\n",
             "services:\n  web: { image: demo, restart: '' }\n",
+            "services:\n  a: { profiles: [x] }\n  b: { image: d, profiles: [x], depends_on: [b] }\n",
+            "services:\n  a: { image: d, ports: !reset [], environment: !override { A: 1 }, networks: !reset null, network_mode: host }\n  b: !reset null\n",
+            "services:\n  a: { provider: { type: model } }\n  b: { image: d, depends_on: [a], links: ['a:c'], pid: 'service:a' }\n",
+            "services:\n  a: { image: d, ports: ['${PORT}:80'], healthcheck: { test: ['${TEST}'], interval: '${EVERY}' } }\n",
         ] {
             assert_eq!(wrong(text), None, "{text}");
         }

@@ -4,57 +4,120 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::files::Written;
-use super::mistakes::{ComposeFiles, Wrong};
+use super::folder::Folder;
+use super::parsed::{ComposeFiles, Wrong};
 use super::stack::{STACK_FILE, StackFile};
 use super::yaml::{Node, parse};
 use crate::change::Stop;
 use crate::content::Assets;
-use crate::error::{Diagnostic, Origin, SourceFile, suggestion};
+use crate::error::{Diagnostic, Origin, SourceFile, closest, suggestion};
 use crate::operations::PlanContext;
 use crate::template::STACKS;
+use crate::value::parse_toml;
+
+/// A stack, as far as it is known before a host is asked.
+pub(super) struct CheckedStack<'a> {
+    pub(super) name: &'a str,
+    /// The compose files that the operation names.
+    pub(super) files: &'a [String],
+    /// On the host.
+    pub(super) directory: &'a str,
+    pub(super) written: &'a Written,
+    /// Its files, also those whose content is not known.
+    pub(super) names: &'a BTreeSet<String>,
+    pub(super) stack_file: &'a StackFile,
+}
 
 /// Refuses what is wrong in the stack by itself.
-pub(super) fn check_stack_files(
-    context: &PlanContext<'_>,
-    (stack, files): (&str, &[String]),
-    written: &Written,
-    stack_file: &StackFile,
-) -> Result<(), Stop> {
+pub(super) fn check_stack_files(context: &PlanContext<'_>, stack: &CheckedStack<'_>) -> Result<(), Stop> {
+    let CheckedStack {
+        name,
+        files,
+        written,
+        stack_file,
+        ..
+    } = *stack;
     let on_change = &stack_file.on_change;
     let texts = written.compose_texts(files);
     if files.is_empty() {
         tell_of_second(context, written);
     }
+    check_patterns(context, stack)?;
     if texts.is_empty() {
         return Ok(());
     }
     let are_all = files.is_empty() || files.len() == texts.len();
-    let found = ComposeFiles::parse(&texts, are_all).and_then(|files| match files.mistake() {
-        Some(wrong) => Err(wrong),
-        None => Ok(files),
+    let is_made = |path: &str| context.may_be_there(&format!("{}/{path}", stack.directory));
+    let folder = Folder {
+        stack: name,
+        names: stack.names,
+        directories: stack_file.directories.keys().map(String::as_str).collect(),
+        is_made: &is_made,
+    };
+    let found = ComposeFiles::parse(&texts, are_all).and_then(|files| {
+        match files.mistake().or_else(|| files.missing(&folder)) {
+            Some(wrong) => Err(wrong),
+            None => Ok(files),
+        }
     });
-    let found = found.map_err(|wrong| refused(context, stack, &texts, wrong))?;
+    let found = found.map_err(|wrong| refused(context, name, &texts, wrong))?;
     if let Some(known) = found.service_names() {
         let mut named = on_change.all().flat_map(|change| &change.services);
-        if let Some(name) = named.find(|name| !known.contains(name.as_str())) {
-            return Err(unknown_service(context, stack, (name, "on_change"), &known));
+        if let Some(service) = named.find(|name| !known.contains(name.as_str())) {
+            return Err(unknown_service(context, name, (service, "on_change"), &known));
         }
-        if let Some(name) = stack_file.backed_up.iter().find(|name| !known.contains(name.as_str())) {
-            return Err(unknown_service(context, stack, (name, "backup"), &known));
+        if let Some(service) = stack_file.backed_up.iter().find(|name| !known.contains(name.as_str())) {
+            return Err(unknown_service(context, name, (service, "backup"), &known));
         }
-    }
-    let unmatched = |pattern: &&str| !written.names().any(|name| on_change.matches(pattern, name));
-    for pattern in on_change.patterns().filter(unmatched) {
-        let hint = match pattern.strip_suffix(Assets::TEMPLATE_SUFFIX) {
-            Some(bare) => format!("; on the host it is called `{bare}`"),
-            None => String::new(),
-        };
-        context.notice_of(
-            "stack",
-            &format!("`[on_change.\"{pattern}\"]` in `templates/{STACKS}/{stack}/{STACK_FILE}` matches no file of the stack{hint}"),
-        );
     }
     Ok(())
+}
+
+/// Refuses patterns of `stack.toml` that match nothing: they would have no effect.
+fn check_patterns(context: &PlanContext<'_>, stack: &CheckedStack<'_>) -> Result<(), Stop> {
+    let StackFile { files, on_change, .. } = stack.stack_file;
+    let is_own = |matches: &dyn Fn(&str) -> bool| stack.names.iter().any(|name| matches(name));
+    if let Some(pattern) = files.patterns().find(|one| !is_own(&|name| files.matches(one, name))) {
+        return Err(unmatched(context, stack, "files", pattern));
+    }
+    // Earlier operations may write there, too.
+    let Ok(earlier) = context.files_below(stack.directory) else {
+        return Ok(());
+    };
+    let below = |path: &String| Some(path.strip_prefix(stack.directory)?.trim_start_matches('/').to_owned());
+    let earlier: Vec<String> = earlier.keys().filter_map(below).collect();
+    let is_matched = |pattern: &str| {
+        let matches = |name: &str| on_change.matches(pattern, name);
+        is_own(&matches) || earlier.iter().any(|name| matches(name))
+    };
+    match on_change.patterns().find(|pattern| !is_matched(pattern)) {
+        Some(pattern) => Err(unmatched(context, stack, "on_change", pattern)),
+        None => Ok(()),
+    }
+}
+
+fn unmatched(context: &PlanContext<'_>, stack: &CheckedStack<'_>, table: &str, pattern: &str) -> Stop {
+    let path = format!("{STACKS}/{}/{STACK_FILE}", stack.name);
+    let title = format!("`{pattern}` in `{table}` matches no file of the stack");
+    let label = format!("no such file in `templates/{STACKS}/{}/`", stack.name);
+    let file = context
+        .asset_text(&path)
+        .map(|text| SourceFile::new(format!("templates/{path}"), text));
+    let place = file.and_then(|file| {
+        let written = parse_toml(&file).ok()?;
+        written.get(table)?.value.as_table()?.get(pattern)?.key.clone()
+    });
+    let mistake = Diagnostic::new(title).at_maybe(place.as_ref(), label);
+    let bare = pattern.strip_suffix(Assets::TEMPLATE_SUFFIX);
+    let hint = match bare.or_else(|| closest(pattern, stack.names.iter().map(String::as_str))) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!(
+            "write the path of a file below `templates/{STACKS}/{}/`, or remove the table",
+            stack.name
+        ),
+    };
+    let used = context.origin_of("stack");
+    Stop::Refused(Box::new(mistake.at(used, "used here").hint(hint)))
 }
 
 /// Says that compose reads only one of two files.
@@ -139,18 +202,44 @@ fn source(context: &PlanContext<'_>, stack: &str, name: &str, text: &str, place:
     let template = context.asset_text(&path)?;
     let start = text.get(..place.start)?.rfind('\n').map_or(0, |at| at + 1);
     let line = text[start..].lines().next().unwrap_or_default();
-    let mut lines = template.match_indices(line).filter(|(at, _)| {
-        let before = template[..*at].chars().next_back();
-        let after = template[at + line.len()..].chars().next();
-        before.is_none_or(|sign| sign == '\n') && after.is_none_or(|sign| sign == '\n' || sign == '\r')
-    });
-    let (at, _) = lines.next().filter(|_| !line.trim().is_empty())?;
-    if lines.next().is_some() {
+    let in_template = template_line(template, text, start, line)?;
+    let file = SourceFile::new(format!("templates/{path}"), template);
+    let of_template = template[in_template..].lines().next().unwrap_or_default();
+    if of_template != line {
+        // What an expression gives has no place of its own.
+        let indent = of_template.len() - of_template.trim_start().len();
+        return Some(Origin::new(
+            &file,
+            in_template + indent..in_template + of_template.trim_end().len(),
+        ));
+    }
+    let end = (in_template + place.end.saturating_sub(start)).min(in_template + line.len());
+    Some(Origin::new(&file, in_template + (place.start - start)..end))
+}
+
+/// Where the line of a template begins that gives the line at `start` of its text: the same one, of several the one in the same turn,
+/// or of a template that only has expressions within lines the one with the same number.
+fn template_line(template: &str, text: &str, start: usize, line: &str) -> Option<usize> {
+    let same = |text: &str| -> Vec<usize> {
+        let mut at = 0;
+        let starts = text.split_inclusive('\n').map(|one| {
+            let own = at;
+            at += one.len();
+            (own, one.trim_end_matches(['\n', '\r']))
+        });
+        starts.filter(|(_, one)| *one == line).map(|(at, _)| at).collect()
+    };
+    let (written, rendered) = (same(template), same(text));
+    if !line.trim().is_empty() && written.len() == rendered.len() {
+        let turn = rendered.iter().position(|at| *at == start)?;
+        return written.get(turn).copied();
+    }
+    if template.contains("{%") || template.lines().count() != text.lines().count() {
         return None;
     }
-    let file = SourceFile::new(format!("templates/{path}"), template);
-    let end = (at + place.end.saturating_sub(start)).min(at + line.len());
-    Some(Origin::new(&file, at + (place.start - start)..end))
+    let number = text[..start].matches('\n').count();
+    let before = template.split_inclusive('\n').take(number);
+    Some(before.map(str::len).sum())
 }
 
 /// The line that a reason names: `yaml: line 2: …`.

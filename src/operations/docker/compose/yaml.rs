@@ -16,6 +16,8 @@ const MOST: u64 = 100_000;
 pub(super) struct Node {
     pub(super) place: Range<usize>,
     pub(super) kind: NodeKind,
+    /// Whether a tag says what it is, such as `!reset`.
+    pub(super) is_tagged: bool,
     /// How many values it is, with all below.
     size: u64,
 }
@@ -112,6 +114,7 @@ pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
                 return Ok(Rc::new(Node {
                     place: 0..0,
                     kind,
+                    is_tagged: false,
                     size: 1,
                 }));
             }
@@ -153,6 +156,10 @@ impl<'a> Reading<'a> {
         if depth > DEEPEST {
             return Err(self.broken(span, "too deep"));
         }
+        let is_tagged = matches!(
+            &event,
+            Event::Scalar(_, _, _, Some(_)) | Event::SequenceStart(_, Some(_)) | Event::MappingStart(_, Some(_))
+        );
         let (kind, anchor, end) = match event {
             Event::Alias(anchor) => {
                 let known = self.anchors.get(&anchor).cloned();
@@ -194,6 +201,7 @@ impl<'a> Reading<'a> {
         let node = Rc::new(Node {
             place,
             kind,
+            is_tagged,
             size: below + 1,
         });
         if anchor > 0 {
