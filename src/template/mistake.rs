@@ -134,7 +134,12 @@ pub(super) fn mistake(error: &Error, origin: Option<&Origin>) -> Diagnostic {
         ErrorKind::UnknownTest => Word::Test,
         ErrorKind::UnknownFunction => Word::Function,
         _ => {
-            let (form, hint) = if what.contains("operator") {
+            let (form, hint) = if what.contains("operator") && what.contains("sequence") {
+                (
+                    Form::Expression,
+                    "write the one that is no list as a list, such as `[\"…\"]`",
+                )
+            } else if what.contains("operator") {
                 (Form::Expression, "convert one of them with `| string` or `| int`")
             } else {
                 (Form::Text, SYNTAX)
