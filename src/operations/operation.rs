@@ -105,6 +105,19 @@ pub struct ImageUse {
     pub asked_at: Option<Origin>,
 }
 
+impl ImageUse {
+    /// That of an operation that names the image itself.
+    pub(super) fn of(image: &str, operation: &str, asked_at: Option<&Origin>) -> Self {
+        Self {
+            name: image.to_owned(),
+            image: Reference::parse(image).ok(),
+            is_uploaded: false,
+            used_by: operation.to_owned(),
+            asked_at: asked_at.cloned(),
+        }
+    }
+}
+
 /// The web sites that an operation knows of, and the services that it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Served {

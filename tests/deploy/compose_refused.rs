@@ -115,7 +115,9 @@ fn what_can_be_known_before_is_refused_in_the_review() {
     let before = state(&host);
     let refused = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(3);
     assert!(
-        refused.stderr.contains("secret `token` names a file that the stack does not have"),
+        refused
+            .stderr
+            .contains("secret `token` names a file that the stack does not have"),
         "{}",
         refused.stderr
     );

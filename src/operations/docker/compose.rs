@@ -61,7 +61,7 @@ use self::places::CheckedStack;
 use self::stack::{OnChange, STACK_FILE, StackFile};
 use super::engine;
 use crate::change::{NotKnown, Outcome, ResourceChange, ResourceKind, Step, Stop};
-use crate::error::{Diagnostic, suggestion};
+use crate::error::Diagnostic;
 use crate::facts::compose::{
     Config, ConfigFact, ConfigKey, DEFAULT_FILES, Files, OVERRIDES, Project, ProjectFiles, ProjectKey,
 };
@@ -403,7 +403,7 @@ impl Placed<'_> {
                     "must be the name of a folder",
                 )
                 .hint(format!("write the name of a folder below `templates/{STACKS}/`"))),
-            Some(stack) => check_stack(context, stack),
+            Some(stack) => places::check_stack(context, stack),
             None => Ok(()),
         }
     }
@@ -778,27 +778,6 @@ impl Placed<'_> {
             preview: Vec::new(),
         }
     }
-}
-
-/// Refuses a stack that the project does not have.
-fn check_stack(context: &PlanContext<'_>, stack: &str) -> Result<(), Stop> {
-    let of_stacks = context
-        .asset_names()
-        .filter_map(|name| name.strip_prefix(STACKS)?.strip_prefix('/')?.split_once('/'));
-    let known: BTreeSet<&str> = of_stacks.map(|(name, _)| name).collect();
-    if known.contains(stack) {
-        return Ok(());
-    }
-    let title = format!("unknown stack `{stack}`");
-    let refused = context.refuse(
-        "stack",
-        title,
-        format!("no folder below `templates/{STACKS}/` has this name"),
-    );
-    Err(match suggestion(stack, known.iter().copied()) {
-        Some(hint) => refused.hint(hint),
-        None => refused.hint(format!("put the compose file into `templates/{STACKS}/{stack}/`")),
-    })
 }
 
 /// All changes, in this order.

@@ -154,13 +154,8 @@ impl Operation for Container {
 
     fn images(&self, context: &PlanContext<'_>) -> Vec<ImageUse> {
         let image = self.image.as_ref().filter(|_| self.present);
-        let used = image.map(|image| ImageUse {
-            name: image.clone(),
-            image: Reference::parse(image).ok(),
-            is_uploaded: false,
-            used_by: Self::NAME.to_owned(),
-            asked_at: (self.pull == Pull::Always).then(|| context.origin_of("pull").clone()),
-        });
+        let asked_at = (self.pull == Pull::Always).then(|| context.origin_of("pull"));
+        let used = image.map(|image| ImageUse::of(image, Self::NAME, asked_at));
         used.into_iter().collect()
     }
 

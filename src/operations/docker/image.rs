@@ -119,12 +119,10 @@ impl Operation for Image {
         if !self.present {
             return Vec::new();
         }
+        let asked_at = (self.pull == Pull::Always).then(|| context.origin_of("pull"));
         vec![ImageUse {
-            name: self.image.clone(),
-            image: Reference::parse(&self.image).ok(),
             is_uploaded: self.src.is_some(),
-            used_by: Self::NAME.to_owned(),
-            asked_at: (self.pull == Pull::Always).then(|| context.origin_of("pull").clone()),
+            ..ImageUse::of(&self.image, Self::NAME, asked_at)
         }]
     }
 

@@ -15,6 +15,27 @@ use crate::operations::PlanContext;
 use crate::template::STACKS;
 use crate::value::parse_toml;
 
+/// Refuses a stack that the project does not have.
+pub(super) fn check_stack(context: &PlanContext<'_>, stack: &str) -> Result<(), Stop> {
+    let of_stacks = context
+        .asset_names()
+        .filter_map(|name| name.strip_prefix(STACKS)?.strip_prefix('/')?.split_once('/'));
+    let known: BTreeSet<&str> = of_stacks.map(|(name, _)| name).collect();
+    if known.contains(stack) {
+        return Ok(());
+    }
+    let title = format!("unknown stack `{stack}`");
+    let refused = context.refuse(
+        "stack",
+        title,
+        format!("no folder below `templates/{STACKS}/` has this name"),
+    );
+    Err(match suggestion(stack, known.iter().copied()) {
+        Some(hint) => refused.hint(hint),
+        None => refused.hint(format!("put the compose file into `templates/{STACKS}/{stack}/`")),
+    })
+}
+
 /// A stack, as far as it is known before a host is asked.
 pub(super) struct CheckedStack<'a> {
     pub(super) name: &'a str,
