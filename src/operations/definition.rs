@@ -121,6 +121,11 @@ impl Definition {
         self.name.starts_with("verify.")
     }
 
+    /// Whether it runs services that web sites may lead to.
+    pub fn has_services(&self) -> bool {
+        matches!(self.name, "docker.compose" | "docker.container")
+    }
+
     /// Whether it asks what services do: at the end of a task, it comes after the handlers.
     pub fn asks_services(&self) -> bool {
         self.is_check() || self.name == "http.resource"

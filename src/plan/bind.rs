@@ -21,6 +21,8 @@ pub(super) struct BoundOperation {
     pub(super) id: OperationId,
     /// Whether it stands for a whole task that is decided later.
     pub(super) is_whole_task: bool,
+    /// Whether it may run services that web sites lead to.
+    pub(super) has_services: bool,
     pub(super) task: String,
     pub(super) origin: Origin,
     pub(super) position: Arc<Position>,
@@ -93,6 +95,7 @@ pub(super) fn bind(
     let of = |id, bound| BoundOperation {
         id,
         is_whole_task: false,
+        has_services: raw.definition.has_services(),
         task: position.path.clone(),
         origin: raw.origin.clone(),
         position: Arc::clone(position),

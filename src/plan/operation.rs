@@ -70,8 +70,8 @@ pub(super) fn plan_operation(
             let outcome = deferred(after(why), reason(why), vec![FactScope::Everything]);
             let found = Found {
                 lacks_secret: matches!(why, Why::Withheld(_)),
-                // It may be about any service.
-                served: Some(Served::default()),
+                // Which services these are is not known.
+                served: bound.has_services.then(Served::default),
                 ..Found::default()
             };
             (Ok(outcome), found)

@@ -213,6 +213,7 @@ fn bound(owed: &Owed, stage: usize, given: &Given<'_>, bindings: Bindings) -> Op
     Some(BoundOperation {
         id: OperationId(format!("{} / owed / {}", given.host_name(), owed.handler)),
         is_whole_task: false,
+        has_services: definition.has_services(),
         task: "owed".to_owned(),
         origin: Origin::new(&record, 0..1),
         position: Arc::new(position),

@@ -634,6 +634,7 @@ fn deferred(task: &Task, label: String, position: Position, why: Why, given: &Gi
     Some(BoundOperation {
         id: OperationId(format!("{} / {}", given.host_name(), position.path)),
         is_whole_task: true,
+        has_services: task.includes().next().is_some() || task.operations().any(|one| one.definition.has_services()),
         task: label,
         origin,
         peers: position.peers.clone(),

@@ -215,13 +215,10 @@ impl Operation for Compose {
 
     fn served(&self, context: &PlanContext<'_>) -> Option<Served> {
         let placed = self.placed(context).ok().filter(|_| self.present)?;
-        let services = match placed.written(context) {
-            Ok(Known::Yes(written)) if self.stack.is_some() => placed
-                .name(context, &written)
-                .ok()
-                .and_then(|name| served::services(&name, &written.compose_texts(&self.files), &self.files)),
-            _ => None,
-        };
+        let services = placed.known_written(context).and_then(|written| {
+            let name = placed.name(context, &written).ok()?;
+            served::services(&name, &written.compose_texts(&self.files), &self.files)
+        });
         let sites = self.stack.as_deref().map(|stack| served::sites(context, stack));
         Some(Served {
             sites: sites.unwrap_or_default(),
@@ -465,27 +462,28 @@ impl Placed<'_> {
 
     /// Refuses what is wrong in the compose files, where only other files of the stack are not known.
     fn check_known(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
-        let (Some(stack), Some(sync)) = (&self.of.stack, self.sync()) else {
-            return Ok(());
-        };
-        let written = Written::new(sync.known_contents(context)?.0);
-        let is_read = |name: &String| match self.of.files.as_slice() {
+        // A mistake in one of them is found where it is planned.
+        self.sync().map(|sync| sync.known_contents(context)).transpose()?;
+        match (&self.of.stack, self.known_written(context), self.stack_file(context)) {
+            (Some(stack), Some(written), Known::Yes(stack_file)) => {
+                self.check_stack_files(context, stack, &written, &stack_file)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The files of the stack that are known, if all compose files are.
+    fn known_written(&self, context: &PlanContext<'_>) -> Option<Written> {
+        let sync = self.sync()?;
+        let written = Written::new(sync.known_contents(context).ok()?.0);
+        let is_read = |name: &&String| match self.of.files.as_slice() {
             [] => DEFAULT_FILES.iter().chain(&OVERRIDES).any(|file| file == name),
             files => files.contains(name),
         };
         let known: BTreeSet<&str> = written.names().collect();
         let all = sync.file_names(context);
-        if all
-            .iter()
-            .filter(|name| is_read(name))
-            .any(|name| !known.contains(name.as_str()))
-        {
-            return Ok(());
-        }
-        match self.stack_file(context) {
-            Known::Yes(stack_file) => self.check_stack_files(context, stack, &written, &stack_file),
-            Known::No(_) => Ok(()),
-        }
+        let are_known = all.iter().filter(is_read).all(|name| known.contains(name.as_str()));
+        are_known.then_some(written)
     }
 
     fn check_stack_files(
