@@ -1,15 +1,13 @@
 //! A project with its directory: its names, and the files of its stack.
 
-use std::collections::BTreeSet;
-
-use super::files::{self, Written, project_name};
+use super::files::Written;
 use super::parameters::Compose;
+use super::places::{self, CheckedStack};
 use super::stack::{STACK_FILE, StackFile};
-use super::{needed, preview};
+use super::{naming, needed, preview};
 use crate::change::{ResourceKind, Stop};
-use crate::error::suggestion;
 use crate::facts::FactKey;
-use crate::facts::compose::{DEFAULT_FILES, Files, ProjectFiles};
+use crate::facts::compose::{Files, ProjectFiles};
 use crate::facts::overlay::FactScope;
 use crate::facts::path::parent;
 use crate::operations::files::sync::{Folder, Sync};
@@ -103,7 +101,7 @@ impl Placed<'_> {
                     "must be the name of a folder",
                 )
                 .hint(format!("write the name of a folder below `templates/{STACKS}/`"))),
-            Some(stack) => check_stack(context, stack),
+            Some(stack) => places::check_stack(context, stack),
             None => Ok(()),
         }
     }
@@ -131,20 +129,8 @@ impl Placed<'_> {
 
     /// The name of the project, as far as it is written where nothing has to be rendered.
     fn guessed_name(&self, context: &PlanContext<'_>) -> String {
-        let stack = self.of.stack.as_deref().unwrap_or_default();
-        let written = DEFAULT_FILES.iter().find_map(|file| {
-            let paths = [
-                format!("{STACKS}/{stack}/{file}"),
-                format!("{STACKS}/{stack}/{file}.j2"),
-            ];
-            let path = paths
-                .iter()
-                .find(|path| context.asset_names().any(|name| name == path.as_str()))?;
-            let content = context.asset("stack", path).ok()?;
-            files::top_name(std::str::from_utf8(content.bytes()?).ok()?)
-        });
-        let given = self.of.project_name.clone().or(written);
-        given.unwrap_or_else(|| project_name(&self.directory))
+        let given = self.of.project_name.clone();
+        given.unwrap_or_else(|| naming::guessed_name(context, self.of.stack.as_deref(), &self.directory))
     }
 
     /// The name of the project.
@@ -152,7 +138,8 @@ impl Placed<'_> {
     /// Errors: it is not valid, or known only later.
     pub(super) fn name(&self, context: &PlanContext<'_>, written: &Written) -> Result<String, Stop> {
         if written.is_meaning_known(&self.of.files) {
-            return self.valid_name(context, written);
+            let given = self.of.project_name.as_deref();
+            return naming::name(context, given, (written, &self.of.files), &self.directory);
         }
         let name = self.guessed_name(context);
         if is_template(&name) {
@@ -163,34 +150,26 @@ impl Placed<'_> {
         Ok(name)
     }
 
-    fn valid_name(&self, context: &PlanContext<'_>, written: &Written) -> Result<String, Stop> {
-        let name = match &self.of.project_name {
-            Some(name) => name.clone(),
-            None => match written.name(&self.of.files) {
-                Some(name) => name,
-                None => project_name(&self.directory),
-            },
+    /// Refuses what is wrong in the stack by itself.
+    pub(super) fn check_stack_files(
+        &self,
+        context: &PlanContext<'_>,
+        written: &Written,
+        stack_file: &StackFile,
+    ) -> Result<(), Stop> {
+        let Some(stack) = &self.of.stack else {
+            return Ok(());
         };
-        let plain =
-            |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "_-".contains(character);
-        if name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
-            && name.chars().all(plain)
-        {
-            return Ok(name);
-        }
-        let title = format!("`{name}` is not a valid name for a compose project");
-        let argument = if self.of.project_name.is_some() {
-            "project_name"
-        } else {
-            "project_directory"
+        let names = written.names().map(str::to_owned).collect();
+        let checked = CheckedStack {
+            name: stack,
+            files: &self.of.files,
+            directory: &self.directory,
+            written,
+            names: &names,
+            stack_file,
         };
-        Err(context
-            .refuse(
-                argument,
-                title,
-                "use lower-case letters, digits, `_` and `-`, starting with a letter or digit",
-            )
-            .hint("write another `project_name`"))
+        places::check_stack_files(context, &checked)
     }
 
     /// The files as they are on the host.
@@ -258,25 +237,4 @@ impl Placed<'_> {
             .flat_map(|name| ["--profile".to_owned(), name.clone()]);
         files.chain(profiles).collect()
     }
-}
-
-/// Refuses a stack that the project does not have.
-fn check_stack(context: &PlanContext<'_>, stack: &str) -> Result<(), Stop> {
-    let of_stacks = context
-        .asset_names()
-        .filter_map(|name| name.strip_prefix(STACKS)?.strip_prefix('/')?.split_once('/'));
-    let known: BTreeSet<&str> = of_stacks.map(|(name, _)| name).collect();
-    if known.contains(stack) {
-        return Ok(());
-    }
-    let title = format!("unknown stack `{stack}`");
-    let refused = context.refuse(
-        "stack",
-        title,
-        format!("no folder below `templates/{STACKS}/` has this name"),
-    );
-    Err(match suggestion(stack, known.iter().copied()) {
-        Some(hint) => refused.hint(hint),
-        None => refused.hint(format!("put the compose file into `templates/{STACKS}/{stack}/`")),
-    })
 }

@@ -10,7 +10,7 @@ use super::made::{check_networks, check_volumes};
 use super::parameters::Pull;
 use super::pins::{Held, foresee_images};
 use super::placed::Placed;
-use super::stack::{OnChange, StackFile};
+use super::stack::OnChange;
 use super::validators::Validators;
 use super::{needed, places, preview, volumes};
 use crate::change::{NotKnown, Outcome, ResourceChange, Step, Stop};
@@ -50,9 +50,7 @@ impl Placed<'_> {
             Known::Yes(stack_file) => stack_file,
             Known::No(why) => return Ok(self.deferred(context, why, Vec::new())),
         };
-        if let Some(stack) = &self.of.stack {
-            places::check_stack_files(context, (stack, &self.of.files), &written, &stack_file)?;
-        }
+        self.check_stack_files(context, &written, &stack_file)?;
         // All of it in one round.
         let runs = engine::runs(context, "project_directory", true);
         let project = context.get(ProjectKey(&name));
@@ -143,10 +141,10 @@ impl Placed<'_> {
         (name, written): (&str, &Written),
         why: &str,
     ) -> Result<Outcome, Stop> {
-        if let Some(stack) = &self.of.stack
-            && written.is_meaning_known(&self.of.files)
+        if written.is_meaning_known(&self.of.files)
+            && let Known::Yes(stack_file) = self.stack_file(context)
         {
-            places::check_stack_files(context, (stack, &self.of.files), written, &StackFile::default())?;
+            self.check_stack_files(context, written, &stack_file)?;
         }
         // All of it in one round. Who looks for what left the configuration has to know that this project did not.
         let _ = context.get(ProjectKey(name));
