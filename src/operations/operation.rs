@@ -182,8 +182,8 @@ pub trait Operation: Debug + Send + Sync {
     }
 
     /// The web sites and services that it is about, if it is about any.
-    fn served(&self, _context: &PlanContext<'_>) -> Option<Served> {
-        None
+    fn served(&self, context: &PlanContext<'_>) -> Option<Served> {
+        self.within().and_then(|within| within.served(context))
     }
 
     /// The entry of a table of cron that it is about.
@@ -212,7 +212,7 @@ mod tests {
     use crate::operations::testing::Bench;
 
     /// All that an operation says beside its plan.
-    fn said(op: &str, parameters: &str) -> [String; 5] {
+    fn said(op: &str, parameters: &str) -> [String; 6] {
         Bench::named(op, parameters)
             .asset("x/f", b"f")
             .ask(|operation, context| {
@@ -222,6 +222,7 @@ mod tests {
                     format!("{:?}", operation.images(context)),
                     format!("{:?}", operation.cron_entry()),
                     format!("{:?}", operation.restarts()),
+                    format!("{:?}", operation.served(context).is_some()),
                 ]
             })
     }
@@ -232,6 +233,7 @@ mod tests {
         let cron = "cron_name = 'a'\ncommand = 'true'\nhour = 3";
         let restart = "service = 'x'\nstate = 'restarted'";
         let directory = "path = '/x'\nmode = '0700'";
+        let project = "project_directory = '/opt/web'";
         let tree = "src = 'x'\ndest = '/x'";
         for (op, parameters, way, number) in [
             ("files.directory", directory, "timeout = '1m'", 0),
@@ -241,10 +243,11 @@ mod tests {
             ("docker.image", image, "retries = 2", 2),
             ("crontab.crontab", cron, "timeout = '1m'", 3),
             ("systemd.service", restart, "timeout = '1m'", 4),
+            ("docker.compose", project, "timeout = '1m'", 5),
         ] {
             let own = said(op, parameters);
             assert!(
-                !matches!(own[number].as_str(), "[]" | "None" | "0"),
+                !matches!(own[number].as_str(), "[]" | "None" | "0" | "false"),
                 "{op} says nothing: {own:?}"
             );
             assert_eq!(said(op, &format!("{parameters}\n{way}")), own, "{op} {way}");

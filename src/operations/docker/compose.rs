@@ -48,6 +48,7 @@ use crate::change::{Outcome, ResourceKind, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::{Define, Demand, ImageUse, Operation, PlanContext, Served, Tree};
+use crate::value::Known;
 
 impl Define for Compose {
     const NAME: &'static str = "docker.compose";
@@ -115,7 +116,9 @@ impl Operation for Compose {
 
     fn served(&self, context: &PlanContext<'_>) -> Option<Served> {
         let placed = self.placed(context).ok().filter(|_| self.present)?;
-        let known = placed.rendered(context).ok();
+        // What is wrong in `stack.toml` may be the reason for the rest.
+        let is_right = matches!(placed.stack_file(context), Known::Yes(_));
+        let known = placed.rendered(context).ok().filter(|_| is_right);
         let services = known
             .filter(|written| written.is_meaning_known(&self.files))
             .and_then(|written| {
