@@ -65,20 +65,7 @@ pub(super) fn plan_operation(
     let mut asked = std::mem::take(&mut bound.asked);
     let mut peers = std::mem::take(&mut bound.peers);
     survey_unknown(&bound, given, overlay, build);
-    let (outcome, found) = match &bound.bound {
-        Bound::Unknown(why) => {
-            let outcome = deferred(after(why), reason(why), vec![FactScope::Everything]);
-            let found = Found {
-                lacks_secret: matches!(why, Why::Withheld(_)),
-                // Which services these are is not known.
-                served: bound.has_services.then(Served::default),
-                ..Found::default()
-            };
-            (Ok(outcome), found)
-        }
-        Bound::Partly(ready, why) => plan_partly(ready, why, &bound.origin, given, overlay, build),
-        Bound::Ready(ready) => plan_ready(ready, &bound, role, given, overlay, build),
-    };
+    let (outcome, found) = planned(&bound, role, given, overlay, build);
     let Found {
         touches,
         conduct,
@@ -218,6 +205,30 @@ struct Found {
     /// Whether it is not compared because a secret is not there.
     lacks_secret: bool,
     asked: BTreeSet<FactKey>,
+}
+
+/// An operation as it is known here, with what it is about.
+fn planned(
+    bound: &BoundOperation,
+    role: Role,
+    given: &Given<'_>,
+    overlay: &Overlay,
+    build: &mut Build,
+) -> (Result<Outcome, Diagnostic>, Found) {
+    match &bound.bound {
+        Bound::Unknown(why) => {
+            let outcome = deferred(after(why), reason(why), vec![FactScope::Everything]);
+            let found = Found {
+                lacks_secret: matches!(why, Why::Withheld(_)),
+                // Which services these are is not known.
+                served: bound.has_services.then(Served::default),
+                ..Found::default()
+            };
+            (Ok(outcome), found)
+        }
+        Bound::Partly(ready, why) => plan_partly(ready, why, &bound.origin, given, overlay, build),
+        Bound::Ready(ready) => plan_ready(ready, bound, role, given, overlay, build),
+    }
 }
 
 fn plan_ready(

@@ -256,7 +256,7 @@ fn is_answered(server: &str) -> bool {
     let mut answer = [0; 512];
     // A port that nobody listens at is refused at once.
     let received = socket.send(&question).and_then(|_| socket.recv(&mut answer));
-    received.is_ok_and(|length| length > 12) && answer[..2] == [0x12, 0x34] && answer[3] & 0xf == 0 && answer[7] == 1
+    received.is_ok_and(|length| length > 12) && answer[..2] == [0x12, 0x34] && answer[3] % 16 == 0 && answer[7] == 1
 }
 
 /// A zone, a configuration, a range and a list that are no good are refused, and the servers run on as they are.

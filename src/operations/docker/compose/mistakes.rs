@@ -257,6 +257,14 @@ mod tests {
                 "port 80 is published by two services",
                 3,
             ),
+        ] {
+            assert_eq!(wrong(text), Some((title.to_owned(), line)), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_and_values_of_services_are_those_that_compose_knows() {
+        for (text, title, line) in [
             (
                 "services:\n  web:\n    image: demo\n    user: 1000\n",
                 "`user` of service `web` must be a string",

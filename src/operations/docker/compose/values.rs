@@ -19,11 +19,11 @@ pub(super) struct WrongText {
     pub(super) hint: String,
 }
 
-fn wrong(label: impl Into<String>, hint: impl Into<String>) -> Option<WrongText> {
-    Some(WrongText {
+fn wrong(label: impl Into<String>, hint: impl Into<String>) -> WrongText {
+    WrongText {
         label: label.into(),
         hint: hint.into(),
-    })
+    }
 }
 
 /// What is wrong with `[[ADDRESS:]HOST:]CONTAINER[/PROTOCOL]`.
@@ -32,34 +32,34 @@ pub(super) fn port_mistake(text: &str) -> Option<WrongText> {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = protocol.split('/').next().unwrap_or_default();
     if !["", "tcp", "udp", "sctp"].contains(&protocol.to_lowercase().as_str()) {
-        return wrong(
+        return Some(wrong(
             format!("`{protocol}` is not a protocol"),
             "write `/tcp`, `/udp` or `/sctp` behind the port",
-        );
+        ));
     }
     let (rest, in_container) = ports.rsplit_once(':').unwrap_or(("", ports));
     let (address, on_host) = rest.rsplit_once(':').unwrap_or(("", rest));
     let Some(wanted) = range(in_container, 1) else {
-        return wrong(described(in_container, "of the container"), form);
+        return Some(wrong(described(in_container, "of the container"), form));
     };
     let bare = address.strip_prefix('[').and_then(|address| address.strip_suffix(']'));
     if !address.is_empty() && bare.unwrap_or(address).parse::<IpAddr>().is_err() {
-        return wrong(
+        return Some(wrong(
             format!("`{address}` is not an IP address"),
             "write an address such as \"127.0.0.1:8080:80\"",
-        );
+        ));
     }
     if on_host.is_empty() {
         return None;
     }
     let Some(own) = range(on_host, 0) else {
-        return wrong(described(on_host, "of the host"), form);
+        return Some(wrong(described(on_host, "of the host"), form));
     };
     if wanted > 1 && own != wanted {
-        return wrong(
+        return Some(wrong(
             format!("{own} ports of the host for {wanted} of the container"),
             "write as many ports on both sides",
-        );
+        ));
     }
     None
 }
@@ -92,23 +92,23 @@ pub(super) fn duration_mistake(text: &str) -> Option<WrongText> {
         return None;
     }
     if rest.is_empty() {
-        return wrong("no duration", hint);
+        return Some(wrong("no duration", hint));
     }
     while !rest.is_empty() {
         let unit = rest.trim_start_matches(|sign: char| sign.is_ascii_digit() || sign == '.');
         let number = &rest[..rest.len() - unit.len()];
         if number.parse::<f64>().is_err() {
-            return wrong("not a duration", hint);
+            return Some(wrong("not a duration", hint));
         }
         let end = unit
             .find(|sign: char| sign.is_ascii_digit() || sign == '.')
             .unwrap_or(unit.len());
         let (unit, after) = unit.split_at(end);
         if unit.is_empty() {
-            return wrong("has no unit", format!("write the unit too: `{text}s`"));
+            return Some(wrong("has no unit", format!("write the unit too: `{text}s`")));
         }
         if !units.contains(&unit) {
-            return wrong(format!("`{unit}` is not a unit"), hint);
+            return Some(wrong(format!("`{unit}` is not a unit"), hint));
         }
         rest = after;
     }
@@ -121,10 +121,10 @@ pub(super) fn test_mistake(words: &[std::rc::Rc<Node>]) -> Option<WrongText> {
     if first.contains('$') || ["CMD", "CMD-SHELL", "NONE"].contains(&first) {
         return None;
     }
-    wrong(
+    Some(wrong(
         "must begin with `CMD`, `CMD-SHELL` or `NONE`",
         format!("write `\"CMD\"` before `\"{first}\"`; a text without list is run by a shell"),
-    )
+    ))
 }
 
 /// What to write instead of a signal that Docker does not know; `None` if it knows it.
