@@ -308,6 +308,9 @@ impl Attribute {
     }
 }
 
+/// What stands behind the name of an image that is pulled.
+pub const PULLED: &str = " (pulled)";
+
 /// A resource's attributes, in the order shown.
 pub type Attributed = IndexMap<&'static str, Attribute>;
 
@@ -470,12 +473,17 @@ impl ResourceChange {
         matches!((&self.before, value), (Before::Unknown(_), Attribute::Unknown(_)))
     }
 
-    /// Whether fewer packages come along than the review said: an earlier operation brought what recommends the others.
+    /// Whether less is done than the review said, since an earlier operation did the rest: fewer packages come along where it brought
+    /// what recommends the others, and it has pulled the image.
     fn is_part_of(&self, expected: &Attribute, value: &Attribute) -> bool {
-        match (expected, value) {
-            (Attribute::Known(expected), Attribute::Known(value)) if self.id.kind == ResourceKind::PackagesAlong => {
-                value.lines().all(|line| expected.lines().any(|one| one == line))
-            }
+        let (Attribute::Known(expected), Attribute::Known(value)) = (expected, value) else {
+            return false;
+        };
+        match self.id.kind {
+            ResourceKind::PackagesAlong => value.lines().all(|line| expected.lines().any(|one| one == line)),
+            ResourceKind::ComposeService => expected.strip_suffix(PULLED).is_some_and(|image| {
+                image == value || image.strip_prefix(value).is_some_and(|rest| rest.starts_with('@'))
+            }),
             _ => false,
         }
     }
@@ -520,6 +528,28 @@ mod tests {
         ] {
             let reviewed = along("libcurl4 8\nkrb5-locales 1");
             assert_eq!(along(now).is_within(&reviewed), is_within, "{now}");
+        }
+    }
+
+    #[test]
+    fn an_image_that_is_there_by_now_need_not_be_pulled() {
+        let service = |image: &str| ResourceChange {
+            id: ResourceId::new(ResourceKind::ComposeService, "web/app"),
+            ..change(Before::Absent, &[("image", Attribute::known(image))])
+        };
+        for (reviewed, now, is_within) in [
+            ("caddy:2 (pulled)", "caddy:2", true),
+            ("caddy:2@0123456789ab (pulled)", "caddy:2", true),
+            ("caddy:2", "caddy:2 (pulled)", false),
+            ("caddy:2 (pulled)", "caddy:1", false),
+            ("caddy:20 (pulled)", "caddy:2", false),
+            ("caddy:2 (built)", "caddy:2", false),
+        ] {
+            assert_eq!(
+                service(now).is_within(&service(reviewed)),
+                is_within,
+                "{reviewed} {now}"
+            );
         }
     }
 

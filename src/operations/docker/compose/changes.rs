@@ -11,7 +11,7 @@ use super::script::{BuildOrder, Kept, Orders, Removed, Stopped};
 use super::stack::Reload;
 use super::volumes::{Renewed, removal_script, removals};
 use crate::change::{
-    Action, Attribute, Attributed, Before, Command, ResourceChange, ResourceId, ResourceKind, Risk, Step,
+    Action, Attribute, Attributed, Before, Command, PULLED, ResourceChange, ResourceId, ResourceKind, Risk, Step,
 };
 use crate::facts::compose::{CLEAN, Container, ContainerState, Project, RECORDS, Service};
 use crate::facts::docker::{Network, Reference, Volume};
@@ -170,7 +170,7 @@ impl Services<'_> {
             Before::Absent | Before::Unknown(_) => Attributed::new(),
         };
         let image = match (&decision.what, decision.image) {
-            (_, Obtain::Pull) => Some(format!("{} (pulled)", self.held_name(&name))),
+            (_, Obtain::Pull) => Some(format!("{}{PULLED}", self.held_name(&name))),
             (_, Obtain::Build) => Some(format!("{name} (built)")),
             (What::Create, Obtain::Nothing) => Some(name),
             (What::Recreate(Cause::Image { to: Some(to), .. }), _) => Some(match self.situation.held.get(&name) {
