@@ -90,7 +90,7 @@ func (n *node) importImages() error {
 		if had, err := os.ReadFile(mark); err == nil && string(had) == stamp {
 			continue
 		}
-		command := exec.Command(filepath.Join(support, "bin/ctr"), "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", archive)
+		command := exec.Command(filepath.Join(support, "bin/ctr"), "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", "--snapshotter", n.snapshotter, archive)
 		if said, err := command.CombinedOutput(); err != nil {
 			return fmt.Errorf("import %s: %w: %s", archive, err, said)
 		}

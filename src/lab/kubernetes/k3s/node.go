@@ -15,14 +15,19 @@ import (
 	"syscall"
 	"time"
 
+	failures "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 )
 
-// The magic number of overlayfs.
-const overlay = 0x794c7630
+const (
+	// The magic number of overlayfs.
+	overlay = 0x794c7630
+	// The key of what the API server publishes.
+	clientAuthority = "client-ca-file"
+)
 
 // node is a host that runs pods: containerd, kubelet and kube-proxy.
 type node struct {
@@ -31,10 +36,11 @@ type node struct {
 	data          string
 	name          string
 	address       string
+	snapshotter   string
 	// How the server is reached: filled in when it is known.
 	server    string
 	authority []byte
-	token     string
+	password  string
 	client    *kubernetes.Clientset
 }
 
@@ -74,7 +80,7 @@ func (n *node) join() error {
 		return fmt.Errorf("--token is required")
 	}
 	pin, password := splitToken(secret)
-	n.token = password
+	n.password = password
 	err = within(startLimit, "reach "+n.server, func() error {
 		n.authority, err = authorityOf(n.server)
 		return err
@@ -84,6 +90,16 @@ func (n *node) join() error {
 	}
 	if pin != "" && pin != fingerprint(n.authority) {
 		return fmt.Errorf("token CA hash does not match the Cluster CA certificate hash: %s != %s", pin, fingerprint(n.authority))
+	}
+	if err := n.writeAccess(); err != nil {
+		return err
+	}
+	err = within(startLimit, "ask the server for the cluster's settings", func() error {
+		_, err := n.settings()
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if err := n.startContainers(); err != nil {
 		return err
@@ -133,7 +149,7 @@ func authorityOf(server string) ([]byte, error) {
 
 // startContainers starts containerd and hands it the images.
 func (n *node) startContainers() error {
-	kind := "overlayfs"
+	n.snapshotter = "overlayfs"
 	var about syscall.Statfs_t
 	if err := os.MkdirAll(n.path("agent/containerd"), 0o711); err != nil {
 		return err
@@ -143,9 +159,9 @@ func (n *node) startContainers() error {
 	}
 	if about.Type == overlay {
 		// An overlay cannot be on top of another.
-		kind = "native"
+		n.snapshotter = "native"
 	}
-	settings := fmt.Sprintf(containerdSettings, n.path("agent/containerd"), containerdSocket, kind,
+	settings := fmt.Sprintf(containerdSettings, n.path("agent/containerd"), containerdSocket, n.snapshotter,
 		filepath.Join(support, "cni"), n.path("agent/etc/cni/net.d"))
 	path := n.path("agent/etc/containerd/config.toml")
 	if err := writeFile(path, []byte(settings), 0o600); err != nil {
@@ -174,6 +190,8 @@ version = 2
 root = %q
 state = "/run/k3s/containerd"
 oom_score = 0
+[debug]
+  level = "warn"
 [grpc]
   address = %q
 [plugins."io.containerd.grpc.v1.cri"]
@@ -202,26 +220,15 @@ func (n *node) start() error {
 	if err := n.writeAccess(); err != nil {
 		return err
 	}
-	ctx := context.Background()
-	var clientAuthority string
 	var cluster map[string]string
-	err := within(startLimit, "ask the server for the cluster's settings", func() error {
-		maps := n.client.CoreV1().ConfigMaps("kube-system")
-		access, err := maps.Get(ctx, "extension-apiserver-authentication", meta.GetOptions{})
-		if err != nil {
-			return err
-		}
-		shared, err := maps.Get(ctx, clusterSettings, meta.GetOptions{})
-		if err != nil {
-			return err
-		}
-		clientAuthority, cluster = access.Data["client-ca-file"], shared.Data
-		return nil
+	err := within(startLimit, "ask the server for the cluster's settings", func() (err error) {
+		cluster, err = n.settings()
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	if err := writeFile(n.path("agent/client-ca.crt"), []byte(clientAuthority), 0o644); err != nil {
+	if err := writeFile(n.path("agent/client-ca.crt"), []byte(cluster[clientAuthority]), 0o644); err != nil {
 		return err
 	}
 	if err := n.startKubelet(cluster); err != nil {
@@ -230,12 +237,31 @@ func (n *node) start() error {
 	if err := n.startProxy(cluster); err != nil {
 		return err
 	}
-	return n.startNetwork(ctx, cluster["cluster-cidr"])
+	return n.startNetwork(context.Background(), cluster["cluster-cidr"])
+}
+
+// settings are those of the cluster, with the authority of the certificates that clients show.
+func (n *node) settings() (map[string]string, error) {
+	maps := n.client.CoreV1().ConfigMaps("kube-system")
+	all := map[string]string{}
+	for _, name := range []string{"extension-apiserver-authentication", clusterSettings} {
+		one, err := maps.Get(context.Background(), name, meta.GetOptions{})
+		if failures.IsUnauthorized(err) {
+			return nil, final{fmt.Errorf("not authorized: the server at %s knows no such token", n.server)}
+		}
+		if err != nil {
+			return nil, err
+		}
+		for key, value := range one.Data {
+			all[key] = value
+		}
+	}
+	return all, nil
 }
 
 // writeAccess writes how the node reaches the server, first by the token. The kubelet gets a certificate by it.
 func (n *node) writeAccess() error {
-	settings := kubeconfig(n.server, n.authority, map[string]any{"token": n.token})
+	settings := kubeconfig(n.server, n.authority, map[string]any{"token": n.password})
 	content, err := yaml.Marshal(settings)
 	if err != nil {
 		return err

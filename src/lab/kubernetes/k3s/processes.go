@@ -33,14 +33,14 @@ func newProcesses() *processes {
 	return &processes{ended: make(chan error, 16)}
 }
 
-// component starts a program that is part of this one.
+// component starts a program that is part of this one. The first argument is its name.
 func (p *processes) component(name string, isBase bool, arguments ...string) error {
 	own, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	command := exec.Command(own, arguments...)
-	command.Args[0] = name
+	command := exec.Command(own)
+	command.Args = arguments
 	return p.start(name, isBase, command)
 }
 

@@ -166,11 +166,11 @@ func (s *server) writeKubeconfigs() error {
 // writeTokens makes the tokens of a new cluster, or compares those of an old one.
 func (s *server) writeTokens() error {
 	pin := "K10" + fingerprint(s.node.authority)
-	password, err := s.token("token", s.path("server/token"), "")
+	password, err := s.oldOrNew("token", s.path("server/token"), "")
 	if err != nil {
 		return err
 	}
-	agent, err := s.token("agent-token", s.path("server/agent-token"), password)
+	agent, err := s.oldOrNew("agent-token", s.path("server/agent-token"), password)
 	if err != nil {
 		return err
 	}
@@ -199,12 +199,12 @@ func (s *server) writeTokens() error {
 	if err := csv.NewWriter(&table).WriteAll(lines); err != nil {
 		return err
 	}
-	s.node.token = agent
+	s.node.password = agent
 	return writeFile(s.path("server/cred/tokens.csv"), table.Bytes(), 0o600)
 }
 
-// token is the password of a token: as configured, as it was, or the fallback, or a new one.
-func (s *server) token(name, path, fallback string) (string, error) {
+// oldOrNew is the password of a token: as configured, as it was, or the fallback, or a new one.
+func (s *server) oldOrNew(name, path, fallback string) (string, error) {
 	wanted, err := s.configuration.secret(name)
 	if err != nil {
 		return "", err

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -90,6 +91,9 @@ func notify(state string) {
 	}
 }
 
+// final is a failure that trying again does not change.
+type final struct{ error }
+
 // within tries until it works.
 func within(limit time.Duration, what string, try func() error) error {
 	deadline := time.Now().Add(limit)
@@ -97,6 +101,9 @@ func within(limit time.Duration, what string, try func() error) error {
 		err := try()
 		if err == nil {
 			return nil
+		}
+		if errors.As(err, &final{}) {
+			return err
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s: not within %s: %w", what, limit, err)
