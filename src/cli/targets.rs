@@ -142,6 +142,7 @@ pub(super) fn lab_spec(project: &Project, inventory: &str) -> anyhow::Result<Lab
                     image: lab.image.clone(),
                     memory: lab.memory.map(|memory| memory * MEBIBYTE),
                     registry: lab.registry.unwrap_or_default(),
+                    kubernetes: lab.kubernetes.unwrap_or_default(),
                 })
             })
             .collect(),

@@ -48,7 +48,9 @@ fn host_config(host: &LabHost, volume_labels: HashMap<String, String>, cgroup: C
     let words = |list: &[&str]| Some(list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
     let tmpfs = [("/run", "exec,mode=755"), ("/tmp", "exec,mode=1777")];
     HostConfig {
-        memory: host.memory.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+        memory: host
+            .memory_limit()
+            .map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
         // Not `privileged`: that includes SYS_RESOURCE, which a workstation that is itself a guest may not have.
         cap_add: words(&["ALL"]),
         cap_drop: words(&["SYS_RESOURCE", "SYS_TIME", "SYS_MODULE", "SYS_RAWIO"]),
@@ -111,6 +113,7 @@ mod tests {
             image: "debian:13".into(),
             memory: Some(512 << 20),
             registry: false,
+            kubernetes: false,
         };
         let spec = LabSpec {
             project: "p".into(),

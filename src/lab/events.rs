@@ -41,6 +41,8 @@ pub enum ImageStep {
         /// The Debian archive with its packages.
         archive: String,
     },
+    /// Kubernetes is compiled on this machine.
+    Compiling,
     /// The packages of a server are installed in the base image.
     Provisioning,
     /// The image is finished.
@@ -73,6 +75,10 @@ pub enum HostStep {
     Outdated,
     /// It still has a container, but is no longer in the inventory.
     NotInInventory,
+    /// It is ready for Kubernetes; these parts of that are not the real ones.
+    StandIns {
+        names: &'static str,
+    },
     /// It was removed, with its volumes.
     Removed,
 }

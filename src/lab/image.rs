@@ -2,7 +2,7 @@
 //! cache.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bollard::body_try_stream;
@@ -22,7 +22,7 @@ use super::events::{Events, ImageStep, LabEvent};
 use super::program::Program;
 use super::sources::{self, Mirror};
 use super::spec::LabHost;
-use super::{lock, naming};
+use super::{kubernetes, lock, naming};
 
 /// What all scripts begin with.
 const PACKAGES: &str = include_str!("images/packages.sh");
@@ -34,6 +34,10 @@ const START_SCRIPT: &str = include_str!("images/start.sh");
 const SHUTDOWN_SCRIPT: &str = include_str!("images/shutdown.sh");
 /// What the script of a server continues with where it has Docker.
 const DOCKER_RECIPE: &str = include_str!("images/docker.sh");
+/// What the script of a server continues with where pods can run.
+const KUBERNETES_RECIPE: &str = include_str!("images/kubernetes.sh");
+/// Where the folder with the lab's Kubernetes is while such an image is built.
+const KUBERNETES_PARTS: &str = "/run/homelab-lab-kubernetes";
 /// The script that installs the apt cache.
 const APT_CACHE_RECIPE: &str = include_str!("images/apt_cache.sh");
 /// The script that installs the registry, how images get into it, and which.
@@ -78,20 +82,31 @@ const WITH_DOCKER: &str = "debian:13-docker";
 /// The recipe of the image that a host asks for.
 pub(super) fn recipe_for(host: &LabHost) -> Result<Recipe, LabError> {
     let mirror = || sources::machine_mirror(Path::new("/etc/apt"));
-    recipe_of(&host.image, mirror).ok_or_else(|| LabError::UnknownImage {
+    recipe_of(&host.image, host.kubernetes, mirror).ok_or_else(|| LabError::UnknownImage {
         host: host.name.clone(),
         image: host.image.clone(),
     })
 }
 
-fn recipe_of(image: &str, mirror: impl FnOnce() -> Mirror) -> Option<Recipe> {
+fn recipe_of(image: &str, with_kubernetes: bool, mirror: impl FnOnce() -> Mirror) -> Option<Recipe> {
     let [newest, ..] = RELEASES;
-    if image == WITH_DOCKER {
-        return Some(Recipe::with_docker(newest, mirror()));
+    let (release, docker) = if image == WITH_DOCKER {
+        (newest, DOCKER_RECIPE)
+    } else {
+        let wanted = image.strip_prefix("debian:")?;
+        (RELEASES.into_iter().find(|release| release.number == wanted)?, "")
+    };
+    let server = format!("{}{docker}", server_recipe());
+    if !with_kubernetes {
+        return Some(Recipe::of(release, mirror(), SERVER, &server));
     }
-    let wanted = image.strip_prefix("debian:")?;
-    let release = RELEASES.into_iter().find(|release| release.number == wanted)?;
-    Some(Recipe::with_mirror(release, mirror()))
+    // Other programs are another image.
+    let recipe = format!("{server}# {}\n{KUBERNETES_RECIPE}", kubernetes::name());
+    let recipe = Recipe::of(release, mirror(), SERVER, &recipe);
+    Some(Recipe {
+        parts: Some(kubernetes::folder()),
+        ..recipe
+    })
 }
 
 /// How to build an image. Its name contains a digest of the script, so a changed recipe is a new image.
@@ -101,6 +116,8 @@ pub(super) struct Recipe {
     script: String,
     /// Whether it makes a server; if not, the apt cache or the registry.
     makes_server: bool,
+    /// A folder of this machine that the script copies from, at [`KUBERNETES_PARTS`].
+    pub(super) parts: Option<PathBuf>,
     /// The image's name and tag.
     pub(super) image: String,
 }
@@ -129,14 +146,6 @@ impl Recipe {
         Self::of(release, mirror, "registry", &recipe)
     }
 
-    fn with_mirror(release: Release, mirror: Mirror) -> Self {
-        Self::of(release, mirror, SERVER, &server_recipe())
-    }
-
-    fn with_docker(release: Release, mirror: Mirror) -> Self {
-        Self::of(release, mirror, SERVER, &format!("{}{DOCKER_RECIPE}", server_recipe()))
-    }
-
     fn of(release: Release, mirror: Mirror, repository: &str, recipe: &str) -> Self {
         let Release { number, suite } = release;
         let Mirror { archive, security } = &mirror;
@@ -148,6 +157,7 @@ impl Recipe {
             mirror,
             script,
             makes_server: repository == SERVER,
+            parts: None,
             image,
         }
     }
@@ -324,10 +334,12 @@ async fn provision(engine: &Engine, recipe: &Recipe, base: &str) -> Result<(), L
     remove_leftovers(engine, image).await?;
     let [here, there] = AUTHORITIES;
     let trusted = Path::new(here).exists().then(|| format!("{here}:{there}:ro"));
+    let parts = recipe.parts.as_ref();
+    let parts = parts.map(|folder| format!("{}:{KUBERNETES_PARTS}:ro", folder.display()));
     let body = ContainerCreateBody {
         image: Some(base.to_owned()),
         host_config: Some(HostConfig {
-            binds: trusted.map(|bind| vec![bind]),
+            binds: Some(trusted.into_iter().chain(parts).collect()),
             ..HostConfig::default()
         }),
         cmd: Some(["sh", "-c", &recipe.script].map(str::to_owned).to_vec()),
@@ -411,6 +423,7 @@ mod tests {
             image: image.into(),
             memory: None,
             registry: false,
+            kubernetes: false,
         }
     }
 
@@ -428,13 +441,26 @@ mod tests {
 
     #[test]
     fn a_server_with_docker_is_another_image_that_installs_it() {
-        let plain = recipe_of("debian:13", Mirror::default).unwrap();
-        let docker = recipe_of("debian:13-docker", Mirror::default).unwrap();
+        let plain = recipe_of("debian:13", false, Mirror::default).unwrap();
+        let docker = recipe_of("debian:13-docker", false, Mirror::default).unwrap();
         assert!(docker.image.starts_with("homelab-lab/debian:13-"), "{}", docker.image);
         assert_ne!(docker.image, plain.image);
         assert!(docker.makes_server);
         let more = docker.script.strip_prefix(&plain.script).unwrap();
         assert!(more.contains("install docker.io"), "{more}");
+    }
+
+    #[test]
+    fn a_server_for_kubernetes_is_another_image_that_copies_its_programs() {
+        for image in ["debian:13", "debian:12", "debian:13-docker"] {
+            let plain = recipe_of(image, false, Mirror::default).unwrap();
+            let kubernetes = recipe_of(image, true, Mirror::default).unwrap();
+            assert_ne!(kubernetes.image, plain.image);
+            assert_eq!((plain.parts, kubernetes.parts), (None, Some(kubernetes::folder())));
+            let more = kubernetes.script.strip_prefix(&plain.script).unwrap();
+            assert!(more.contains(&format!("cp -r {KUBERNETES_PARTS}/images")), "{more}");
+            assert!(more.contains(&kubernetes::name()), "{more}");
+        }
     }
 
     #[test]
@@ -450,16 +476,16 @@ mod tests {
 
     #[test]
     fn another_mirror_or_release_is_another_image() {
-        let [trixie, bookworm] = RELEASES;
-        let plain = Recipe::with_mirror(trixie, Mirror::default());
+        let recipe = |image, mirror| recipe_of(image, false, || mirror).unwrap();
+        let plain = recipe("debian:13", Mirror::default());
         assert!(plain.image.starts_with("homelab-lab/debian:13-"), "{}", plain.image);
-        assert_eq!(plain.image, Recipe::with_mirror(trixie, Mirror::default()).image);
+        assert_eq!(plain.image, recipe("debian:13", Mirror::default()).image);
         let near = Mirror {
             archive: "http://near.example/debian".into(),
             ..Mirror::default()
         };
-        assert_ne!(plain.image, Recipe::with_mirror(trixie, near).image);
-        assert_ne!(plain.image, Recipe::with_mirror(bookworm, Mirror::default()).image);
+        assert_ne!(plain.image, recipe("debian:13", near).image);
+        assert_ne!(plain.image, recipe("debian:12", Mirror::default()).image);
         assert!(
             plain
                 .script

@@ -40,9 +40,14 @@ fn hold_blocking(name: &'static str) -> Result<File, LabError> {
 }
 
 fn path(name: &str) -> PathBuf {
+    cache().join(name)
+}
+
+/// What the labs of a user keep on this machine.
+pub(super) fn cache() -> PathBuf {
     let folder =
         etcetera::choose_base_strategy().map_or_else(|_| std::env::temp_dir(), |strategy| strategy.cache_dir());
-    folder.join("homelab").join(name)
+    folder.join("homelab")
 }
 
 fn failed(path: PathBuf) -> impl FnOnce(std::io::Error) -> LabError {

@@ -23,6 +23,7 @@ mod error;
 mod events;
 mod image;
 mod keys;
+mod kubernetes;
 mod lock;
 mod login;
 mod naming;
@@ -77,6 +78,9 @@ impl Lab {
         let recipes = recipes(spec)?;
         let _lock = self.lock(&events).await?;
         keys::ensure_identity(&self.folder).await?;
+        if spec.hosts.iter().any(|host| host.kubernetes) {
+            self.folder.offer_k3s(&kubernetes::ensure(&events).await?)?;
+        }
         for recipe in recipes.values() {
             image::ensure(&self.engine, recipe, &events).await?;
         }
@@ -93,6 +97,10 @@ impl Lab {
         // A host that starts writes its own /etc/hosts.
         if let Some(registry) = &registry {
             registry::write(&self.engine, spec, registry, &running).await?;
+        }
+        for host in spec.hosts.iter().filter(|host| host.kubernetes) {
+            let names = kubernetes::STAND_INS;
+            events.host(&host.name, HostStep::StandIns { names });
         }
         Ok(ready)
     }
@@ -240,12 +248,12 @@ impl Lab {
     async fn start_all(
         &self,
         spec: &LabSpec,
-        recipes: &BTreeMap<&str, Recipe>,
+        recipes: &BTreeMap<(&str, bool), Recipe>,
         found: &BTreeMap<String, Container>,
         events: &Events<'_>,
     ) -> Result<BTreeMap<String, Running>, LabError> {
         let starts = spec.hosts.iter().map(|host| async move {
-            let image = recipes[host.image.as_str()].image.as_str();
+            let image = recipes[&(host.image.as_str(), host.kubernetes)].image.as_str();
             let container = found.get(&host.name);
             let target = (spec, host);
             let started = boot::ensure_running(&self.engine, &self.folder, target, image, container, events).await;
@@ -318,12 +326,12 @@ impl Lab {
     }
 }
 
-/// The recipe of each image that `spec` asks for, by image name.
-fn recipes(spec: &LabSpec) -> Result<BTreeMap<&str, Recipe>, LabError> {
+/// The recipe of each image that `spec` asks for, by its name and whether it is for Kubernetes.
+fn recipes(spec: &LabSpec) -> Result<BTreeMap<(&str, bool), Recipe>, LabError> {
     let made = spec
         .hosts
         .iter()
-        .map(|host| Ok((host.image.as_str(), image::recipe_for(host)?)));
+        .map(|host| Ok(((host.image.as_str(), host.kubernetes), image::recipe_for(host)?)));
     made.collect()
 }
 

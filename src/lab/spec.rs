@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// Enough for a server of Kubernetes with a few pods.
+const KUBERNETES_MEMORY: u64 = 2 << 30;
+
 /// The lab hosts of one inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabSpec {
@@ -32,6 +35,15 @@ pub struct LabHost {
     pub memory: Option<u64>,
     /// Whether it pulls images from the registry of the lab.
     pub registry: bool,
+    /// Whether pods can run there.
+    pub kubernetes: bool,
+}
+
+impl LabHost {
+    /// The memory limit in bytes: one that the inventory lacks is set for what needs much.
+    pub(super) fn memory_limit(&self) -> Option<u64> {
+        self.memory.or(self.kubernetes.then_some(KUBERNETES_MEMORY))
+    }
 }
 
 /// How to reach a lab host that is up.

@@ -117,6 +117,8 @@ pub struct LabSettings {
     pub memory: Option<u64>,
     /// `true` has it pull images from the registry of the lab instead of those of the world.
     pub registry: Option<bool>,
+    /// `true` prepares it to run Kubernetes, with the k3s of the lab.
+    pub kubernetes: Option<bool>,
 }
 
 /// The images that the lab can build.
@@ -132,6 +134,7 @@ impl Default for LabSettings {
             image: default_image(),
             memory: None,
             registry: None,
+            kubernetes: None,
         }
     }
 }

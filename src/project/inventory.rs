@@ -283,6 +283,7 @@ fn lab(
             }
             settings.memory = settings.memory.or(defaults.memory);
             settings.registry = settings.registry.or(defaults.registry);
+            settings.kubernetes = settings.kubernetes.or(defaults.kubernetes);
             Ok(Some(settings))
         }
         _ => Err(Diagnostic::new("`lab` must be `true` or a table")

@@ -25,6 +25,7 @@ fn image_line(step: &ImageStep) -> String {
         ImageStep::PullFailed { base, reason } => format!("{base} cannot be pulled here ({reason})"),
         ImageStep::Bootstrapping { archive } => format!("building a bare Debian from {archive}"),
         ImageStep::Provisioning => "installing systemd, sshd and the packages of a plain server".to_owned(),
+        ImageStep::Compiling => "compiling Kubernetes, once; this takes ten minutes or more".to_owned(),
         ImageStep::Made { took } => format!("built in {:.1} s", took.as_secs_f64()),
         _ => String::new(),
     }
@@ -40,6 +41,7 @@ fn host_line(step: &HostStep) -> String {
         HostStep::Degraded { units } => format!("warning: failed units: {}", units.join(", ")),
         HostStep::Outdated => "warning: uses an older image; `homelab lab reset` recreates it".to_owned(),
         HostStep::NotInInventory => "warning: no longer in the inventory; `homelab lab down` removes it".to_owned(),
+        HostStep::StandIns { names } => format!("ready for Kubernetes; stand-in: {names}"),
         HostStep::Removed => "removed".to_owned(),
         _ => String::new(),
     }
