@@ -1,6 +1,8 @@
 //! The lab, end to end, on this machine's real Docker engine. What it claims is checked with `docker` and with the host's
 //! own commands.
 
+mod kubernetes;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
