@@ -167,6 +167,9 @@ impl LabError {
             Self::ToolMissing { program: "go", .. } => {
                 Some("install Go 1.24 or newer; Debian 13 has it as the package `golang-go`".to_owned())
             }
+            Self::ToolFailed { program: "go", .. } => {
+                Some("it needs Go 1.24 or newer and the network, for Go modules; run the command again".to_owned())
+            }
             Self::ToolMissing { .. } => Some("install the package `openssh-client`".to_owned()),
             Self::UnknownImage { .. } => Some("use `debian:13`, `debian:12` or `debian:13-docker`".to_owned()),
             Self::BadName { .. } => Some("use 1 to 63 letters, digits and hyphens, without a hyphen at either end".to_owned()),

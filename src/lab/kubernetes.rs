@@ -49,6 +49,10 @@ const GO: Program = Program {
     name: "go",
     action: "build the Kubernetes of the lab",
 };
+const PACK: Program = Program {
+    name: "k3s",
+    action: "pack an image",
+};
 
 /// The name of the folder with what is built: it follows from the sources and the flags.
 pub(super) fn name() -> String {
@@ -104,6 +108,8 @@ async fn build(work: &Path) -> Result<(), LabError> {
     compile
         .current_dir(work.join("sources"))
         .env("CGO_ENABLED", "0")
+        // A workspace of the user, in a folder above, has nothing to do with it.
+        .env("GOWORK", "off")
         .arg("build")
         .args(flags())
         .arg("-o")
@@ -116,7 +122,7 @@ async fn build(work: &Path) -> Result<(), LabError> {
             .arg(built.join("images").join(image).with_extension("tar"))
             .arg(format!("docker.io/lab/{image}:1"))
             .arg(programs.join(image));
-        GO.run("lab", pack).await?;
+        PACK.run("lab", pack).await?;
     }
     let (from, to) = (programs.join("k3s"), built.join("k3s"));
     fs::rename(&from, &to).map_err(disk("rename", &from))?;

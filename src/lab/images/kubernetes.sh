@@ -8,9 +8,10 @@ old=$(mktemp -d)
 chmod 0755 "$old"
 mkdir -p "$old/lists/partial" "$old/files" "$support/bin" "$support/cni"
 echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive bookworm main" > "$old/sources.list"
+# What is installed would win over it, as on a host with Docker.
 bookworm() {
     apt-get -q -o Acquire::Retries=3 -o Dir::Etc::sourcelist="$old/sources.list" -o Dir::Etc::sourceparts=- \
-        -o Dir::State::lists="$old/lists" -o APT::Sandbox::User=root "$@"
+        -o Dir::State::lists="$old/lists" -o Dir::State::status=/dev/null -o APT::Sandbox::User=root "$@"
 }
 bookworm update
 (cd "$old" && bookworm download containerd runc containernetworking-plugins)
