@@ -308,6 +308,9 @@ impl Attribute {
     }
 }
 
+/// Under which the file of a drop-in says that its unit is not there.
+pub const UNIT: &str = "unit";
+
 /// What stands behind the name of an image that is pulled.
 pub const PULLED: &str = " (pulled)";
 
@@ -441,7 +444,12 @@ impl ResourceChange {
                 Some(expected) => {
                     expected.is_same_change(value) || self.is_kept(name, value) || self.is_part_of(expected, value)
                 }
-                None => self.is_kept(name, value) || self.only_loads(name, reviewed) || self.is_not_decided(value),
+                None => {
+                    self.is_kept(name, value)
+                        || self.only_loads(name, reviewed)
+                        || self.is_not_decided(value)
+                        || self.is_remark(name)
+                }
             }),
             _ => false,
         }
@@ -458,6 +466,11 @@ impl ResourceChange {
             || (matches!(reviewed.before, Before::Unknown(_))
                 && self.action != Action::Remove
                 && reviewed.action != Action::Remove)
+    }
+
+    /// Whether this attribute is nothing that the file gets: that the unit of a drop-in is not there was not known before.
+    fn is_remark(&self, name: &str) -> bool {
+        self.id.kind == ResourceKind::File && name == UNIT
     }
 
     /// Whether this attribute says that systemd reads the files of a unit that the review did not know, or what a new unit has
@@ -529,6 +542,19 @@ mod tests {
             let reviewed = along("libcurl4 8\nkrb5-locales 1");
             assert_eq!(along(now).is_within(&reviewed), is_within, "{now}");
         }
+    }
+
+    #[test]
+    fn a_drop_in_may_turn_out_to_be_of_a_unit_that_is_not_there() {
+        let content = ("content", Attribute::known("[Service]"));
+        let remark = (UNIT, Attribute::known("x.service is not on the host yet"));
+        let reviewed = change(
+            Before::Unknown("a package may create it".to_owned()),
+            &[content.clone()],
+        );
+        assert!(change(Before::Absent, &[content.clone(), remark.clone()]).is_within(&reviewed));
+        let other = ("mode", Attribute::known("0600"));
+        assert!(!change(Before::Absent, &[content, remark, other]).is_within(&reviewed));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::script::{daemon_reload, forget_failure};
 use super::service::{ended, loaded};
-use crate::change::{Attribute, NotKnown, Outcome, Stop, UnitValidator};
+use crate::change::{Attribute, NotKnown, Outcome, Stop, UNIT, UnitValidator};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{InodeKind, PathFact, PathKey, parent};
@@ -111,10 +111,7 @@ impl UnitFile<'_> {
                 if self.drop_in.is_some() && self.key().is_some() && matches!(state, Ok(None)) {
                     let mut changes = outcome.changes_mut().iter_mut();
                     if let Some(after) = changes.find_map(|change| change.after.as_mut()) {
-                        after.insert(
-                            "unit",
-                            Attribute::known(format!("{} is not on the host yet", self.unit)),
-                        );
+                        after.insert(UNIT, Attribute::known(format!("{} is not on the host yet", self.unit)));
                     }
                 }
                 work.add(context, outcome);
