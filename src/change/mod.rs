@@ -550,7 +550,7 @@ mod tests {
         let remark = (UNIT, Attribute::known("x.service is not on the host yet"));
         let reviewed = change(
             Before::Unknown("a package may create it".to_owned()),
-            &[content.clone()],
+            std::slice::from_ref(&content),
         );
         assert!(change(Before::Absent, &[content.clone(), remark.clone()]).is_within(&reviewed));
         let other = ("mode", Attribute::known("0600"));

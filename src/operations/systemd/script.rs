@@ -247,11 +247,15 @@ fn failed() -> String {
     )
 }
 
+/// systemd goes on counting the restarts of a unit that is about to be started again by itself; of others it begins anew.
+const COUNT_ANEW: &str = r#"[ "$r" != 0 ] || [ "$(systemctl show -p SubState --value -- "$u")" != auto-restart ] || systemctl reset-failed -- "$u"
+"#;
+
 fn changed(first: &str, unit: &str) -> String {
     format!(
         "{first}\n\
          u={unit} t=$(date +%s.%N)\n\
-         {}\
+         {COUNT_ANEW}{}\
          systemctl $v -- \"$u\" || failed \"$u did not $a\"\n",
         failed()
     )
@@ -276,10 +280,12 @@ systemctl() {
 case $* in
 *NeedDaemonReload*) echo no ;;
 *ActiveState,*) count look
-case $* in *"-- dies") s=failed r=0 ;; *"-- again") s=active r=1 ;; *) s=active r=0 ;; esac
+case $* in *"-- dies") s=failed r=0 ;; *"-- again") s=active r=1 ;; *"-- waits") s=active; grep -q "^reset waits" "$log" && r=0 || r=4 ;; *) s=active r=0 ;; esac
 echo "ActiveState=$s"; echo "SubState=x"; echo "NRestarts=$r" ;;
 *NRestarts*) echo 0 ;;
 *ActiveState*) echo active ;;
+*"SubState --value -- waits") echo auto-restart ;;
+reset-failed*) count "reset $3" ;;
 restart*|try-restart*|reload*) count "$1 $3" ;;
 esac
 }
@@ -339,6 +345,13 @@ esac
                 assert_eq!(log[..units.len()], restarts, "first all of them");
             }
         }
+    }
+
+    #[test]
+    fn restarts_of_before_do_not_count_for_a_unit_that_waits_for_the_next_one() {
+        let (ended, log) = together(&[text(Verb::Restart, "waits", false), text(Verb::Restart, "one", false)]);
+        assert_eq!(ended, [0, 0]);
+        assert_eq!(log, ["reset waits", "restart waits", "look", "restart one", "look"]);
     }
 
     #[test]
