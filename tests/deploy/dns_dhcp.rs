@@ -298,7 +298,7 @@ fn what_is_broken_changes_nothing(project: &Project, one: &Host<'_>) {
     ] {
         one.inside(broken);
         assert!(!one.is("systemctl start homelab-blocklist"), "{broken}");
-        let journal = one.inside("journalctl -u homelab-blocklist -n 5 -o cat");
+        let journal = one.inside("journalctl --sync; journalctl -u homelab-blocklist -n 5 -o cat");
         assert!(journal.contains(said), "{broken}: {journal}");
         assert_eq!(state(), before, "{broken}");
         assert_eq!(status(one, "127.0.0.1", "ads.example"), "NXDOMAIN\n");

@@ -28,10 +28,10 @@ fn probe(keys: &[FactKey]) -> String {
         r#"(export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 for n in {}; do
 if ! command -v zfs >/dev/null; then echo no_program
-elif a=$(zfs get -Hp -o property,value,source all "$n" 2>&1); then
+elif a=$(zfs get -Hp -o property,value,source all "$n" 2>/dev/null); then
 echo present; printf "%s\n" "$a" | sed s/^/=/
 zfs list -H -d 1 -t all -o name "$n" 2>/dev/null | sed 1d | sed s,^,/,
-else case $a in *"does not exist"*) echo absent;; *) printf "%s\n" "$a" | sed -n "1s/^/fails /p";; esac
+else a=$(zfs get -Hp -o property,value,source all "$n" 2>&1 >/dev/null); case $a in *"does not exist"*) echo absent;; *) printf "%s\n" "$a" | sed -n "1s/^/fails /p";; esac
 fi; done)"#,
         quote_all(names)
     )

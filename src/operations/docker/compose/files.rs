@@ -54,7 +54,12 @@ impl Written {
     /// Whether the files are known that say what the project is: those that compose reads by itself.
     pub(super) fn is_meaning_known(&self, files: &[String]) -> bool {
         let mut names = compose_names(files).into_iter().chain([".env"]);
-        names.all(|name| !self.unknown.contains_key(name))
+        // Any file may be one that they name.
+        let leads_on = || {
+            let texts = self.compose_texts(files);
+            texts.iter().any(|(_, text)| text.contains("include") || text.contains("extends"))
+        };
+        names.all(|name| !self.unknown.contains_key(name)) && (self.unknown.is_empty() || !leads_on())
     }
 
     /// Why nothing can be planned yet.

@@ -358,6 +358,11 @@ mod tests {
             "services:\n  a: { image: demo, ports: ['8000-8010:80'] }\n  b: { image: demo, ports: ['8000-8010:80', { target: 80, published: '8000-8010' }] }\n",
             "services:\n  a: { image: demo, ports: ['80:1'], scale: 0 }\n  b: { image: demo, ports: ['80:1'] }\n  c: { image: demo, ports: ['80:1'], deploy: { replicas: 0 } }\n",
             "services:\n  web: { image: demo, restart: '' }\n",
+            // Its parser is less strict than others.
+            "services:\n  web:\n    image: demo\n    command: [\n      a,\n      b\n    ]\n",
+            "services:\n  web:\n    image: demo\n    healthcheck:\n      test: [\n      CMD, x\n      ]\n",
+            "services:\n  web:\n    image: demo\n    tty:\ttrue\n",
+            "services:\n  web:\n    image: demo\n    command: 'a\n  b'\n",
             "services:\n  a: { profiles: [x] }\n  b: { image: d, profiles: [x], depends_on: [b] }\n",
             "services:\n  a: { image: d, ports: !reset [], environment: !override { A: 1 }, networks: !reset null, network_mode: host }\n  b: !reset null\n",
             "services:\n  a: { provider: { type: model } }\n  b: { image: d, depends_on: [a], links: ['a:c'], pid: 'service:a' }\n",

@@ -4,7 +4,7 @@ use super::files::{Written, project_name, top_name};
 use crate::change::Stop;
 use crate::facts::compose::DEFAULT_FILES;
 use crate::operations::PlanContext;
-use crate::template::STACKS;
+use crate::template::{STACKS, is_template};
 
 /// The name that is written in the files of a stack where nothing has to be rendered, or else that of the directory.
 pub(super) fn guessed_name(context: &PlanContext<'_>, stack: Option<&str>, directory: &str) -> String {
@@ -20,7 +20,11 @@ pub(super) fn guessed_name(context: &PlanContext<'_>, stack: Option<&str>, direc
         let content = context.asset("stack", path).ok()?;
         top_name(std::str::from_utf8(content.bytes()?).ok()?)
     });
-    written.unwrap_or_else(|| project_name(directory))
+    match written {
+        Some(name) if is_template(&name) => name,
+        Some(name) => normal(&name),
+        None => project_name(directory),
+    }
 }
 
 /// The name that is `given`, written in the compose files, or follows from the directory.
@@ -32,9 +36,15 @@ pub(super) fn name(
     (written, files): (&Written, &[String]),
     directory: &str,
 ) -> Result<String, Stop> {
+    let in_file = written.name(files);
+    if let (None, Some(name)) = (given, in_file.as_ref().filter(|name| name.contains('$'))) {
+        let title = format!("the name `{name}` of the compose project has a variable");
+        let refused = context.refuse_key("op", title, "what it is has to be known here");
+        return Err(refused.hint("add `project_name`"));
+    }
     let name = given
         .map(str::to_owned)
-        .or_else(|| written.name(files))
+        .or_else(|| in_file.map(|name| normal(&name)))
         .unwrap_or_else(|| project_name(directory));
     let plain =
         |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "_-".contains(character);
@@ -54,4 +64,9 @@ pub(super) fn name(
             "use lower-case letters, digits, `_` and `-`, starting with a letter or digit",
         )
         .hint("write another `project_name`"))
+}
+
+/// The name that compose makes of one in a file.
+fn normal(name: &str) -> String {
+    project_name(&name.replace('/', ""))
 }

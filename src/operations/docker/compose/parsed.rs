@@ -31,7 +31,16 @@ impl<'a> ComposeFiles<'a> {
     pub(super) fn parse(texts: &[(&'a str, &str)], are_all: bool) -> Result<Self, Wrong> {
         let mut files = Vec::new();
         for (name, text) in texts {
-            files.push((*name, parse(text).map_err(|broken| unreadable(name, text, broken))?));
+            match parse(text) {
+                Ok(file) => files.push((*name, file)),
+                Err(broken) if broken.is_left_to_compose() => {
+                    return Ok(Self {
+                        files: Vec::new(),
+                        is_whole: false,
+                    });
+                }
+                Err(broken) => return Err(unreadable(name, text, broken)),
+            }
         }
         let extends = |file: &Node| services(file).any(|service| service.value.get("extends").is_some());
         let is_alone = |file: &Node| file.get("include").is_none() && !extends(file);

@@ -123,6 +123,25 @@ pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
     }
 }
 
+/// What the parser refuses and compose's does not: where brackets and further lines of a quoted text begin, and tabs between words.
+const TAKEN_BY_COMPOSE: [&str; 8] = [
+    "invalid indentation",
+    "invalid indentation in flow construct",
+    "invalid indentation in quoted scalar",
+    "':' must be followed by a valid YAML whitespace",
+    "'-' must be followed by a valid YAML whitespace",
+    "tab cannot be used as indentation",
+    "tabs disallowed in this context",
+    "while scanning a plain scalar, found a tab",
+];
+
+impl Broken {
+    /// Whether only compose can say if it is wrong.
+    pub(super) fn is_left_to_compose(&self) -> bool {
+        TAKEN_BY_COMPOSE.contains(&self.why.as_str())
+    }
+}
+
 struct Reading<'a> {
     events: Parser<'a, StrInput<'a>>,
     /// The byte at which each character begins.
