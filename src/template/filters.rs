@@ -33,6 +33,12 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("regex_replace", regex_replace);
     environment.add_filter("password_hash", password::password_hash);
     environment.add_filter("lab_password", password::lab_password);
+    environment.add_function("fail", fail);
+}
+
+/// The function `fail`: ends with a mistake in the author's words.
+fn fail(message: &str) -> Result<Value, Error> {
+    Err(wrong(message, "this template refuses it", "correct the data that it names"))
 }
 
 /// What `word` makes of a value, or of each item of a list, joined by blanks.

@@ -102,7 +102,17 @@ const TESTS: &[&str] = &[
 /// Other names of the same tests.
 const OTHER_TESTS: &[&str] = &["int", "safe", "escaped"];
 /// The functions that exist.
-pub const FUNCTIONS: &[&str] = &["env", "range", "dict", "namespace", "debug", "loop", "self", "super"];
+pub const FUNCTIONS: &[&str] = &[
+    "env",
+    "fail",
+    "range",
+    "dict",
+    "namespace",
+    "debug",
+    "loop",
+    "self",
+    "super",
+];
 
 const LISTS: &str = "see the list of filters, tests and functions at https://docs.rs/minijinja/latest/minijinja/";
 const SYNTAX: &str = "the syntax is described at https://docs.rs/minijinja/latest/minijinja/syntax/";

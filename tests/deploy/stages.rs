@@ -188,7 +188,7 @@ fn parts_are_chosen_by_item_and_by_tag(project: &Project, two: &Host<'_>) {
         .homelab(&["deploy", "dev", "all", "--yes", "--only", "blue"])
         .expect(0);
     assert!(
-        ran.stdout.contains("other items of test/colour (--only)"),
+        ran.stdout.contains("red of test/colour (--only)"),
         "{}",
         ran.stdout
     );
