@@ -38,7 +38,11 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
 
 /// The function `fail`: ends with a mistake in the author's words.
 fn fail(message: &str) -> Result<Value, Error> {
-    Err(wrong(message, "this template refuses it", "correct the data that it names"))
+    Err(wrong(
+        message,
+        "this template refuses it",
+        "correct the data that it names",
+    ))
 }
 
 /// What `word` makes of a value, or of each item of a list, joined by blanks.

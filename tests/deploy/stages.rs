@@ -187,11 +187,7 @@ fn parts_are_chosen_by_item_and_by_tag(project: &Project, two: &Host<'_>) {
     let ran = project
         .homelab(&["deploy", "dev", "all", "--yes", "--only", "blue"])
         .expect(0);
-    assert!(
-        ran.stdout.contains("red of test/colour (--only)"),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains("red of test/colour (--only)"), "{}", ran.stdout);
     assert_eq!(two.inside("cat /opt/blue"), "blue\n");
     assert!(!two.is("test -e /opt/red"));
     for (wrong, told) in [

@@ -57,7 +57,9 @@ impl Written {
         // Any file may be one that they name.
         let leads_on = || {
             let texts = self.compose_texts(files);
-            texts.iter().any(|(_, text)| text.contains("include") || text.contains("extends"))
+            texts
+                .iter()
+                .any(|(_, text)| text.contains("include") || text.contains("extends"))
         };
         names.all(|name| !self.unknown.contains_key(name)) && (self.unknown.is_empty() || !leads_on())
     }

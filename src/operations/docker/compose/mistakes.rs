@@ -137,16 +137,8 @@ impl ComposeFiles<'_> {
 
 /// The names of services that a service waits for, with their places.
 fn awaited(service: &Node) -> Vec<(Range<usize>, String)> {
-    let Some(node) = service.get("depends_on").filter(|node| !node.is_tagged) else {
-        return Vec::new();
-    };
-    let keys = node
-        .entries()
-        .iter()
-        .map(|entry| (entry.place.clone(), entry.key.clone()));
-    let items = node.items().iter();
-    let items = items.filter_map(|item| Some((item.place.clone(), item.text()?.to_owned())));
-    keys.chain(items).collect()
+    let node = service.get("depends_on").filter(|node| !node.is_tagged);
+    node.map(|node| node.named(Node::text)).unwrap_or_default()
 }
 
 /// Two services that publish one port. Those of profiles may never run together, and those without containers do not run.

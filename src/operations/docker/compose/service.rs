@@ -276,16 +276,7 @@ impl Service<'_> {
             return None;
         }
         let items = |key: &str, of: fn(&Node) -> Option<&str>| -> Vec<(Range<usize>, String)> {
-            let Some(node) = self.node.get(key) else {
-                return Vec::new();
-            };
-            let keys = node
-                .entries()
-                .iter()
-                .map(|entry| (entry.place.clone(), entry.key.clone()));
-            let items = node.items().iter();
-            let items = items.filter_map(|item| Some((item.place.clone(), of(item)?.to_owned())));
-            keys.chain(items).collect()
+            self.node.get(key).map(|node| node.named(of)).unwrap_or_default()
         };
         let lists = [
             ("network", "networks", items("networks", Node::text)),

@@ -83,6 +83,17 @@ impl Node {
         Some(&entry.value)
     }
 
+    /// The keys of a table, or what `of` says of each item of a list, with their places.
+    pub(super) fn named(&self, of: fn(&Self) -> Option<&str>) -> Vec<(Range<usize>, String)> {
+        let keys = self
+            .entries()
+            .iter()
+            .map(|entry| (entry.place.clone(), entry.key.clone()));
+        let items = self.items().iter();
+        let items = items.filter_map(|item| Some((item.place.clone(), of(item)?.to_owned())));
+        keys.chain(items).collect()
+    }
+
     /// Every text in it, with its place.
     pub(super) fn texts(&self) -> Vec<(&str, &Range<usize>)> {
         match &self.kind {
