@@ -38,6 +38,7 @@ alert = ['sh', '-c', 'cat >/srv/alert']
 [backups.server]
 path = '/srv/backup-copies'
 days = 60
+keep = 2
 ";
 const NOTES: &str = "services:
   app: { image: 'busybox:1.37', command: [sleep, infinity], init: true, volumes: ['data:/data'] }
@@ -394,8 +395,30 @@ fn on_a_second_host(project: &Project, host: &Host<'_>) {
     assert_eq!(metric(host, "homelab_backup_success"), "0");
     server.inside("chmod 700 /srv/backup-copies; touch -d '61 days ago' /srv/backup-copies/alpha/notes/*.gz");
     backup(project, &["run", "notes"]).expect(0);
-    // What is too old goes when the next one is taken.
+    // What is too old goes when the next ones are taken.
     assert_eq!(host.inside(&here), server.inside(&there));
+    old_copies(host, server, ssh);
+}
+
+/// The newest two stay however old they are, by when they came and not by name, and one that was cut off harms no copy.
+fn old_copies(host: &Host<'_>, server: &Host<'_>, ssh: &str) {
+    let folder = "cd /srv/backup-copies/alpha/shop";
+    let put = |year: &str| {
+        let digest = format!("printf {year} | sha256sum | cut -d' ' -f1");
+        host.inside(&format!(
+            "printf {year} | {ssh} put shop {year}-01-01T00-00-00Z.gz $({digest})"
+        ));
+        server.inside(&format!("{folder} && head -c 9 *.gz"))
+    };
+    for year in ["2001", "2099", "2002"] {
+        put(year);
+        server.inside(&format!("{folder} && touch -d '61 days ago' {year}*"));
+    }
+    // Between the second name and the removal of the first.
+    server.inside(&format!("{folder} && ln 2002* .unfinished"));
+    let kept = put("2003");
+    assert!(kept.contains("\n2002") && kept.contains("\n2003"), "{kept}");
+    assert_eq!(kept.matches("==>").count(), 2, "{kept}");
 }
 
 /// A stack that leaves the list: its timer goes with `--prune`, its backups stay.
