@@ -23,7 +23,7 @@ dhcp.subnet = '10.77.0.0/24'
 dhcp.router = '10.77.0.1'
 dhcp.reservations = [{{ mac = '02:00:00:00:00:31', address = '10.77.0.31', name = 'camera' }}]
 blocklist.lists = ['file:///srv/list']
-blocklist.allowed = ['good.ads.example']
+blocklist.allowed = ['good.ads.example', 'printer.dev.lab.example']
 {more}"
     );
     format!(
@@ -85,7 +85,9 @@ fn two_empty_hosts_become_dns_and_dhcp_boxes() {
         "ip netns add client; ip link add lan type veth peer name eth9 netns client; ip addr add 10.77.0.53/24 dev lan; \
          ip link set lan up; ip netns exec client ip link set eth9 up",
     );
-    let list = "# names\n0.0.0.0 ads.example\n||tracker.example^\nlocalhost\n127.0.0.1 localhost\n";
+    // It lists names of this network too, which no list can take away.
+    let own = "dev.lab.example\nnas.dev.lab.example\nalias.example\n77.10.in-addr.arpa\n";
+    let list = format!("# names\n0.0.0.0 ads.example\n||tracker.example^\nlocalhost\n127.0.0.1 localhost\n{own}");
     for host in [one, two] {
         host.inside(&format!("printf '{list}' >/srv/list"));
     }
@@ -126,6 +128,14 @@ fn names_are_found(host: &Host<'_>, one: &Host<'_>, two: &Host<'_>) {
     for name in ["ads.example", "www.tracker.example", "nothing.dev.lab.example"] {
         let reached = format!("dig +time=1 +tries=1 @127.0.0.1 {name} | grep -q NXDOMAIN");
         host.wait_until(&reached, PATIENCE);
+    }
+    for (question, expected) in [
+        ("nas.dev.lab.example", "10.77.0.20\n"),
+        ("alias.example", "10.77.0.20\n"),
+        ("printer.dev.lab.example", "10.77.0.30\n"),
+        ("-x 10.77.0.20", "nas.dev.lab.example.\n"),
+    ] {
+        assert_eq!(answer(two, &asked, question), expected, "{question}, with the list");
     }
     let own = "getent ahostsv4 nas | grep -q 10.77.0.20 && grep -q 'nameserver 127.0.0.1' /etc/resolv.conf";
     assert!(host.is(own));
