@@ -17,6 +17,36 @@ cp dpkg-query systemctl
 chmod +x uname dpkg-query systemctl"#;
 
 #[test]
+fn exports_that_a_server_reads_otherwise_are_refused() {
+    let project = Project::of_this_repository();
+    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".gitignore", "/.env\n");
+    let (clients, each, name) = ("a list with at least one", "each of `clients`", "`name` of an export");
+    for (export, said) in [
+        ("name = '/srv/a', clients = []", clients),
+        ("name = '/srv/a', clients = '192.0.2.0/24'", clients),
+        ("name = '/srv/a', clients = ['192.0.2.0/24 ']", each),
+        ("name = '/srv/a', clients = ['nas(rw)']", each),
+        ("name = '/srv/a', clients = ['nas', '']", each),
+        ("name = '/srv/a', clients = ['-rw']", each),
+        ("name = '/srv/a b', clients = ['nas']", name),
+        ("name = '/srv/a#b', clients = ['nas']", name),
+        ("name = '/srv/a\"b', clients = ['nas']", name),
+        ("name = '/srv/a(b)', clients = ['nas']", name),
+    ] {
+        for server in ["kernel", "ganesha"] {
+            let data = format!("storage.server = '{server}'\nstorage.exports = [{{ {export} }}]\n");
+            let host = format!(
+                "groups = ['development']\n[hosts.nas]\naddress = '192.0.2.30'\ngroups = ['storage']\n[hosts.nas.data]\n{data}"
+            );
+            project.write("inventories/dev.toml", host);
+            let refused = project.homelab(&["check"]).expect(3);
+            assert!(refused.stderr.contains(said), "{export}: {}", refused.stderr);
+        }
+    }
+}
+
+#[test]
 fn an_empty_host_exports_directories() {
     let project = Project::of_this_repository();
     project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
