@@ -105,6 +105,48 @@ fn two_empty_hosts_become_dns_and_dhcp_boxes() {
     a_wrong_address_goes_back(project, two, &upstream("dns.upstream.example"));
 }
 
+#[test]
+fn data_that_would_be_other_lines_is_refused() {
+    let project = Project::of_this_repository();
+    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".gitignore", "/.env\n");
+    let upstream = |more: &str| format!("dns.upstreams = [{{ address = '192.0.2.9', {more} }}]");
+    for (data, said) in [
+        (
+            "dns.records = [{ name = 'a b', address = '192.0.2.1' }]",
+            "`name` in `dns.records`",
+        ),
+        (
+            "dns.records = [{ name = \"a\\nb\", address = '192.0.2.1' }]",
+            "`name` in `dns.records`",
+        ),
+        (
+            "dns.records = [{ name = '', address = '192.0.2.1' }]",
+            "`name` in `dns.records`",
+        ),
+        (
+            "dns.records = [{ name = 'a', address = '192.0.2.1 b' }]",
+            "`address` in `dns.records`",
+        ),
+        (
+            "dns.records = [{ name = 'a', address = \"192.0.2.1\\n\" }]",
+            "`address` in `dns.records`",
+        ),
+        (&upstream("name = ''"), "`name` in `dns.upstreams`"),
+        (&upstream("name = 'a', port = 0"), "`port` in `dns.upstreams`"),
+        (&upstream("name = 'a', port = 65536"), "`port` in `dns.upstreams`"),
+    ] {
+        for server in ["unbound", "dnsmasq"] {
+            let host = format!(
+                "groups = ['development']\n[hosts.dns]\naddress = '192.0.2.53'\ngroups = ['dns']\n[hosts.dns.data]\ndns.server = '{server}'\n{data}\n"
+            );
+            project.write("inventories/dev.toml", host);
+            let refused = project.homelab(&["check"]).expect(3);
+            assert!(refused.stderr.contains(said), "{data}: {}", refused.stderr);
+        }
+    }
+}
+
 /// Names of the inventory and of the data, forward and reverse, of sites, and none of a blocked one.
 fn names_are_found(host: &Host<'_>, one: &Host<'_>, two: &Host<'_>) {
     // From each box, as from any other machine.
