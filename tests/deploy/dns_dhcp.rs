@@ -132,13 +132,23 @@ fn data_that_would_be_other_lines_is_refused() {
             "dns.records = [{ name = 'a', address = \"192.0.2.1\\n\" }]",
             "`address` in `dns.records`",
         ),
+        ("dns.records = [{ name = 'a' }]", "neither `address` nor `host`"),
+        (
+            "dns.records = [{ name = 'a', host = 'nobody' }]",
+            "names the host `nobody`, which the inventory does not have",
+        ),
+        (
+            "dns.records = [{ name = 'a', adress = '192.0.2.1' }]",
+            "unknown key `adress`",
+        ),
+        ("dns.sites_host = 'nobody'", "has no host `nobody`"),
         (&upstream("name = ''"), "`name` in `dns.upstreams`"),
         (&upstream("name = 'a', port = 0"), "`port` in `dns.upstreams`"),
         (&upstream("name = 'a', port = 65536"), "`port` in `dns.upstreams`"),
     ] {
         for server in ["unbound", "dnsmasq"] {
             let host = format!(
-                "groups = ['development']\n[hosts.dns]\naddress = '192.0.2.53'\ngroups = ['dns']\n[hosts.dns.data]\ndns.server = '{server}'\n{data}\n"
+                "groups = ['development']\n[hosts.dns]\naddress = '192.0.2.53'\ngroups = ['dns']\n[hosts.dns.data]\nweb_host = ''\ndns.server = '{server}'\n{data}\n"
             );
             project.write("inventories/dev.toml", host);
             let refused = project.homelab(&["check"]).expect(3);
