@@ -8,6 +8,9 @@ use crate::value::{Entry, Kind, Table, Value};
 /// How a site is reached. Without `kind`, it is the first one.
 const KINDS: [&str; 3] = ["lan", "public", "mtls"];
 
+/// The keys that mean something here.
+const KEYS: [&str; 4] = ["host", "upstream", "kind", "tls"];
+
 /// Keys that every site has, with an example of each.
 const REQUIRED: [(&str, &str); 2] = [("host", "grafana.example.org"), ("upstream", "grafana:3000")];
 
@@ -25,6 +28,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Value {
     let mut sites = Vec::new();
     let mut mistakes = Vec::new();
     for (mut table, place) in fields.tables("sites") {
+        check_misspelt(&table, &mut mistakes);
         for (key, example) in REQUIRED {
             check_required(&mut table, key, example, &place, &mut mistakes);
         }
@@ -38,6 +42,18 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Value {
     }
     fields.mistakes(mistakes);
     Value::new(Kind::List(sites))
+}
+
+/// Other keys are for templates, unless one is probably meant to be a key that the site lacks.
+fn check_misspelt(table: &Table, mistakes: &mut Vec<Diagnostic>) {
+    for (key, entry) in table.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())) {
+        let mut lacked = KEYS.into_iter().filter(|known| !table.contains_key(*known));
+        if let Some(meant) = lacked.find(|known| strsim::damerau_levenshtein(key, known) == 1) {
+            let mistake = Diagnostic::new(format!("unknown key `{key}` in `[[sites]]`"));
+            let mistake = mistake.at_maybe(entry.key.as_ref(), "this has no effect");
+            mistakes.push(mistake.hint(format!("did you mean `{meant}`?")));
+        }
+    }
 }
 
 fn check_required(table: &mut Table, key: &str, example: &str, place: &Origin, mistakes: &mut Vec<Diagnostic>) {
