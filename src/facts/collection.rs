@@ -16,6 +16,14 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The name of the host's system if homelab cannot change it yet. It is read before all else.
+    pub fn unsupported_system(&self) -> Option<&'static str> {
+        match self.get(&FactKey::System)? {
+            Fact::System(system) => system.machine.os.unsupported(),
+            _ => None,
+        }
+    }
+
     /// The fact, if it was read.
     pub fn get(&self, key: &FactKey) -> Option<&Fact> {
         self.known.get(key)

@@ -8,7 +8,7 @@ mod turns;
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use crate::facts::{Fact, FactKey, Facts, Probe, Question, UnreadableAnswer, questions};
+use crate::facts::{FactKey, Facts, Probe, Question, UnreadableAnswer, questions};
 use crate::remote::{Answer, Connection, RemoteError, Target, Writer};
 
 pub use self::backups::{
@@ -87,7 +87,7 @@ impl FactProbes {
             let read = match question.parse(answer.status, &answer.stdout) {
                 Ok(read) => read,
                 // The plan says what the matter is: programs of such a host answer differently.
-                Err(_) if is_unsupported(facts) => continue,
+                Err(_) if facts.unsupported_system().is_some() => continue,
                 Err(cause) => {
                     return Err(GatherError::Unreadable {
                         host: host.to_owned(),
@@ -101,14 +101,6 @@ impl FactProbes {
             }
         }
         Ok(())
-    }
-}
-
-/// Whether the host, which is asked about its system first, has one that homelab cannot change.
-fn is_unsupported(facts: &Facts) -> bool {
-    match facts.get(&FactKey::System) {
-        Some(Fact::System(system)) => system.machine.os.unsupported().is_some(),
-        _ => false,
     }
 }
 

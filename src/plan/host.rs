@@ -73,9 +73,7 @@ impl<'a> HostPlanner<'a> {
     /// Asks for the system facts, refuses a system that is not supported, and checks the names of stacks in the host's data.
     pub(super) fn begin(&self, build: &mut Build) {
         self.given.want(FactKey::System, build);
-        if let Some(Fact::System(system)) = self.given.facts.get(&FactKey::System)
-            && let Some(name) = system.machine.os.unsupported()
-        {
+        if let Some(name) = self.given.facts.unsupported_system() {
             let title = format!("hosts with {name} are not supported yet");
             let hint = format!("leave it out with `--limit '!{}'`", self.name());
             self.given.note_mistake(Diagnostic::new(title).hint(hint), build);
