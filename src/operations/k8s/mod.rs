@@ -1,7 +1,15 @@
 //! Kubernetes: the objects of a cluster that a host speaks for.
 
+mod decision;
 mod manifest;
+pub(super) mod manifests;
+mod parameters;
+mod planned;
 mod reach;
-
-pub(in crate::operations) use manifest::Manifest;
-pub(in crate::operations) use reach::api;
+mod read;
+mod record;
+mod removal;
+mod script;
+mod set;
+mod shown;
+mod wish;
