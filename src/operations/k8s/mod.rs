@@ -1,0 +1,3 @@
+//! Operations for Kubernetes.
+
+mod documents;
