@@ -141,7 +141,8 @@ impl Word {
 
 /// A number that has no fraction is a whole one in JSON.
 fn number(float: f64) -> Result<Number, String> {
-    let whole = format!("{float:.0}");
+    // As Go writes it: with the fewest digits that say which one it is.
+    let whole = float.to_string();
     if float.fract() == 0.0 && float.abs() < 1e21 && whole != "-0" {
         if let Ok(number) = whole.parse::<i64>() {
             return Ok(number.into());
