@@ -13,6 +13,8 @@ use super::scalar::{resolve, surprise};
 const DEEPEST: usize = 200;
 /// How many values a document may have once anchors are filled in: a few lines of aliases could make billions.
 const MOST: u64 = 400_000;
+/// What some editors begin a file with.
+const ORDER_MARK: char = '\u{feff}';
 /// What begins the line between two documents.
 const SEPARATOR: &str = "---";
 
@@ -224,23 +226,22 @@ const TWICE: &str = "is there twice, with different values";
 
 struct Reading<'a> {
     parser: Parser<&'a [u8]>,
-    /// The byte of the file at which each character of the document begins.
-    offsets: Vec<usize>,
+    /// Where the document begins and ends in the file.
+    chunk: Range<usize>,
     anchors: HashMap<String, Arc<Node>>,
     surprises: Vec<Surprise>,
 }
 
 impl<'a> Reading<'a> {
     fn new(text: &'a str, chunk: Range<usize>) -> Self {
-        let own = &text[chunk.clone()];
         let mut parser = Parser::new();
-        parser.set_input(own.as_bytes());
-        let starts = own.char_indices().map(|(at, _)| chunk.start + at);
-        // The mark of the order of bytes is no character of the text.
-        let marks = usize::from(own.starts_with('\u{feff}'));
+        // The parser does not count the mark of the order of bytes.
+        let mark = if text[chunk.clone()].starts_with(ORDER_MARK) { ORDER_MARK.len_utf8() } else { 0 };
+        let chunk = chunk.start + mark..chunk.end;
+        parser.set_input(text[chunk.clone()].as_bytes());
         Self {
             parser,
-            offsets: starts.skip(marks).chain([chunk.end]).collect(),
+            chunk,
             anchors: HashMap::new(),
             surprises: Vec::new(),
         }
@@ -284,9 +285,8 @@ impl<'a> Reading<'a> {
     }
 
     fn byte(&self, mark: Mark) -> usize {
-        let end = self.offsets.last().copied().unwrap_or_default();
         let index = usize::try_from(mark.index).unwrap_or(usize::MAX);
-        self.offsets.get(index).copied().unwrap_or(end)
+        self.chunk.start.saturating_add(index).min(self.chunk.end)
     }
 
     fn place(&self, event: &Event) -> Range<usize> {
