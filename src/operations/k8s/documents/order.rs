@@ -1,5 +1,6 @@
 //! The order in which objects are made: what others need comes first.
 
+use super::names::is_built_in;
 use crate::facts::kubernetes::ObjectId;
 
 /// Kinds of objects in the order in which they are made. What is not here comes before the last ones.
@@ -9,11 +10,23 @@ const ORDER: [&[&str]; 12] = [
     &["PriorityClass", "StorageClass", "RuntimeClass", "IngressClass"],
     &["ServiceAccount"],
     &["Secret", "ConfigMap"],
-    &["PersistentVolume", "PersistentVolumeClaim", "LimitRange", "ResourceQuota"],
+    &[
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "LimitRange",
+        "ResourceQuota",
+    ],
     &["ClusterRole", "Role"],
     &["ClusterRoleBinding", "RoleBinding"],
     &["Service"],
-    &["ReplicationController", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Pod"],
+    &[
+        "ReplicationController",
+        "ReplicaSet",
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "Pod",
+    ],
     &["Job", "CronJob"],
     &["Ingress"],
 ];
@@ -25,11 +38,6 @@ const LAST: [&str; 5] = [
     "ValidatingAdmissionPolicyBinding",
     "APIService",
 ];
-
-/// Groups whose kinds these are. A resource of anybody else may have the same name.
-fn is_built_in(group: &str) -> bool {
-    matches!(group, "" | "apps" | "batch" | "extensions") || group.ends_with(".k8s.io")
-}
 
 /// The turn of an object. It is removed in the reverse order.
 pub(super) fn turn(id: &ObjectId) -> usize {

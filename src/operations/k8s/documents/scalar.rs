@@ -11,9 +11,8 @@ use serde_json::{Number, Value};
 const CORE: &str = "tag:yaml.org,2002:";
 
 #[expect(clippy::expect_used, reason = "the pattern is constant, and a test uses it")]
-static FLOAT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$").expect("a valid pattern")
-});
+static FLOAT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$").expect("a valid pattern"));
 
 /// What a word is.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,7 +169,9 @@ fn float_key(float: f64) -> String {
     }
     let scientific = format!("{single:e}");
     let parts = scientific.split_once('e');
-    let exponent: i32 = parts.and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or_default();
+    let exponent: i32 = parts
+        .and_then(|(_, exponent)| exponent.parse().ok())
+        .unwrap_or_default();
     match parts {
         Some((digits, _)) if !(-4..6).contains(&exponent) => {
             let sign = if exponent < 0 { '-' } else { '+' };

@@ -45,7 +45,8 @@ pub(super) fn sources<'a>(
                 "no such file",
             )
             .hint(
-                suggestion(excluded, known).unwrap_or_else(|| "write its path below `templates/`, or remove it".to_owned()),
+                suggestion(excluded, known)
+                    .unwrap_or_else(|| "write its path below `templates/`, or remove it".to_owned()),
             ));
         }
     }
@@ -83,11 +84,15 @@ fn of_one<'a>(names: &BTreeSet<&'a str>, wanted: &str) -> Result<Vec<Source<'a>>
             return Ok(vec![source(path)]);
         }
         let title = format!("`templates/{path}` is not a manifest");
-        return Err(Fault::of("src", wanted, title, "must end with `.yaml`, `.yml` or `.json`")
-            .hint("rename the file, or name another one"));
+        return Err(
+            Fault::of("src", wanted, title, "must end with `.yaml`, `.yml` or `.json`")
+                .hint("rename the file, or name another one"),
+        );
     }
     let folder = format!("{wanted_path}/");
-    let inside = names.iter().filter_map(|path| Some((*path, path.strip_prefix(&folder)?)));
+    let inside = names
+        .iter()
+        .filter_map(|path| Some((*path, path.strip_prefix(&folder)?)));
     let mut own: BTreeMap<&str, Source<'a>> = BTreeMap::new();
     let mut below: BTreeSet<&str> = BTreeSet::new();
     let mut is_folder = false;
@@ -107,7 +112,12 @@ fn of_one<'a>(names: &BTreeSet<&'a str>, wanted: &str) -> Result<Vec<Source<'a>>
         return Err(missing(names, wanted));
     }
     let title = format!("`templates/{wanted_path}` has no manifests");
-    let fault = Fault::of("src", wanted, title, "no file there ends with `.yaml`, `.yml` or `.json`");
+    let fault = Fault::of(
+        "src",
+        wanted,
+        title,
+        "no file there ends with `.yaml`, `.yml` or `.json`",
+    );
     Err(match below.first() {
         Some(first) => fault.hint(format!(
             "folders within are read only if `src` names them, such as `{wanted_path}/{first}`"
@@ -119,7 +129,10 @@ fn of_one<'a>(names: &BTreeSet<&'a str>, wanted: &str) -> Result<Vec<Source<'a>>
 fn missing(names: &BTreeSet<&str>, wanted: &str) -> Fault {
     let title = format!("`templates/{wanted}` does not exist");
     let fault = Fault::of("src", wanted, title, "no such file or folder in the project");
-    let inner = wanted.trim_start_matches("templates/").trim_start_matches('/').trim_end_matches('/');
+    let inner = wanted
+        .trim_start_matches("templates/")
+        .trim_start_matches('/')
+        .trim_end_matches('/');
     let folders: BTreeSet<&str> = names
         .iter()
         .filter(|path| is_manifest(path))
@@ -161,11 +174,23 @@ mod tests {
     #[test]
     fn files_and_folders_are_named_below_templates() {
         for (src, exclude, expected) in [
-            (&["shop"][..], &[][..], &["shop/a.yml.j2", "shop/b.yaml", "shop/c.json"][..]),
+            (
+                &["shop"][..],
+                &[][..],
+                &["shop/a.yml.j2", "shop/b.yaml", "shop/c.json"][..],
+            ),
             (&["shop/"], &[], &["shop/a.yml.j2", "shop/b.yaml", "shop/c.json"]),
             (&["shop/a.yml"], &[], &["shop/a.yml.j2"]),
-            (&["shop/c.json", "shop"], &[], &["shop/c.json", "shop/a.yml.j2", "shop/b.yaml"]),
-            (&["shop", "shop/crds"], &["shop/a.yml", "shop/c.json"], &["shop/b.yaml", "shop/crds/x.yaml"]),
+            (
+                &["shop/c.json", "shop"],
+                &[],
+                &["shop/c.json", "shop/a.yml.j2", "shop/b.yaml"],
+            ),
+            (
+                &["shop", "shop/crds"],
+                &["shop/a.yml", "shop/c.json"],
+                &["shop/b.yaml", "shop/crds/x.yaml"],
+            ),
         ] {
             let expected: Vec<String> = expected.iter().map(|one| (*one).to_owned()).collect();
             assert_eq!(found(src, exclude), Ok(expected), "{src:?}");
@@ -175,13 +200,21 @@ mod tests {
     #[test]
     fn what_leads_nowhere_is_told() {
         for (src, exclude, expected) in [
-            (&["shp"][..], &[][..], "`templates/shp` does not exist; did you mean `shop`?"),
+            (
+                &["shp"][..],
+                &[][..],
+                "`templates/shp` does not exist; did you mean `shop`?",
+            ),
             (
                 &["templates/shop"],
                 &[],
                 "`templates/templates/shop` does not exist; paths start below `templates/`: write `shop`",
             ),
-            (&["motd"], &[], "`templates/motd` is not a manifest; rename the file, or name another one"),
+            (
+                &["motd"],
+                &[],
+                "`templates/motd` is not a manifest; rename the file, or name another one",
+            ),
             (
                 &["nested"],
                 &[],

@@ -13,6 +13,8 @@ use super::scalar::{resolve, surprise};
 const DEEPEST: usize = 200;
 /// How many values a document may have once anchors are filled in: a few lines of aliases could make billions.
 const MOST: u64 = 400_000;
+/// Keys of permissions, which everybody writes as octal numbers.
+const OCTAL: [&str; 2] = ["defaultMode", "mode"];
 /// What some editors begin a file with.
 const ORDER_MARK: char = '\u{feff}';
 /// What begins the line between two documents.
@@ -197,7 +199,8 @@ fn json(text: &str) -> Option<File> {
             .push(node.unwrap_or_else(|| Arc::new(unplaced(value, &(begin..end)))));
         start = end;
     }
-    file.documents.retain(|node| !matches!(&node.kind, NodeKind::Scalar(Value::Null)));
+    file.documents
+        .retain(|node| !matches!(&node.kind, NodeKind::Scalar(Value::Null)));
     Some(file)
 }
 
@@ -236,7 +239,11 @@ impl<'a> Reading<'a> {
     fn new(text: &'a str, chunk: Range<usize>) -> Self {
         let mut parser = Parser::new();
         // The parser does not count the mark of the order of bytes.
-        let mark = if text[chunk.clone()].starts_with(ORDER_MARK) { ORDER_MARK.len_utf8() } else { 0 };
+        let mark = if text[chunk.clone()].starts_with(ORDER_MARK) {
+            ORDER_MARK.len_utf8()
+        } else {
+            0
+        };
         let chunk = chunk.start + mark..chunk.end;
         parser.set_input(text[chunk.clone()].as_bytes());
         Self {
@@ -397,7 +404,11 @@ impl<'a> Reading<'a> {
             };
             let event = self.next()?;
             let of_value = self.place(&event);
+            let before = self.surprises.len();
             let value = self.node(event, depth + 1)?;
+            if OCTAL.contains(&key.as_str()) {
+                self.surprises.truncate(before);
+            }
             if is_merge {
                 for entry in merged(&value).ok_or_else(|| Broken {
                     place: of_value,

@@ -12,25 +12,49 @@ const AS_KUBECTL: &[(&str, &str)] = &[
     ("a: _1\n", "{\"a\":\"_1\"}"),
     ("a: +12\n", "{\"a\":12}"),
     ("a: 1__0\n", "{\"a\":10}"),
-    ("a: yes\nb: Yes\nc: yEs\nd: on\ne: off\nf: n\ng: y\n", "{\"a\":true,\"b\":true,\"c\":\"yEs\",\"d\":true,\"e\":false,\"f\":false,\"g\":true}"),
+    (
+        "a: yes\nb: Yes\nc: yEs\nd: on\ne: off\nf: n\ng: y\n",
+        "{\"a\":true,\"b\":true,\"c\":\"yEs\",\"d\":true,\"e\":false,\"f\":false,\"g\":true}",
+    ),
     ("y: 1\n", "{\"true\":1}"),
     ("on: 1\nno: 2\n", "{\"false\":2,\"true\":1}"),
     ("a: true\nb: True\nc: tRue\n", "{\"a\":true,\"b\":true,\"c\":\"tRue\"}"),
-    ("a: ~\nb: null\nc: Null\nd: NULL\ne: nUll\nf:\n", "{\"a\":null,\"b\":null,\"c\":null,\"d\":null,\"e\":\"nUll\",\"f\":null}"),
+    (
+        "a: ~\nb: null\nc: Null\nd: NULL\ne: nUll\nf:\n",
+        "{\"a\":null,\"b\":null,\"c\":null,\"d\":null,\"e\":\"nUll\",\"f\":null}",
+    ),
     ("~: 1\n", "refused"),
     ("null: 1\n", "refused"),
-    ("a: 1.0\nb: 1.5\nc: 1e3\nd: 1E-7\ne: .5\nf: 5.\ng: 1e21\nh: 1e20\n", "{\"a\":1,\"b\":1.5,\"c\":1000,\"d\":1e-7,\"e\":0.5,\"f\":5,\"g\":1e+21,\"h\":100000000000000000000}"),
+    (
+        "a: 1.0\nb: 1.5\nc: 1e3\nd: 1E-7\ne: .5\nf: 5.\ng: 1e21\nh: 1e20\n",
+        "{\"a\":1,\"b\":1.5,\"c\":1000,\"d\":1e-7,\"e\":0.5,\"f\":5,\"g\":1e+21,\"h\":100000000000000000000}",
+    ),
     ("a: 1e999\n", "{\"a\":\"1e999\"}"),
     ("a: .inf\n", "refused"),
     ("a: .nan\n", "refused"),
     ("a: 12e03\n", "{\"a\":12000}"),
     ("a: -0.0\n", "{\"a\":-0}"),
     ("a: 1:30\nb: 190:20:30\n", "{\"a\":\"1:30\",\"b\":\"190:20:30\"}"),
-    ("a: 18446744073709551615\nb: 18446744073709551616\nc: 9223372036854775808\nd: -9223372036854775809\n", "{\"a\":18446744073709551615,\"b\":18446744073709552000,\"c\":9223372036854775808,\"d\":-9223372036854776000}"),
-    ("a: 2024-01-01\nb: 2024-01-01T00:00:00Z\nc: 2001-12-14 21:59:43.10\n2024-01-01: d\n", "{\"2024-01-01\":\"d\",\"a\":\"2024-01-01\",\"b\":\"2024-01-01T00:00:00Z\",\"c\":\"2001-12-14 21:59:43.10\"}"),
-    ("1: a\n1.5: b\n1e10: c\ntrue: d\n0x10: e\n", "{\"1\":\"a\",\"1.5\":\"b\",\"16\":\"e\",\"1e+10\":\"c\",\"true\":\"d\"}"),
-    ("1234567.5: a\n0.00001: b\n123456.5: c\n", "{\"1.2345675e+06\":\"a\",\"123456.5\":\"c\",\"1e-05\":\"b\"}"),
-    ("a: !!str 123\nb: !!int \"3\"\nc: !!float 3\nd: !!bool \"yes\"\ne: !!null \"\"\n", "{\"a\":\"123\",\"b\":3,\"c\":3,\"d\":true,\"e\":null}"),
+    (
+        "a: 18446744073709551615\nb: 18446744073709551616\nc: 9223372036854775808\nd: -9223372036854775809\n",
+        "{\"a\":18446744073709551615,\"b\":18446744073709552000,\"c\":9223372036854775808,\"d\":-9223372036854776000}",
+    ),
+    (
+        "a: 2024-01-01\nb: 2024-01-01T00:00:00Z\nc: 2001-12-14 21:59:43.10\n2024-01-01: d\n",
+        "{\"2024-01-01\":\"d\",\"a\":\"2024-01-01\",\"b\":\"2024-01-01T00:00:00Z\",\"c\":\"2001-12-14 21:59:43.10\"}",
+    ),
+    (
+        "1: a\n1.5: b\n1e10: c\ntrue: d\n0x10: e\n",
+        "{\"1\":\"a\",\"1.5\":\"b\",\"16\":\"e\",\"1e+10\":\"c\",\"true\":\"d\"}",
+    ),
+    (
+        "1234567.5: a\n0.00001: b\n123456.5: c\n",
+        "{\"1.2345675e+06\":\"a\",\"123456.5\":\"c\",\"1e-05\":\"b\"}",
+    ),
+    (
+        "a: !!str 123\nb: !!int \"3\"\nc: !!float 3\nd: !!bool \"yes\"\ne: !!null \"\"\n",
+        "{\"a\":\"123\",\"b\":3,\"c\":3,\"d\":true,\"e\":null}",
+    ),
     ("a: !!int x\n", "refused"),
     ("a: !!binary aGVsbG8=\n", "{\"a\":\"hello\"}"),
     ("a: !!binary '/w=='\n", "{\"a\":\"\\ufffd\"}"),
@@ -39,15 +63,33 @@ const AS_KUBECTL: &[(&str, &str)] = &[
     ("a: ! 12\n", "{\"a\":\"12\"}"),
     ("a: !!timestamp 2024-01-01\n", "{\"a\":\"2024-01-01\"}"),
     ("a: !!map {b: 1}\nc: !!seq [1]\n", "{\"a\":{\"b\":1},\"c\":[1]}"),
-    ("a: \"0755\"\nb: '0755'\nc: \"yes\"\n", "{\"a\":\"0755\",\"b\":\"0755\",\"c\":\"yes\"}"),
-    ("a: |\n  x\n   y\n\n  z\nb: >-\n  one\n  two\n\n  three\n", "{\"a\":\"x\\n y\\n\\nz\\n\",\"b\":\"one two\\nthree\"}"),
+    (
+        "a: \"0755\"\nb: '0755'\nc: \"yes\"\n",
+        "{\"a\":\"0755\",\"b\":\"0755\",\"c\":\"yes\"}",
+    ),
+    (
+        "a: |\n  x\n   y\n\n  z\nb: >-\n  one\n  two\n\n  three\n",
+        "{\"a\":\"x\\n y\\n\\nz\\n\",\"b\":\"one two\\nthree\"}",
+    ),
     ("a: |2\n   x\n", "{\"a\":\" x\\n\"}"),
     ("a: |+\n  x\n\nb: 1\n", "{\"a\":\"x\\n\\n\",\"b\":1}"),
-    ("a: word with spaces # comment\nb: a#b\n", "{\"a\":\"word with spaces\",\"b\":\"a#b\"}"),
+    (
+        "a: word with spaces # comment\nb: a#b\n",
+        "{\"a\":\"word with spaces\",\"b\":\"a#b\"}",
+    ),
     ("a: multi\n  line\n", "{\"a\":\"multi line\"}"),
-    ("base: &b {x: 1, y: 2}\nc:\n  <<: *b\n  y: 3\n", "{\"base\":{\"true\":2,\"x\":1},\"c\":{\"true\":3,\"x\":1}}"),
-    ("base: &b {x: 1, y: 2}\nc:\n  y: 3\n  <<: *b\n", "{\"base\":{\"true\":2,\"x\":1},\"c\":{\"true\":2,\"x\":1}}"),
-    ("a: &a {x: 1}\nb: &b {x: 2, z: 3}\nc: {<<: [*a, *b]}\n", "{\"a\":{\"x\":1},\"b\":{\"x\":2,\"z\":3},\"c\":{\"x\":1,\"z\":3}}"),
+    (
+        "base: &b {x: 1, y: 2}\nc:\n  <<: *b\n  y: 3\n",
+        "{\"base\":{\"true\":2,\"x\":1},\"c\":{\"true\":3,\"x\":1}}",
+    ),
+    (
+        "base: &b {x: 1, y: 2}\nc:\n  y: 3\n  <<: *b\n",
+        "{\"base\":{\"true\":2,\"x\":1},\"c\":{\"true\":2,\"x\":1}}",
+    ),
+    (
+        "a: &a {x: 1}\nb: &b {x: 2, z: 3}\nc: {<<: [*a, *b]}\n",
+        "{\"a\":{\"x\":1},\"b\":{\"x\":2,\"z\":3},\"c\":{\"x\":1,\"z\":3}}",
+    ),
     ("a: &a [1]\nb: {<<: *a}\n", "refused"),
     ("\"<<\": 1\n", "{\"\\u003c\\u003c\":1}"),
     ("<<: {a: 1}\nb: 2\n", "{\"a\":1,\"b\":2}"),
@@ -57,7 +99,10 @@ const AS_KUBECTL: &[(&str, &str)] = &[
     ("*x : 1\n", "refused"),
     ("a: &k key\n*k : v\n", "{\"a\":\"key\",\"key\":\"v\"}"),
     ("a: 1\n---\nb: 2\n", "{\"a\":1} | {\"b\":2}"),
-    ("---\na: 1\n---\n---\n# only a comment\n---\nb: 2\n", "{\"a\":1} | {\"b\":2}"),
+    (
+        "---\na: 1\n---\n---\n# only a comment\n---\nb: 2\n",
+        "{\"a\":1} | {\"b\":2}",
+    ),
     ("a: 1\n--- # comment\nb: 2\n", "{\"a\":1} | {\"b\":2}"),
     ("a: 1\n--- {b: 2}\n", "refused"),
     ("a: 1\n---x\nb: 2\n", "refused"),
@@ -103,7 +148,10 @@ const AS_KUBECTL: &[(&str, &str)] = &[
     ("é: 1\n", "{\"é\":1}"),
     ("a: x:y\nb: http://x:1\nc: -1-\nd: -\n", "refused"),
     ("a: -\n", "refused"),
-    ("a: 1.2.3\nb: 1.2.3.4\nc: v1\n", "{\"a\":\"1.2.3\",\"b\":\"1.2.3.4\",\"c\":\"v1\"}"),
+    (
+        "a: 1.2.3\nb: 1.2.3.4\nc: v1\n",
+        "{\"a\":\"1.2.3\",\"b\":\"1.2.3.4\",\"c\":\"v1\"}",
+    ),
     ("a: 100m\nb: 1Gi\nc: 0.5\n", "{\"a\":\"100m\",\"b\":\"1Gi\",\"c\":0.5}"),
     ("a: 10:00\n", "{\"a\":\"10:00\"}"),
     ("a: =\n", "{\"a\":\"=\"}"),
@@ -138,9 +186,13 @@ fn everything_has_its_place() {
     assert_eq!(place(0, "/a/b/1"), "\"two\"");
     assert_eq!(place(0, "/a/b/7"), "[1, \"two\"]");
     assert_eq!(place(1, "/e"), "1");
+    assert!(parse("defaultMode: 0755\n").expect("valid").surprises.is_empty());
     let text = "\u{feff}ä: yes\n";
     let surprise = &parse(text).expect("valid").surprises[0];
-    assert_eq!((&text[surprise.place.clone()], surprise.meaning.as_str()), ("yes", "true"));
+    assert_eq!(
+        (&text[surprise.place.clone()], surprise.meaning.as_str()),
+        ("yes", "true")
+    );
 }
 
 #[test]
@@ -148,12 +200,23 @@ fn what_cannot_be_read_has_a_place_and_a_reason() {
     let mut bomb = String::from("a0: &a0 [x]\n");
     for at in 1..12 {
         let before = at - 1;
-        bomb.push_str(&format!("a{at}: &a{at} [{}]\n", vec![format!("*a{before}"); 9].join(",")));
+        bomb.push_str(&format!(
+            "a{at}: &a{at} [{}]\n",
+            vec![format!("*a{before}"); 9].join(",")
+        ));
     }
     let deep = format!("a: {}", "[".repeat(300));
     for (text, line, why) in [
-        ("a: 1\n---\nb: 1\nb: 2\n", 4, "`b` is there twice, with different values"),
-        ("{\"a\": 1,\n\"a\": 2}\n", 2, "`a` is there twice, with different values"),
+        (
+            "a: 1\n---\nb: 1\nb: 2\n",
+            4,
+            "`b` is there twice, with different values",
+        ),
+        (
+            "{\"a\": 1,\n\"a\": 2}\n",
+            2,
+            "`a` is there twice, with different values",
+        ),
         ("a:\n\tb: 1\n", 2, "cannot start any token"),
         ("# x\n---\na: [\n", 4, "did not find expected node content"),
         ("a: 1\n--- b\n", 2, "only a comment may follow `---`"),
