@@ -8,25 +8,27 @@
 //!
 //! What becomes of an object is said by the cluster's own API server, which is asked to try it (`--dry-run=server`).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::decision::{BY_CLIENT, Rules};
+use super::documents::{Documents, Wanted, read};
 use super::parameters::{Names, Wait};
 use super::reach::api;
-use super::read::read;
 use super::set::Set;
+use super::wish::Described;
 use super::{planned, removal};
 use crate::change::{Outcome, Stop};
-use crate::content::Assets;
 use crate::facts::FactKey;
-use crate::facts::kubernetes::Api;
+use crate::facts::kubernetes::{Api, Cluster, ClusterKey, ObjectId};
 use crate::facts::overlay::FactScope;
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
-use crate::value::Known;
+use crate::value::Varied;
 
 /// Parameters of `k8s.manifests`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,14 +37,25 @@ pub(in crate::operations) struct Manifests {
     /// Files or folders below `templates/`: a path, or a list of paths. Names that end in `.j2` are rendered; of a folder
     /// `.yaml`, `.yml` and `.json` are read, without sub-folders.
     src: Names,
-    /// Name of the set that the objects are, unique in the cluster. Objects that leave the files are found by it. By default the last
-    /// part of the first `src`.
+    /// Name of the set that the objects are, unique in the cluster: `--prune` finds objects that left the files by it. By default the
+    /// last part of the first `src`.
     set: Option<String>,
     /// Namespace of objects that name none; by default `"default"`.
     namespace: Option<String>,
+    /// Files of `src` that are left out, by their paths below `templates/`.
+    #[serde(default)]
+    exclude: Vec<String>,
     /// Objects that are made if they are missing, and left alone once they are there, as `Kind/name`.
     #[serde(default)]
     keep: Vec<String>,
+    /// Images to use instead of those in the files: the name without tag or digest, and the image that stands in its place.
+    #[serde(default)]
+    images: BTreeMap<String, String>,
+    /// Values to put into objects, by `Kind/name:/pointer`, such as `{ "Deployment/web:/spec/replicas" = 2 }`. They may be secrets.
+    set_fields: Option<Varied<Map<String, Value>>>,
+    /// Groups to use instead of those in the files: `group/version` and `group/version`.
+    #[serde(default)]
+    rename_groups: BTreeMap<String, String>,
     /// Managers from whom fields may be taken; by default `["kubectl-client-side-apply"]`. Other fields that somebody else set to another
     /// value are an error.
     #[serde(default = "by_client")]
@@ -95,12 +108,35 @@ impl Operation for Manifests {
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let api = api(context, self.kubeconfig.as_deref())?;
+        let documents = self.documents(context, &api)?;
+        if let Some(later) = documents.later.first() {
+            return Ok(Outcome::Deferred {
+                waits_for: Vec::new(),
+                why: later.why.clone(),
+                touches: self.touches(context),
+                preview: Vec::new(),
+            });
+        }
+        let mut described = Vec::new();
+        for document in documents.objects {
+            if let Some(pointer) = document.keep.fields.first() {
+                let item = format!("{}/{}:{pointer}", document.manifest.id.kind, document.manifest.id.name);
+                let title = "a field in `keep` is not supported yet";
+                return Err(context
+                    .refuse_item("keep", &item, title, "only whole objects can be kept")
+                    .hint("remove the field from the manifest: fields that no manifest has are left alone"));
+            }
+            described.push(Described {
+                manifest: document.manifest,
+                is_kept: document.keep.is_whole,
+            });
+        }
         let set = Set {
-            api: api(context, self.kubeconfig.as_deref())?,
+            api,
             argument: "src",
-            name: Some(self.set_name(context)?),
+            name: Some(documents.set),
             namespace: self.namespace.as_deref(),
-            keep: &self.keep,
             rules: Rules {
                 adopt: &self.adopt,
                 recreate: &self.recreate,
@@ -108,58 +144,31 @@ impl Operation for Manifests {
             wait: &self.wait,
             within: self.within.0,
         };
-        let manifests = match read(context, &self.src.0)? {
-            Known::Yes(manifests) => manifests,
-            Known::No(why) => {
-                return Ok(Outcome::Deferred {
-                    waits_for: Vec::new(),
-                    why,
-                    touches: self.touches(context),
-                    preview: Vec::new(),
-                });
-            }
-        };
         if self.present {
-            planned::plan(&set, context, manifests)
+            planned::plan(&set, context, described)
         } else {
-            removal::plan(&set, context, manifests)
+            removal::plan(&set, context, described)
         }
     }
 }
 
 impl Manifests {
-    /// The name of the set.
-    ///
-    /// Errors: it cannot be part of the name of a ConfigMap.
-    fn set_name(&self, context: &PlanContext<'_>) -> Result<String, Stop> {
-        let Some(first) = self.src.0.first() else {
-            return Err(context
-                .refuse("src", "`src` names no file", "nothing to apply")
-                .hint("write `src = \"FOLDER\"`, below `templates/`"));
+    fn documents(&self, context: &PlanContext<'_>, api: &Api) -> Result<Documents, Stop> {
+        let cluster = context.get(ClusterKey(api));
+        let scope = |id: &ObjectId| match &cluster {
+            Ok(Cluster::Answers(answers)) => answers.serves(&id.group, &id.version, &id.kind),
+            _ => None,
         };
-        let file = first.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let file = file.strip_suffix(Assets::TEMPLATE_SUFFIX).unwrap_or(file);
-        let bare = file
-            .rsplit_once('.')
-            .filter(|(_, end)| matches!(*end, "yaml" | "yml" | "json"));
-        let name = self
-            .set
-            .as_deref()
-            .unwrap_or_else(|| bare.map_or(file, |(name, _)| name));
-        let is_valid = !name.is_empty()
-            && name.len() <= 200
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-            && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-            && name.ends_with(|last: char| last.is_ascii_alphanumeric());
-        if is_valid {
-            return Ok(name.to_owned());
-        }
-        let argument = if self.set.is_some() { "set" } else { "src" };
-        let title = format!("`{name}` is not a valid name of a set");
-        Err(context
-            .refuse(argument, title, "use lower-case letters, digits and `-`")
-            .hint("write `set = \"NAME\"`"))
+        let wanted = Wanted {
+            src: &self.src.0,
+            set: self.set.as_deref(),
+            namespace: self.namespace.as_deref(),
+            exclude: &self.exclude,
+            keep: &self.keep,
+            images: self.images.clone(),
+            set_fields: self.set_fields.as_ref(),
+            rename_groups: self.rename_groups.clone(),
+        };
+        read(context, &wanted, &scope)
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::decision::{Decision, decide};
-use super::manifest::Manifest;
+use super::documents::turn;
 use super::record::{Record, digest_of};
 use super::script::{Applied, apply, establish, version_line, wait};
 use super::set::{Set, set_object};
-use super::wish::{CustomKind, Wish, placed, question, rank};
+use super::wish::{CustomKind, Described, Wish, placed};
 use super::{removal, shown};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
@@ -42,7 +42,7 @@ impl Planned {
     /// Which command applies it: definitions of kinds come before their objects.
     fn group(&self, has_definitions: bool) -> (usize, bool) {
         (
-            usize::from(has_definitions && rank(&self.wish.id.kind) > 1),
+            usize::from(has_definitions && turn(&self.wish.id) > 1),
             self.forced.is_some(),
         )
     }
@@ -51,21 +51,20 @@ impl Planned {
 /// Plans that these objects are there.
 ///
 /// Errors: something is not known, or the API server refuses an object.
-pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, manifests: Vec<Manifest>) -> Result<Outcome, Stop> {
-    set.plan(context, manifests)
+pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, described: Vec<Described>) -> Result<Outcome, Stop> {
+    set.plan(context, described)
 }
 
 impl Set<'_> {
-    fn plan(&self, context: &PlanContext<'_>, manifests: Vec<Manifest>) -> Result<Outcome, Stop> {
+    fn plan(&self, context: &PlanContext<'_>, described: Vec<Described>) -> Result<Outcome, Stop> {
         let cluster = context.get(ClusterKey(&self.api));
         let answers = match &cluster {
             Ok(Cluster::Answers(answers)) => Some(&**answers),
             _ => None,
         };
-        let wishes = placed(context, &self.api, manifests, self.namespace, answers);
+        let wishes = placed(context, &self.api, described, self.namespace, answers);
         // All of it in one round.
         let record = self.record(context);
-        let kept: Vec<Option<Result<ObjectFact, Stop>>> = wishes.iter().map(|wish| self.kept(context, wish)).collect();
         let facts: Vec<Result<ObjectFact, Stop>> = wishes
             .iter()
             .map(|wish| context.get(ObjectKey(&wish.question)))
@@ -85,13 +84,8 @@ impl Set<'_> {
             .iter()
             .filter_map(|wish| CustomKind::of(&wish.manifest.object))
             .collect();
-        for ((wish, kept), fact) in wishes.into_iter().zip(kept).zip(facts) {
+        for (wish, fact) in wishes.into_iter().zip(facts) {
             ids.insert(wish.id.clone(), digest_of(&wish.manifest.object));
-            if let Some(fact) = kept
-                && matches!(fact?, ObjectFact::Asked(object) if object.live.is_some())
-            {
-                continue;
-            }
             let fact = if answers.is_predicted {
                 ObjectFact::NotAsked
             } else {
@@ -100,15 +94,6 @@ impl Set<'_> {
             planned.extend(self.planned(context, wish, &fact, (&mut known, &custom), record.as_ref())?);
         }
         self.outcome(context, planned, ids, record)
-    }
-
-    /// What there is of an object that is left alone once it is there; `None` for others.
-    fn kept(&self, context: &PlanContext<'_>, wish: &Wish) -> Option<Result<ObjectFact, Stop>> {
-        let name = format!("{}/{}", wish.id.kind, wish.id.name);
-        self.keep.contains(&name).then(|| {
-            let question = question(context, &self.api, &wish.id, None);
-            context.get(ObjectKey(&question))
-        })
     }
 
     /// What happens to one object.
@@ -237,7 +222,9 @@ impl Set<'_> {
 
     fn refused(&self, context: &PlanContext<'_>, wish: &Wish, why: &str, is_immutable: bool) -> Stop {
         let title = format!("the API server refuses `{}`", wish.id);
-        let hint = if is_immutable {
+        let hint = if is_immutable && self.name.is_none() {
+            "delete the object first, with `present = false`".to_owned()
+        } else if is_immutable {
             format!(
                 "write `recreate = [\"{}/{}\"]` to have it deleted and made again",
                 wish.id.kind, wish.id.name
@@ -259,7 +246,7 @@ impl Set<'_> {
     ) -> Result<Outcome, Stop> {
         let gone = removal::left(self, context, &ids, record.as_ref())?;
         let has_definitions = planned.iter().any(|one| one.wish.id.kind == "CustomResourceDefinition");
-        planned.sort_by_key(|one| (one.group(has_definitions), rank(&one.wish.id.kind)));
+        planned.sort_by_key(|one| (one.group(has_definitions), turn(&one.wish.id)));
         let new = self.name.as_ref().map(|_| Record {
             project: context.project().to_owned(),
             objects: ids.clone(),
@@ -354,7 +341,7 @@ impl Set<'_> {
                 }
                 for one in members {
                     applied.objects.push(&one.wish.manifest.object);
-                    applied.has_secrets |= !one.wish.question.0.body.secrets.is_empty();
+                    applied.has_secrets |= one.wish.is_secret();
                     if one.is_recreated {
                         applied.deleted.push(&one.wish.id);
                     }
@@ -395,15 +382,11 @@ fn changed(wish: &Wish, action: Action, before: Before, after: Attributed) -> Re
         ..Object::default()
     };
     // What the server adds is known only later, and secrets are no facts.
-    let is_open = wish.question.0.body.secrets.is_empty();
-    change.effects = if is_open {
-        vec![set_object(&wish.question, left)]
+    change.effects = if wish.is_secret() {
+        let key = FactKey::KubernetesObject(wish.question.clone());
+        vec![Effect::Forget(FactScope::Key(key), "it is applied".to_owned())]
     } else {
-        let why = "it was applied".to_owned();
-        vec![Effect::Forget(
-            FactScope::Key(FactKey::KubernetesObject(wish.question.clone())),
-            why,
-        )]
+        vec![set_object(&wish.question, left)]
     };
     change
 }

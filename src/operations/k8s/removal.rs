@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::manifest::Manifest;
+use super::documents::turn;
 use super::record::{Record, id_of};
 use super::set::{Set, set_object};
 use super::shown;
-use super::wish::{placed, question, rank};
+use super::wish::{Described, placed, question};
 use crate::change::{Action, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop};
 use crate::facts::kubernetes::{Cluster, ClusterKey, Object, ObjectFact, ObjectId, ObjectKey, Question};
 use crate::operations::PlanContext;
@@ -33,8 +33,7 @@ pub(super) fn left(
     let Some(record) = record else { return Ok(Vec::new()) };
     let is_left = |id: &&ObjectId| !ids.keys().any(|own| own.is_same(id));
     let left: Vec<&ObjectId> = record.objects.keys().filter(is_left).collect();
-    let stays =
-        |id: &ObjectId| STAY.contains(&id.kind.as_str()) || set.keep.contains(&format!("{}/{}", id.kind, id.name));
+    let stays = |id: &ObjectId| STAY.contains(&id.kind.as_str());
     if !context.prunes() {
         for id in left {
             let why = if stays(id) { "it stays" } else { "`--prune` removes it" };
@@ -47,13 +46,13 @@ pub(super) fn left(
 }
 
 /// Plans that all objects of a set go, `keep` as well.
-pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, manifests: Vec<Manifest>) -> Result<Outcome, Stop> {
+pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, described: Vec<Described>) -> Result<Outcome, Stop> {
     let cluster = context.get(ClusterKey(&set.api));
     let answers = match &cluster {
         Ok(Cluster::Answers(answers)) => Some(&**answers),
         _ => None,
     };
-    let wishes = placed(context, &set.api, manifests, set.namespace, answers);
+    let wishes = placed(context, &set.api, described, set.namespace, answers);
     let record = set.record(context);
     let asked: Vec<&ObjectId> = wishes.iter().map(|wish| &wish.id).collect();
     let own = removed(set, context, &asked);
@@ -90,7 +89,7 @@ pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, manifests: Vec<Mani
 /// The removal of those that are there, in the reverse of the order in which they are made. One command deletes all of them.
 fn removed(set: &Set<'_>, context: &PlanContext<'_>, ids: &[&ObjectId]) -> Result<Vec<ResourceChange>, Stop> {
     let mut ids: Vec<&ObjectId> = ids.to_vec();
-    ids.sort_by_key(|id| std::cmp::Reverse(rank(&id.kind)));
+    ids.sort_by_key(|id| std::cmp::Reverse(turn(id)));
     let questions: Vec<_> = ids.iter().map(|id| question(context, &set.api, id, None)).collect();
     // All of it in one round.
     let facts: Vec<_> = questions
@@ -110,7 +109,7 @@ fn removed(set: &Set<'_>, context: &PlanContext<'_>, ids: &[&ObjectId]) -> Resul
     let mut at = 0;
     while at < there.len() {
         // What everything else is in goes when that has gone.
-        let is_last = |id: &ObjectId| rank(&id.kind) < 2;
+        let is_last = |id: &ObjectId| turn(id) < 2;
         let end = at
             + there[at..]
                 .iter()

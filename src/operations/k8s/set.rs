@@ -22,7 +22,6 @@ pub(super) struct Set<'a> {
     pub(super) name: Option<String>,
     /// For objects that name none.
     pub(super) namespace: Option<&'a str>,
-    pub(super) keep: &'a [String],
     pub(super) rules: Rules<'a>,
     pub(super) wait: &'a Wait,
     pub(super) within: Duration,

@@ -4,41 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::documents::is_namespaced as built_in;
 use super::manifest::Manifest;
 use crate::facts::kubernetes::{Answers, Api, AskedObject, Body, ObjectId, Question};
 use crate::operations::PlanContext;
 use crate::secret::{Secret, sha256_hex};
-
-/// Kinds of Kubernetes itself that are in no namespace, with their groups.
-const CLUSTER_SCOPED: &[(&str, &str)] = &[
-    ("", "ComponentStatus"),
-    ("", "Namespace"),
-    ("", "Node"),
-    ("", "PersistentVolume"),
-    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
-    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-    ("apiregistration.k8s.io", "APIService"),
-    ("certificates.k8s.io", "CertificateSigningRequest"),
-    ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
-    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
-    ("networking.k8s.io", "IPAddress"),
-    ("networking.k8s.io", "IngressClass"),
-    ("networking.k8s.io", "ServiceCIDR"),
-    ("node.k8s.io", "RuntimeClass"),
-    ("rbac.authorization.k8s.io", "ClusterRole"),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    ("resource.k8s.io", "DeviceClass"),
-    ("resource.k8s.io", "ResourceSlice"),
-    ("scheduling.k8s.io", "PriorityClass"),
-    ("storage.k8s.io", "CSIDriver"),
-    ("storage.k8s.io", "CSINode"),
-    ("storage.k8s.io", "StorageClass"),
-    ("storage.k8s.io", "VolumeAttachment"),
-    ("storage.k8s.io", "VolumeAttributesClass"),
-];
 
 /// A kind that a CustomResourceDefinition of the project brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,16 +50,33 @@ pub(super) struct Wish {
     pub(super) question: Question,
 }
 
+/// An object that is to be there, as a file or a parameter describes it.
+pub(super) struct Described {
+    pub(super) manifest: Manifest,
+    /// Whether it is left alone once it is there.
+    pub(super) is_kept: bool,
+}
+
+impl Wish {
+    /// Whether something of it came from a secret.
+    pub(super) fn is_secret(&self) -> bool {
+        self.manifest.object != self.manifest.masked
+    }
+}
+
 /// The places of all objects. Objects that name no namespace are in `namespace`, or in `default`.
 pub(super) fn placed(
     context: &PlanContext<'_>,
     api: &Api,
-    manifests: Vec<Manifest>,
+    described: Vec<Described>,
     namespace: Option<&str>,
     answers: Option<&Answers>,
 ) -> Vec<Wish> {
-    let custom: Vec<CustomKind> = manifests.iter().filter_map(|one| CustomKind::of(&one.object)).collect();
-    let place = |mut manifest: Manifest| {
+    let custom: Vec<CustomKind> = described
+        .iter()
+        .filter_map(|one| CustomKind::of(&one.manifest.object))
+        .collect();
+    let place = |Described { mut manifest, is_kept }: Described| {
         let mut id = manifest.id.clone();
         if is_namespaced(&id, &custom, answers) {
             let own = id
@@ -103,20 +90,22 @@ pub(super) fn placed(
         } else {
             id.namespace = None;
         }
-        let question = question(context, api, &id, Some(&manifest));
+        // What is left alone is not compared.
+        let question = question(context, api, &id, (!is_kept).then_some(&manifest));
         Wish { manifest, id, question }
     };
-    manifests.into_iter().map(place).collect()
+    described.into_iter().map(place).collect()
 }
 
 /// Whether objects of this kind are in namespaces. What nobody knows is taken to be.
 fn is_namespaced(id: &ObjectId, custom: &[CustomKind], answers: Option<&Answers>) -> bool {
-    if CLUSTER_SCOPED.contains(&(&id.group, &id.kind)) {
-        return false;
-    }
+    let built_in = || built_in(&id.group, &id.kind);
     let own = custom.iter().find(|one| one.group == id.group && one.kind == id.kind);
     let served = || answers?.serves(&id.group, &id.version, &id.kind);
-    own.map(|one| one.is_namespaced).or_else(served).unwrap_or(true)
+    own.map(|one| one.is_namespaced)
+        .or_else(built_in)
+        .or_else(served)
+        .unwrap_or(true)
 }
 
 /// The question about an object: what there is, and with `manifest` also what the server would make of that.
@@ -157,32 +146,4 @@ fn differing(object: &Value, masked: &Value, into: &mut Vec<Secret>) {
         (Value::String(text), other) if other.as_str() != Some(text) => into.push(Secret::new(text.clone())),
         _ => {}
     }
-}
-
-/// The place of a kind in the order in which objects are made.
-pub(super) fn rank(kind: &str) -> usize {
-    const ORDER: &[&[&str]] = &[
-        &["Namespace"],
-        &["CustomResourceDefinition"],
-        &["PriorityClass"],
-        &["StorageClass"],
-        &["ServiceAccount"],
-        &["Secret"],
-        &["ConfigMap"],
-        &["PersistentVolume"],
-        &["PersistentVolumeClaim"],
-        &["ClusterRole", "Role"],
-        &["ClusterRoleBinding", "RoleBinding"],
-        &["Service"],
-        &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod"],
-        &["Job", "CronJob"],
-        &["Ingress"],
-    ];
-    const LAST: &[&str] = &[
-        "MutatingWebhookConfiguration",
-        "ValidatingWebhookConfiguration",
-        "APIService",
-    ];
-    let found = ORDER.iter().position(|kinds| kinds.contains(&kind));
-    found.unwrap_or(ORDER.len() + usize::from(LAST.contains(&kind)))
 }
