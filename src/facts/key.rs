@@ -114,6 +114,8 @@ macro_rules! every_kind {
             ComposeProject(name: String) => super::compose::ProjectKey<'a>, Box<super::compose::Project>;
             /// What compose makes of the files of a project.
             ComposeConfig(files: ProjectFiles) => super::compose::ConfigKey<'a>, super::compose::ConfigFact;
+            /// k3s and its node.
+            K3s => super::k3s::K3sKey, Box<super::k3s::K3s>;
             /// The locales that programs can use.
             Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
             /// The key that opened this connection.
