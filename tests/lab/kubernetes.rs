@@ -96,7 +96,7 @@ fn a_server_and_an_agent_run_pods_that_reach_each_other() {
             .starts_with(digest.trim())
     );
     assert_eq!(project.on("one", "stat -c %a /etc/rancher/k3s/k3s.yaml"), "640");
-    let address = project.on("one", "hostname -I | cut -d ' ' -f 1");
+    let address = project.on("one", "ip -o -4 address show eth0 | grep -o '[0-9.]*/' | tr -d /");
     let token = project.on("one", "cat /var/lib/rancher/k3s/server/node-token");
     assert!(
         token.starts_with("K10") && token.ends_with("::server:secret"),
