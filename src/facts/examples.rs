@@ -3,6 +3,7 @@
 mod compose;
 mod k3s;
 mod kernel;
+mod kubernetes;
 mod usage;
 mod zfs;
 
@@ -481,6 +482,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(inquiry_examples())
         .chain(answer_examples())
         .chain(kernel::examples())
+        .chain(kubernetes::examples())
         .chain(docker_examples())
         .chain(usage::examples())
         .chain(zfs::examples())
