@@ -8,6 +8,7 @@ use crate::change::{
     Action, Attribute, Attributed, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::k3s::{DATA, K3s, Node, NodeState, PROGRAM, SETTINGS};
+use crate::facts::kubernetes::{Api, Cluster};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::is_below;
 use crate::facts::unit::{UnitFact, UnitKey, UnitState};
@@ -215,10 +216,18 @@ fn effects(wish: &Wish<'_>, name: &str, found: &K3s, unit: &UnitState) -> Vec<Ef
         is_new: false,
         ..unit.clone()
     };
+    let api = Api::default();
     let mut effects = vec![
         Effect::Set(FactKey::K3s, Fact::K3s(Box::new(own))),
         Effect::Set(FactKey::Unit(unit.id.clone()), Fact::Unit(UnitFact::Present(unit))),
     ];
+    if is_server && !found.has_data {
+        let fresh = Cluster::fresh(wish.version, name);
+        effects.push(Effect::Set(FactKey::KubernetesCluster(api), Fact::KubernetesCluster(fresh)));
+    } else if is_server {
+        let why = "k3s is restarted".to_owned();
+        effects.push(Effect::Forget(FactScope::Key(FactKey::KubernetesCluster(api)), why));
+    }
     if is_server {
         let why = "k3s writes it when it starts".to_owned();
         let tree = FactScope::Tree(format!("{DATA}/server"));

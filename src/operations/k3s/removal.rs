@@ -5,6 +5,7 @@ use crate::change::{
     Action, Attribute, Attributed, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::k3s::{DATA, K3s, PROGRAM, SETTINGS};
+use crate::facts::kubernetes::{Api, Cluster};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{ContentFact, InodeKind, PathFact};
 use crate::facts::unit::UnitFact;
@@ -103,6 +104,8 @@ fn effects(wish: &Wish<'_>, links: &[&str]) -> Vec<Effect> {
             .chain(links.iter().copied())
             .flat_map(gone),
     );
+    let api = Api::default();
+    effects.push(Effect::Set(FactKey::KubernetesCluster(api), Fact::KubernetesCluster(Cluster::Absent)));
     effects.push(Effect::Set(FactKey::K3s, Fact::K3s(Box::default())));
     effects.push(Effect::Set(
         FactKey::Unit(wish.role.unit().to_owned()),

@@ -11,6 +11,7 @@ use crate::change::{Attribute, Before, Outcome, ResourceKind, Stop};
 use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::k3s::{DATA, K3s, K3sKey, PROGRAM, SETTINGS};
+use crate::facts::kubernetes::Api;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{ContentFact, ContentKey, InodeKind, PathFact, parent};
 use crate::facts::unit::UnitKey;
@@ -118,7 +119,8 @@ impl Wish<'_> {
         let trees = ["/etc/rancher", "/var/lib/rancher", "/var/lib/kubelet", "/var/lib/cni"];
         let paths = [self.role.unit_path(), self.role.variables_path(), PROGRAM.to_owned()];
         let paths = paths.into_iter().chain(LINKS.map(str::to_owned)).map(FactKey::Path);
-        let keys = paths.chain([FactKey::K3s, FactKey::Unit(self.role.unit().to_owned())]);
+        let cluster = FactKey::KubernetesCluster(Api::default());
+        let keys = paths.chain([cluster, FactKey::K3s, FactKey::Unit(self.role.unit().to_owned())]);
         let trees = trees.map(|tree| FactScope::Tree(tree.to_owned()));
         keys.map(FactScope::Key).chain(trees).collect()
     }

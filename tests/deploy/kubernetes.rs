@@ -1,0 +1,3 @@
+//! Clusters of Kubernetes: how k3s comes to hosts, and what is done in the cluster.
+
+mod cluster;
