@@ -77,7 +77,12 @@ mod tests {
             ("networking.k8s.io", "v1", "Ingress", Some(true)),
             ("rbac.authorization.k8s.io", "v1", "ClusterRole", Some(false)),
             ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", Some(false)),
-            ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", Some(false)),
+            (
+                "admissionregistration.k8s.io",
+                "v1",
+                "ValidatingWebhookConfiguration",
+                Some(false),
+            ),
             ("node.k8s.io", "v1", "RuntimeClass", Some(false)),
             ("helm.cattle.io", "v1", "HelmChart", Some(true)),
             ("policy", "v1beta1", "PodSecurityPolicy", None),

@@ -147,7 +147,7 @@ fn taint(context: &PlanContext<'_>, taint: &str) -> Result<(), Stop> {
 }
 
 /// Refuses what the host's own k3s would not survive.
-pub(super) fn host(context: &PlanContext<'_>, wish: &Wish<'_>, found: &K3s) -> Result<(), Stop> {
+pub(super) fn host(context: &PlanContext<'_>, wish: &Wish<'_>, name: &str, found: &K3s) -> Result<(), Stop> {
     let is_other = match wish.role {
         Role::Server => found.is_agent,
         Role::Agent => found.is_server,
@@ -178,7 +178,31 @@ pub(super) fn host(context: &PlanContext<'_>, wish: &Wish<'_>, found: &K3s) -> R
                 "write the one of `{DATA}/server/token`; `k3s token rotate` changes it"
             )));
     }
+    if let Node::Known(node) = &found.node
+        && node.name != name
+        && !name.is_empty()
+    {
+        let title = format!("the node of this host is called `{}`", node.name);
+        return Err(context
+            .refuse("node_name", title, format!("`{name}` would be another node"))
+            .hint(format!("write `node_name = \"{}\"`: a node cannot be renamed", node.name)));
+    }
     follows(context, wish, found)
+}
+
+/// Says where labels and taints are changed that k3s does not change: they count when a node joins.
+pub(super) fn notice_labels(context: &PlanContext<'_>, wish: &Wish<'_>, found: &K3s, old: &BTreeMap<String, Value>) {
+    let Node::Known(_) = &found.node else { return };
+    for (name, parameter, new) in [
+        ("node-label", "labels", super::configuration::labels(wish)),
+        ("node-taint", "taints", wish.taints.to_vec()),
+    ] {
+        let had = old.get(name).cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+        if had != Value::from(new) {
+            let text = format!("`{parameter}` count when a node joins: k8s.node changes those of a node that is there");
+            context.notice_of(parameter, &text);
+        }
+    }
 }
 
 /// Refuses a version that cannot follow what runs, or else what is installed.

@@ -60,11 +60,7 @@ pub(super) fn text(wish: &Wish<'_>, node: &str) -> Text {
         own.insert("agent-token-file".to_owned(), json!(agent_token_path()));
     }
     own.insert("node-name".to_owned(), json!(node));
-    let labels: Vec<String> = wish
-        .labels
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let labels = labels(wish);
     for (name, list) in [
         ("tls-san", wish.tls_san),
         ("disable", wish.disable),
@@ -84,6 +80,12 @@ pub(super) fn text(wish: &Wish<'_>, node: &str) -> Text {
         Some(config) => config.text(written),
         None => Text::open(written(&Map::new())),
     }
+}
+
+/// Labels, as k3s reads them.
+pub(super) fn labels(wish: &Wish<'_>) -> Vec<String> {
+    let labels = wish.labels.iter();
+    labels.map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// What a file of settings on a host says.

@@ -97,7 +97,7 @@ fn change(wish: &Wish<'_>, name: &str, found: &K3s, unit: &UnitState, due: Due) 
     } else {
         (Action::Update, Before::Present(before(wish, found, unit, due)))
     };
-    let mut change = ResourceChange::new(id, action, before, Some(after(wish, due)));
+    let mut change = ResourceChange::new(id, action, before, Some(after(wish, unit.active == "active", due)));
     change.effects = effects(wish, name, found, unit);
     change.steps = vec![Step::Run(Command {
         supervised: true,
@@ -156,14 +156,12 @@ fn before(wish: &Wish<'_>, found: &K3s, unit: &UnitState, due: Due) -> Attribute
     attributes
 }
 
-fn after(wish: &Wish<'_>, due: Due) -> Attributed {
+fn after(wish: &Wish<'_>, runs: bool, due: Due) -> Attributed {
     let mut attributes = Attributed::default();
     attributes.insert("role", Attribute::known(wish.role.word()));
     attributes.insert("version", shown(wish.version, source::is_lab(wish.source)));
-    attributes.insert(
-        "unit",
-        Attribute::known(if due.restart { "active, restarted" } else { "active" }),
-    );
+    let activity = if due.restart && runs { "restarted" } else { "active" };
+    attributes.insert("unit", Attribute::known(activity));
     attributes.insert("enabled", Attribute::known("enabled"));
     attributes.insert("ready", Attribute::known("yes"));
     if due.drain || due.uncordon {
@@ -223,7 +221,10 @@ fn effects(wish: &Wish<'_>, name: &str, found: &K3s, unit: &UnitState) -> Vec<Ef
     ];
     if is_server && !found.has_data {
         let fresh = Cluster::fresh(wish.version, name);
-        effects.push(Effect::Set(FactKey::KubernetesCluster(api), Fact::KubernetesCluster(fresh)));
+        effects.push(Effect::Set(
+            FactKey::KubernetesCluster(api),
+            Fact::KubernetesCluster(fresh),
+        ));
     } else if is_server {
         let why = "k3s is restarted".to_owned();
         effects.push(Effect::Forget(FactScope::Key(FactKey::KubernetesCluster(api)), why));

@@ -34,7 +34,8 @@ pub(super) fn plan(context: &PlanContext<'_>, wish: &Wish<'_>, found: &K3s) -> R
         DATA.to_owned(),
     ];
     let mut is_there = *found != K3s::default();
-    for path in &files {
+    // All that it would write is looked at: what an earlier run wrote of it is no orphan.
+    for path in files.iter().chain(&wish.written()) {
         is_there |= context.path(path)? != PathFact::Absent;
     }
     let mut links = Vec::new();
@@ -105,7 +106,10 @@ fn effects(wish: &Wish<'_>, links: &[&str]) -> Vec<Effect> {
             .flat_map(gone),
     );
     let api = Api::default();
-    effects.push(Effect::Set(FactKey::KubernetesCluster(api), Fact::KubernetesCluster(Cluster::Absent)));
+    effects.push(Effect::Set(
+        FactKey::KubernetesCluster(api),
+        Fact::KubernetesCluster(Cluster::Absent),
+    ));
     effects.push(Effect::Set(FactKey::K3s, Fact::K3s(Box::default())));
     effects.push(Effect::Set(
         FactKey::Unit(wish.role.unit().to_owned()),

@@ -24,6 +24,7 @@ use crate::operations::parameters::Span;
 use crate::operations::systemd::files::UnitFile;
 use crate::operations::work::Work;
 use crate::operations::{Operation, PlanContext};
+use crate::secret::Secret;
 use crate::value::{Known, Text, Varied};
 
 /// Other names of the program, under which it is one of its parts.
@@ -67,7 +68,11 @@ impl Wish<'_> {
 
     /// The files of settings, with the content that each has in a plan.
     fn settings(&self, name: &str) -> Vec<(String, &'static str, Option<Text>)> {
-        let token = |text: &Text| text.text(|token| format!("{token}\n"));
+        // It is one, wherever it is written.
+        let token = |text: &Text| match text.is_covered() {
+            true => text.text(|token| format!("{token}\n")),
+            false => Text::from(Secret::new(format!("{}\n", text.expose()))),
+        };
         let registries = |table: &Settings| {
             table.text(|table| {
                 format!(
@@ -93,6 +98,13 @@ impl Wish<'_> {
             ));
         }
         all
+    }
+
+    /// The paths of settings and images, and the directories that they are in.
+    pub(super) fn written(&self) -> Vec<String> {
+        let files = self.settings("").into_iter().map(|(path, ..)| path);
+        let files = files.chain(self.images.iter().map(|image| image_path(image)));
+        files.chain(["/etc/rancher".to_owned()]).collect()
     }
 
     pub(super) fn needs(&self) -> Vec<FactKey> {
@@ -128,14 +140,14 @@ impl Wish<'_> {
     pub(super) fn demands(&self) -> Vec<Demand> {
         let own =
             |property: &'static str, value: &str| Demand::new(ResourceKind::K3sNode, "of this host", property, value);
-        let mut all = vec![
-            own("role", self.role.word()).hint("a host is a server or an agent: a server runs pods too"),
-            own("present", &self.present.to_string()),
-        ];
-        if self.present {
-            all.push(own("version", self.version));
+        if !self.present {
+            return vec![own("present", "false")];
         }
-        all
+        vec![
+            own("present", "true"),
+            own("role", self.role.word()).hint("a host is a server or an agent: a server runs pods too"),
+            own("version", self.version),
+        ]
     }
 
     pub(super) fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -151,12 +163,14 @@ impl Wish<'_> {
         if !self.present {
             return removal::plan(context, self, &found);
         }
-        check::host(context, self, &found)?;
+        check::host(context, self, &name, &found)?;
         let mut given = flags::of_unit(&unit_text?);
         given.extend(flags::of_variables(&variables?));
         check::flags(context, self.role, &given)?;
-        check::kept_settings(context, self, &found, &configuration::read(&settings?))?;
-        drop(unit);
+        let settings = configuration::read(&settings?);
+        check::kept_settings(context, self, &found, &settings)?;
+        check::notice_labels(context, self, &found, &settings);
+        unit?;
         context.on_scratch(|scratch| {
             let mut work = Work::default();
             self.files(scratch, &name, &found, &mut work)?;

@@ -114,7 +114,11 @@ fn two_empty_hosts_become_a_cluster() {
     let server = &project.up("kubernetes", "kube-dev");
     let agent = &Host::of(project, "kubernetes", "kube-worker-dev");
     let review = deploy(project, &["--dry-run"]).expect(2);
-    assert!(review.stdout.contains("+ k3s node kube-dev   role server"), "{}", review.stdout);
+    assert!(
+        review.stdout.contains("+ k3s node kube-dev   role server"),
+        "{}",
+        review.stdout
+    );
     assert!(!server.is("test -e /usr/local/bin/k3s"));
 
     let began = Instant::now();
@@ -122,7 +126,8 @@ fn two_empty_hosts_become_a_cluster() {
     eprintln!("two empty hosts became a cluster in {:.1?}", began.elapsed());
     assert_eq!(done.stdout.contains("(stand-in)"), !source.is_real, "{}", done.stdout);
     for host in [server, agent] {
-        let modes = host.inside("stat -c '%a %U' /usr/local/bin/k3s /etc/rancher/k3s/config.yaml /etc/rancher/k3s/token");
+        let modes =
+            host.inside("stat -c '%a %U' /usr/local/bin/k3s /etc/rancher/k3s/config.yaml /etc/rancher/k3s/token");
         assert_eq!(modes.trim(), "755 root\n600 root\n600 root");
     }
     let nodes = "kubectl get nodes --no-headers | awk '{ print $1, $2, $5 }' | sort";
@@ -150,8 +155,14 @@ fn two_empty_hosts_become_a_cluster() {
 /// Each is refused before anything is changed.
 fn what_a_cluster_keeps_is_not_changed(project: &Project, source: &Source) {
     for (config, said) in [
-        ("{ cluster-cidr = \"10.52.0.0/16\" }", "`cluster-cidr` of a cluster cannot be changed"),
-        ("{ cluster-init = true }", "`cluster-init` of a cluster cannot be changed"),
+        (
+            "{ cluster-cidr = \"10.52.0.0/16\" }",
+            "`cluster-cidr` of a cluster cannot be changed",
+        ),
+        (
+            "{ cluster-init = true }",
+            "`cluster-init` of a cluster cannot be changed",
+        ),
         ("{ node-name = \"x\" }", "`node-name` cannot be set in `config`"),
     ] {
         data(project, source, &source.version, config);
@@ -161,17 +172,26 @@ fn what_a_cluster_keeps_is_not_changed(project: &Project, source: &Source) {
     data(project, source, &source.version, "{}");
     project.write(".env", "HOMELAB_LAB_KEY=another-key\n");
     let refused = deploy(project, &["--yes"]).expect(1);
-    assert!(refused.stderr.contains("the cluster on the host has another token"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("the cluster on the host has another token"),
+        "{}",
+        refused.stderr
+    );
     project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
 }
 
 /// A run is killed while the server is restarted, and the next one goes on. No request of a client fails.
 fn upgrades_while_a_client_asks(project: &Project, source: &Source, server: &Host<'_>, agent: &Host<'_>) {
-    server.inside(&format!("cat >/root/web.yaml <<'EOF'\n{WEB}\nEOF\nkubectl apply -f /root/web.yaml"));
+    server.inside(&format!(
+        "cat >/root/web.yaml <<'EOF'\n{WEB}\nEOF\nkubectl apply -f /root/web.yaml"
+    ));
     server.wait_until("kubectl rollout status deploy/web --timeout=5s", PATIENCE);
     let request = "timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/30080 && printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3 && grep -q answers <&3'";
     server.wait_until(request, PATIENCE);
-    server.inside(&format!("printf '%s\\n' \"{}\" >/root/ask", request.replace('"', "\\\"").replace("\\r\\n", "\\\\r\\\\n")));
+    server.inside(&format!(
+        "printf '%s\\n' \"{}\" >/root/ask",
+        request.replace('"', "\\\"").replace("\\r\\n", "\\\\r\\\\n")
+    ));
     server.start("while [ ! -e /root/stop ]; do if sh /root/ask; then echo >>/root/answered; else date >>/root/failed; fi; sleep 0.1; done");
 
     data(project, source, "v1.34.5+k3s1", "{ kubelet-arg = [\"max-pods=60\"] }");
@@ -192,14 +212,24 @@ fn upgrades_while_a_client_asks(project: &Project, source: &Source, server: &Hos
     server.inside("touch /root/stop");
     let answered = server.inside("wc -l </root/answered");
     eprintln!("{} requests were answered", answered.trim());
-    assert!(!server.is("test -e /root/failed"), "{}", server.inside("cat /root/failed"));
+    assert!(
+        !server.is("test -e /root/failed"),
+        "{}",
+        server.inside("cat /root/failed")
+    );
     let cordoned = server.inside("kubectl get node kube-worker-dev -o jsonpath='{.spec.unschedulable}{.metadata.annotations.homelab\\.dev/drained}'");
     assert_eq!(cordoned.trim(), "");
     assert!(agent.is("kubectl version --client | grep -q v1.34.5"));
     quiet(project);
     data(project, source, "v1.34.4+k3s1", "{ kubelet-arg = [\"max-pods=60\"] }");
     let refused = deploy(project, &["--yes"]).expect(1);
-    assert!(refused.stderr.contains("`v1.34.4+k3s1` is older than what the host has"), "{}", refused.stderr);
+    assert!(
+        refused
+            .stderr
+            .contains("`v1.34.4+k3s1` is older than what the host has"),
+        "{}",
+        refused.stderr
+    );
     data(project, source, "v1.34.5+k3s1", "{ kubelet-arg = [\"max-pods=60\"] }");
     quiet(project);
 }
@@ -209,7 +239,10 @@ fn a_budget_that_holds_ends_the_drain(project: &Project, source: &Source, server
     server.inside("kubectl patch pdb web --type=merge -p '{\"spec\":{\"minAvailable\":2}}'; kubectl rollout restart deploy/web; kubectl rollout status deploy/web --timeout=60s");
     let before = agent.inside("systemctl show -p InvocationID k3s-agent");
     let task = include_str!("../../../tasks/k3s/agent.toml");
-    let task = task.replace("drain = true", "drain = true\ndrain_within = \"5s\"\nconfig = { kubelet-arg = [\"max-pods=50\"] }");
+    let task = task.replace(
+        "drain = true",
+        "drain = true\ndrain_within = \"5s\"\nconfig = { kubelet-arg = [\"max-pods=50\"] }",
+    );
     project.write("tasks/k3s/agent.toml", &task);
     let failed = deploy(project, &["--yes"]).expect(1);
     let all = format!("{}{}", failed.stdout, failed.stderr);
