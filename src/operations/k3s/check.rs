@@ -185,7 +185,10 @@ pub(super) fn host(context: &PlanContext<'_>, wish: &Wish<'_>, name: &str, found
         let title = format!("the node of this host is called `{}`", node.name);
         return Err(context
             .refuse("node_name", title, format!("`{name}` would be another node"))
-            .hint(format!("write `node_name = \"{}\"`: a node cannot be renamed", node.name)));
+            .hint(format!(
+                "write `node_name = \"{}\"`: a node cannot be renamed",
+                node.name
+            )));
     }
     follows(context, wish, found)
 }

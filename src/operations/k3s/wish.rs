@@ -110,9 +110,10 @@ impl Wish<'_> {
     pub(super) fn needs(&self) -> Vec<FactKey> {
         let settings = self.settings("");
         let mut keys = vec![FactKey::K3s];
-        keys.extend(self.unit_file().needs(self.present));
+        keys.extend(self.unit_file().needs(true));
         let paths = settings.iter().map(|(path, ..)| path.as_str());
-        for path in paths.chain(LINKS).chain([PROGRAM, DATA]) {
+        let data = (!self.present).then_some(DATA);
+        for path in paths.chain(LINKS).chain([PROGRAM]).chain(data) {
             keys.extend(path_and_ancestors(path));
         }
         keys.extend(
