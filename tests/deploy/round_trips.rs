@@ -118,6 +118,7 @@ fn no_operation_of_any_kind_adds_one() {
             "[hosts.alpha]\nlab = { image = 'debian:13-docker', registry = true }\n",
         ),
         ("templates/lab.j2", "of {{ host.name }}\n"),
+        ("templates/lab-objects.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: lab }\n"),
         ("templates/lab.asc", &signing_key()),
         ("templates/lab/sub/file.j2", "of {{ host.name }}\n"),
         ("templates/lab.sh", "#!/bin/sh\ntouch \"$1\"\n"),
