@@ -67,6 +67,9 @@ pub enum ResourceKind {
     Locale,
     /// A file system that is mounted on a path.
     Mount,
+    /// An image that the containerd of k3s has on a node.
+    #[strum(serialize = "node image")]
+    NodeImage,
     /// An operation whose changes are not known yet.
     Operation,
     /// A Debian package.

@@ -2,6 +2,7 @@
 
 mod compose;
 mod kernel;
+mod node_images;
 mod usage;
 mod zfs;
 
@@ -483,6 +484,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(docker_examples())
         .chain(usage::examples())
         .chain(zfs::examples())
+        .chain(node_images::examples())
         .chain(compose::examples())
         .chain(checks().map(|check| {
             let facts = vec![

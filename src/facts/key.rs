@@ -114,6 +114,8 @@ macro_rules! every_kind {
             ComposeProject(name: String) => super::compose::ProjectKey<'a>, Box<super::compose::Project>;
             /// What compose makes of the files of a project.
             ComposeConfig(files: ProjectFiles) => super::compose::ConfigKey<'a>, super::compose::ConfigFact;
+            /// The images that the containerd of k3s has.
+            NodeImages => super::node_images::NodeImagesKey, super::node_images::NodeImages;
             /// The locales that programs can use.
             Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
             /// The key that opened this connection.

@@ -15,6 +15,7 @@ mod docker;
 mod files;
 mod git;
 mod http;
+mod k3s;
 mod links;
 mod nftables;
 mod operation;

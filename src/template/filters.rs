@@ -5,7 +5,7 @@ mod certificate;
 mod env_file;
 pub(super) mod password;
 mod taken;
-mod yaml;
+pub(super) mod yaml;
 
 use std::fmt::Write as _;
 
