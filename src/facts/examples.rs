@@ -2,6 +2,7 @@
 
 mod compose;
 mod kernel;
+mod kubernetes;
 mod node_images;
 mod usage;
 mod zfs;
@@ -481,6 +482,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(inquiry_examples())
         .chain(answer_examples())
         .chain(kernel::examples())
+        .chain(kubernetes::examples())
         .chain(docker_examples())
         .chain(usage::examples())
         .chain(zfs::examples())

@@ -10,6 +10,7 @@ use super::compose::ProjectFiles;
 use super::http::Question;
 use super::inquiry::Inquiry;
 use super::kind::{DependsOn, Key, Subject};
+use super::kubernetes::{Api, Question as KubernetesQuestion};
 use super::presence;
 use super::unit::template;
 
@@ -116,6 +117,10 @@ macro_rules! every_kind {
             ComposeConfig(files: ProjectFiles) => super::compose::ConfigKey<'a>, super::compose::ConfigFact;
             /// The images that the containerd of k3s has.
             NodeImages => super::node_images::NodeImagesKey, super::node_images::NodeImages;
+            /// The cluster of Kubernetes that the host reaches.
+            KubernetesCluster(api: Api) => super::kubernetes::ClusterKey<'a>, super::kubernetes::Cluster;
+            /// An object of that cluster, and what the API server would make of it.
+            KubernetesObject(question: KubernetesQuestion) => super::kubernetes::ObjectKey<'a>, super::kubernetes::ObjectFact;
             /// The locales that programs can use.
             Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
             /// The key that opened this connection.

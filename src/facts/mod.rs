@@ -28,6 +28,7 @@ pub mod journal;
 pub mod kernel;
 mod key;
 mod kind;
+pub mod kubernetes;
 pub mod layers;
 pub mod locale;
 pub mod made;

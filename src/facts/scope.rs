@@ -247,12 +247,25 @@ impl Effect {
         is_own || self.may_change_containers()
     }
 
+    /// Whether a cluster, or the namespaces and kinds that it has, may change with it.
+    fn may_change_cluster(&self) -> bool {
+        matches!(
+            self,
+            Self::Set(FactKey::KubernetesCluster(_), _)
+                | Self::Forget(FactScope::Key(FactKey::KubernetesCluster(_)) | FactScope::Everything, _)
+        )
+    }
+
     /// Whether it makes what was read under `key` out of date.
     fn affects(&self, key: &FactKey, facts: &Facts) -> bool {
         match (key.depends_on(), self) {
             (DependsOn::Anything | DependsOn::Others, _) => true,
             _ if self.may_change_containers() && key.is_about_containers() => true,
             _ if self.may_change_docker() && key.is_about_all_of_docker() => true,
+            // An object that its cluster could not be asked about.
+            _ if self.may_change_cluster() && matches!(key, FactKey::KubernetesObject(_)) && !facts.is_present(key) => {
+                true
+            }
             (DependsOn::Packages, Self::Set(set, _)) if set.subject() == Subject::Packages => true,
             (_, Self::Set(set, _))
                 if facts

@@ -10,6 +10,7 @@ mod entries;
 pub(super) mod http;
 mod inquiry;
 mod kernel;
+mod kubernetes;
 mod listing;
 mod locale;
 mod login_key;

@@ -1,0 +1,90 @@
+//! Examples of clusters and their objects.
+
+use super::text;
+use crate::facts::kubernetes::{
+    Answer, Answers, Api, AskedObject, Body, Cluster, Moved, Node, Object, ObjectFact, ObjectId, Question, ServedKind,
+    Taint, TaintEffect,
+};
+use crate::facts::{Fact, FactKey};
+
+pub(super) fn examples() -> Vec<(FactKey, Vec<Fact>)> {
+    vec![cluster(), object()]
+}
+
+fn cluster() -> (FactKey, Vec<Fact>) {
+    let node = Node {
+        labels: [(text("gpu"), text("true"))].into(),
+        taints: vec![Taint {
+            key: text("gpu"),
+            value: String::new(),
+            effect: TaintEffect::NoSchedule,
+        }],
+        is_ready: true,
+        version: text("v1.34.4+k3s1"),
+        allocatable: [(text("cpu"), text("2"))].into(),
+    };
+    let kind = ServedKind {
+        group: text("apps"),
+        version: text("v1"),
+        kind: text("Deployment"),
+        is_namespaced: true,
+    };
+    let answers = Answers {
+        uid: Some(text("2539e575")),
+        version: text("v1.34.4+k3s1"),
+        is_predicted: false,
+        namespaces: [text("default")].into(),
+        kinds: [kind].into(),
+        versions: [text("v1"), text("apps/v1")].into(),
+        nodes: [(text("one"), node)].into(),
+        node_ports: [(30080, text("web/web"))].into(),
+    };
+    let silent = Cluster::Silent {
+        why: text("unit k3s.service is inactive"),
+    };
+    let facts = [Cluster::Absent, silent, Cluster::Answers(Box::new(answers))];
+    let key = FactKey::KubernetesCluster(Api {
+        kubeconfig: Some(text("/root/config")),
+    });
+    (key, facts.into_iter().map(Fact::KubernetesCluster).collect())
+}
+
+fn object() -> (FactKey, Vec<Fact>) {
+    let settings = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "a": "b" } });
+    let moved = || Moved {
+        field: text("data.a"),
+        manager: text("kubectl"),
+    };
+    let object = Object {
+        live: Some(settings.clone()),
+        resource_version: Some(text("12")),
+        answer: Some(Answer::Accepted(settings.clone())),
+        taken: vec![moved()],
+        shared: vec![moved()],
+        owned: 1,
+        last_applied: Some(settings),
+        managers: vec![text("kubectl")],
+    };
+    let refused = Object {
+        answer: Some(Answer::Refused(text("field is immutable"))),
+        ..Object::default()
+    };
+    let key = FactKey::KubernetesObject(Question(Box::new(AskedObject {
+        api: Api::default(),
+        id: ObjectId {
+            group: String::new(),
+            version: text("v1"),
+            kind: text("ConfigMap"),
+            namespace: Some(text("web")),
+            name: text("settings"),
+        },
+        digest: text("74f8"),
+        body: Body::default(),
+    })));
+    let facts = [
+        ObjectFact::NotAsked,
+        ObjectFact::Asked(Box::new(object)),
+        ObjectFact::Asked(Box::new(refused)),
+    ];
+    (key, facts.into_iter().map(Fact::KubernetesObject).collect())
+}

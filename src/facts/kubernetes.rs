@@ -1,0 +1,11 @@
+//! A Kubernetes cluster that a host speaks for: how its API is reached, what it serves, and its objects.
+//!
+//! No credential leaves the host: its own `kubectl` asks the API server. See [`Api`].
+
+mod api;
+mod cluster;
+mod object;
+
+pub use api::Api;
+pub use cluster::{Answers, Cluster, ClusterKey, Node, ServedKind, Taint, TaintEffect};
+pub use object::{Answer, AskedObject, Body, Moved, Object, ObjectFact, ObjectId, ObjectKey, Question};
