@@ -22,6 +22,7 @@ use super::docker::{Container, Endpoint, Engine, Image, Network, Subnet, Volume}
 use super::git::{Target, WorkingTree};
 use super::http::{Answer, Question, Request};
 use super::inquiry::{Inquiry, InquiryFact};
+use super::kubernetes::{ObjectName, Objects, ObjectsCheck, Until};
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
 use super::package::PackageFact;
@@ -200,6 +201,7 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
         Inquiry::Instances {
             template: text("worker@.service"),
         },
+        Inquiry::Explanation(Box::new(web_objects())),
         Inquiry::WorkingTree(Box::new(WorkingTree {
             src: text("/srv/a.git"),
             dest: text("/srv/a"),
@@ -217,7 +219,15 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
         .map(move |inquiry| (FactKey::Inquiry(inquiry), facts.clone()))
 }
 
-fn checks() -> [Check; 5] {
+fn web_objects() -> Objects {
+    Objects {
+        namespace: Some(text("shop")),
+        names: vec![ObjectName::parse("Deployment/web").expect("a name")],
+        ..Objects::default()
+    }
+}
+
+fn checks() -> [Check; 6] {
     [
         Check::Tcp {
             host: text("db"),
@@ -245,6 +255,13 @@ fn checks() -> [Check; 5] {
             contains: Some(text("anna")),
             by: Identity::Own,
             env: super::Environment::default(),
+        })),
+        Check::Objects(Box::new(ObjectsCheck {
+            objects: web_objects(),
+            until: Until::Condition {
+                name: text("Available"),
+                status: text("True"),
+            },
         })),
         Check::Command {
             script: text("true"),

@@ -4,8 +4,12 @@
 
 mod api;
 mod cluster;
+mod explanation;
 mod object;
+mod state;
 
 pub use api::Api;
 pub use cluster::{Answers, Cluster, ClusterKey, Node, ServedKind, Taint, TaintEffect};
 pub use object::{Answer, AskedObject, Body, Moved, Object, ObjectFact, ObjectId, ObjectKey, Question};
+pub use explanation::{ObjectName, Objects};
+pub use state::{ObjectsCheck, Until};
