@@ -53,6 +53,8 @@ pub enum ResourceKind {
     /// What a web API holds.
     #[strum(serialize = "http resource")]
     HttpResource,
+    /// A Job of a cluster.
+    Job,
     /// A module of the kernel.
     #[strum(serialize = "kernel module")]
     KernelModule,
@@ -70,6 +72,12 @@ pub enum ResourceKind {
     /// An image that the containerd of k3s has on a node.
     #[strum(serialize = "node image")]
     NodeImage,
+    /// A label of a node of a cluster, by node and name.
+    #[strum(serialize = "node label")]
+    NodeLabel,
+    /// A taint of a node of a cluster, by node, key and effect.
+    #[strum(serialize = "node taint")]
+    NodeTaint,
     /// An operation whose changes are not known yet.
     Operation,
     /// A Debian package.
@@ -87,6 +95,8 @@ pub enum ResourceKind {
     /// A systemd unit.
     Unit,
     User,
+    /// What runs pods in a cluster, by kind, name and namespace.
+    Workload,
     /// A dataset of ZFS.
     #[strum(serialize = "ZFS dataset")]
     ZfsDataset,

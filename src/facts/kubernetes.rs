@@ -10,6 +10,6 @@ mod state;
 
 pub use api::Api;
 pub use cluster::{Answers, Cluster, ClusterKey, Node, ServedKind, Taint, TaintEffect};
-pub use object::{Answer, AskedObject, Body, Moved, Object, ObjectFact, ObjectId, ObjectKey, Question};
 pub use explanation::{ObjectName, Objects};
+pub use object::{Answer, AskedObject, Body, Moved, Object, ObjectFact, ObjectId, ObjectKey, Question};
 pub use state::{ObjectsCheck, Until};

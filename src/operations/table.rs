@@ -1,7 +1,9 @@
 //! The table of operations: a line for each.
 
 use super::definition::Definition;
-use super::{apt, capture, crontab, docker, files, git, http, k3s, nftables, server, ssh, sudo, systemd, verify, zfs};
+use super::{
+    apt, capture, crontab, docker, files, git, http, k3s, k8s, nftables, server, ssh, sudo, systemd, verify, zfs,
+};
 use crate::error::{habits, suggestion};
 
 /// What an entry with `capture` is: it has no `op`.
@@ -43,6 +45,11 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<http::resource::Resource>(),
     Definition::of::<k3s::image::Image>(),
     Definition::of::<k3s::kubeconfig::Kubeconfig>(),
+    Definition::of::<k8s::exec::Exec>(),
+    Definition::of::<k8s::job::Job>(),
+    Definition::of::<k8s::node::Node>(),
+    Definition::of::<k8s::restart::Restart>(),
+    Definition::of::<k8s::wait::Wait>(),
     Definition::of::<nftables::rules::Rules>(),
     Definition::of::<server::etc_hosts::EtcHosts>(),
     Definition::of::<server::group::Group>(),

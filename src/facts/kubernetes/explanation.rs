@@ -148,7 +148,10 @@ fn template(names: &[ObjectName]) -> String {
     let events = |indent: &str| EVENTS.trim_end_matches('\n').replace("INDENT", indent);
     let mut text = OBJECTS
         .replace("CHOSEN", &chosen)
-        .replace("CONTAINERS(init)", &containers("init ", ".status.initContainerStatuses"))
+        .replace(
+            "CONTAINERS(init)",
+            &containers("init ", ".status.initContainerStatuses"),
+        )
         .replace("CONTAINERS()", &containers("", ".status.containerStatuses"));
     for depth in [6, 4, 2] {
         let indent = " ".repeat(depth);
@@ -190,7 +193,10 @@ mod tests {
         for word in ["CHOSEN", "CONTAINERS", "EVENTS", "TEXT", "KIND", "LIST", "INDENT"] {
             assert!(!text.contains(word), "{word}: {text}");
         }
-        assert!(text.contains(r#"(and (eq .kind "Job") (eq .metadata.name "nightly"))"#), "{text}");
+        assert!(
+            text.contains(r#"(and (eq .kind "Job") (eq .metadata.name "nightly"))"#),
+            "{text}"
+        );
         assert_eq!(text.matches("{{").count(), text.matches("}}").count());
     }
 }

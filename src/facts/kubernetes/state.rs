@@ -48,7 +48,14 @@ impl ObjectsCheck {
             Until::Value { path, .. } => path.as_str(),
             Until::Done | Until::Condition { .. } => "",
         };
-        let fields = ["{.kind}", "{.metadata.name}", "{.metadata.generation}", "{.spec.replicas}", "{.status}", value];
+        let fields = [
+            "{.kind}",
+            "{.metadata.name}",
+            "{.metadata.generation}",
+            "{.spec.replicas}",
+            "{.status}",
+            value,
+        ];
         format!("{{range .items[*]}}{}{{\"\\n\"}}{{end}}", fields.join("{\"\\t\"}"))
     }
 
@@ -144,7 +151,10 @@ impl<'a> Found<'a> {
             "CustomResourceDefinition" => self.unlike("Established", "True"),
             "APIService" => self.unlike("Available", "True"),
             // Kinds of others: most have one of these, and what has none is done when it is there.
-            _ => match ["Ready", "Available"].into_iter().find(|name| self.condition(name).is_some()) {
+            _ => match ["Ready", "Available"]
+                .into_iter()
+                .find(|name| self.condition(name).is_some())
+            {
                 Some(name) => self.unlike(name, "True"),
                 None => (kind == "Pod").then(|| "it has not started yet".to_owned()),
             },
@@ -158,7 +168,11 @@ impl<'a> Found<'a> {
 
     fn condition(&self, name: &str) -> Option<&Json> {
         let conditions = self.status["conditions"].as_array()?;
-        let is_named = |condition: &&Json| condition["type"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name));
+        let is_named = |condition: &&Json| {
+            condition["type"]
+                .as_str()
+                .is_some_and(|own| own.eq_ignore_ascii_case(name))
+        };
         conditions.iter().find(is_named)
     }
 
@@ -243,7 +257,11 @@ mod tests {
                 r#"1		{"observedGeneration":1,"desiredNumberScheduled":2,"updatedNumberScheduled":2,"numberAvailable":1}"#,
                 Some("1 of 2 ready"),
             ),
-            ("Job/a", r#"1		{"conditions":[{"type":"Complete","status":"True"}]}"#, None),
+            (
+                "Job/a",
+                r#"1		{"conditions":[{"type":"Complete","status":"True"}]}"#,
+                None,
+            ),
             (
                 "Job/a",
                 r#"1		{"conditions":[{"type":"Failed","status":"True","reason":"BackoffLimitExceeded"}]}"#,
@@ -257,17 +275,28 @@ mod tests {
                 r#"		{"phase":"Running","conditions":[{"type":"Ready","status":"False","reason":"ContainersNotReady","message":"containers with unready status: [c]"}]}"#,
                 Some("Ready is False (ContainersNotReady: containers with unready status: [c])"),
             ),
-            ("PersistentVolumeClaim/a", r#"		{"phase":"Pending"}"#, Some("Pending instead of Bound")),
+            (
+                "PersistentVolumeClaim/a",
+                r#"		{"phase":"Pending"}"#,
+                Some("Pending instead of Bound"),
+            ),
             ("Namespace/a", r#"		{"phase":"Active"}"#, None),
             ("ConfigMap/a", "			", None),
-            ("Node/a", r#"		{"conditions":[{"type":"MemoryPressure","status":"False"},{"type":"Ready","status":"True"}]}"#, None),
+            (
+                "Node/a",
+                r#"		{"conditions":[{"type":"MemoryPressure","status":"False"},{"type":"Ready","status":"True"}]}"#,
+                None,
+            ),
         ] {
             let (kind, id) = name.split_once('/').expect("a name");
             let printed = format!("{kind}\t{id}\t{line}\t");
             let found = check(name, Until::Done).why_not(&printed);
             match why {
                 None => assert_eq!(found, None, "{printed}"),
-                Some(why) => assert!(found.as_ref().is_some_and(|found| found.contains(why)), "{printed}: {found:?}"),
+                Some(why) => assert!(
+                    found.as_ref().is_some_and(|found| found.contains(why)),
+                    "{printed}: {found:?}"
+                ),
             }
         }
         let nothing = check("Deployment/a", Until::Done).why_not("");
@@ -291,7 +320,14 @@ mod tests {
         let line = "Pod\ta\t\t\t{\"phase\":\"Running\"}\tRunning";
         assert_eq!(check("Pod/a", value("Running")).why_not(line), None);
         let why = check("Pod/a", value("Pending")).why_not(line);
-        assert_eq!(why.as_deref(), Some("Pod/a: `{.status.phase}` is `Running` instead of `Pending`"));
-        assert!(check("Pod/a", value("x")).jsonpath().contains("{.status}{\"\\t\"}{.status.phase}{\"\\n\"}"));
+        assert_eq!(
+            why.as_deref(),
+            Some("Pod/a: `{.status.phase}` is `Running` instead of `Pending`")
+        );
+        assert!(
+            check("Pod/a", value("x"))
+                .jsonpath()
+                .contains("{.status}{\"\\t\"}{.status.phase}{\"\\n\"}")
+        );
     }
 }
