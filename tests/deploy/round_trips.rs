@@ -108,7 +108,9 @@ fn signing_key() -> String {
 #[test]
 fn no_operation_of_any_kind_adds_one() {
     let names = format!("{SOURCES}{EVERY_KIND}");
-    for definition in OPERATIONS {
+    let needs_cluster = |name: &str| name.starts_with("k8s.");
+    // `deploy::kubernetes` counts theirs.
+    for definition in OPERATIONS.iter().filter(|definition| !needs_cluster(definition.name)) {
         let line = format!("op = \"{}\"", definition.name);
         assert!(names.contains(&line), "add `{}` to every_kind.toml", definition.name);
     }

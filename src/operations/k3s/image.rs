@@ -40,7 +40,7 @@ const REGISTRY: &str = "docker.io";
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Image {
-    /// Archive of images below `templates/` of the project, as `docker save` writes it. Give `src` or `docker`.
+    /// Archive of images below `templates/` of the project, or `downloads/…`, as `docker save` writes it. Give `src` or `docker`.
     src: Option<String>,
     /// Name of an image that the Docker engine of this host has, such as `"app:1"`. Give `src` or `docker`.
     docker: Option<String>,
@@ -145,8 +145,8 @@ impl Image {
     fn source(&self, context: &PlanContext<'_>) -> Result<Source, Stop> {
         match (&self.src, &self.docker) {
             (Some(path), None) => Ok(Source::Archive {
-                path: path.clone(),
-                content: context.asset("src", path)?,
+                path: place(path),
+                content: archive(context, path)?,
             }),
             (None, Some(name)) => match Reference::parse(name) {
                 Ok(image) if image.tag.is_some() => Ok(Source::Docker(image.found_as())),
@@ -248,7 +248,7 @@ impl Image {
             },
         )]);
         let from = match source {
-            Source::Archive { path, .. } => format!("templates/{path}"),
+            Source::Archive { path, .. } => path.clone(),
             Source::Docker(_) => "the Docker engine".to_owned(),
         };
         shown.insert("from", Attribute::known(from));
@@ -344,11 +344,37 @@ fn set(images: BTreeMap<String, NodeImage>) -> Effect {
     Effect::Set(FactKey::NodeImages, Fact::NodeImages(NodeImages::Answers(images)))
 }
 
+/// The folder of a project for large files, which git ignores.
+const DOWNLOADS: &str = "downloads/";
+
+/// Where an archive is in the project.
+fn place(path: &str) -> String {
+    if path.starts_with(DOWNLOADS) {
+        path.to_owned()
+    } else {
+        format!("templates/{path}")
+    }
+}
+
+fn archive(context: &PlanContext<'_>, path: &str) -> Result<Content, Stop> {
+    let Some(below) = path.strip_prefix(DOWNLOADS) else {
+        return context.asset("src", path);
+    };
+    let name = format!("download:{below}");
+    if context.asset_names().any(|one| one == name) {
+        return context.asset("src", &name);
+    }
+    let title = format!("`{path}` does not exist");
+    Err(context
+        .refuse("src", title, "no such file in the project")
+        .hint("put the archive there; git ignores this folder"))
+}
+
 /// The named images of an archive, in its order.
 fn archived(context: &PlanContext<'_>, path: &str, content: &Content) -> Result<Vec<Wanted>, Stop> {
-    let hint = format!("write it with `docker save -o templates/{path} NAME:TAG`");
+    let hint = format!("write it with `docker save -o {path} NAME:TAG`");
     let images = content.archived_images().map_err(|why| {
-        let title = format!("`templates/{path}` cannot be loaded");
+        let title = format!("`{path}` cannot be loaded");
         context.refuse("src", title, why.to_string()).hint(hint.clone())
     })?;
     let named = |ArchivedImage { names, ids }| {
@@ -360,7 +386,7 @@ fn archived(context: &PlanContext<'_>, path: &str, content: &Content) -> Result<
     };
     let wanted: Vec<Wanted> = images.into_iter().flat_map(named).collect();
     if wanted.is_empty() {
-        let title = format!("`templates/{path}` has no image with a name");
+        let title = format!("`{path}` has no image with a name");
         return Err(context
             .refuse("src", title, "pods find images by their names")
             .hint(hint));

@@ -14,7 +14,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{check_name, check_namespace, shown};
+use super::names::{check_name, check_namespace, shown};
 use super::reach::api;
 use super::wait::two_minutes;
 use crate::change::{Attribute, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop};

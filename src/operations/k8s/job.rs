@@ -14,7 +14,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{check_name, check_namespace, shown};
+use super::names::{check_name, check_namespace, shown};
 use super::reach::api;
 use super::restart::five_minutes;
 use crate::change::{

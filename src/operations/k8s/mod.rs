@@ -3,8 +3,8 @@
 pub(super) mod exec;
 pub(super) mod job;
 mod manifest;
+mod names;
 pub(super) mod node;
-mod parameters;
 mod reach;
 pub(super) mod restart;
 pub(super) mod wait;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::named_objects;
+use super::names::named_objects;
 use crate::change::{
     Action, Attribute, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step, Stop,
 };

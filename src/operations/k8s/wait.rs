@@ -14,7 +14,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::named_objects;
+use super::names::named_objects;
 use crate::change::{Outcome, Stop};
 use crate::facts::kubernetes::{Api, ObjectName, Objects, ObjectsCheck, Until};
 use crate::facts::overlay::FactScope;

@@ -1,0 +1,3 @@
+//! Kubernetes, on lab hosts with the lab's k3s.
+
+mod workloads;
