@@ -22,6 +22,8 @@ pub struct ObjectsCheck {
 pub enum Until {
     /// What is usual for objects of their kinds: rolled out, ready, bound, complete.
     Done,
+    /// They are there.
+    Exists,
     /// A condition has this status.
     Condition { name: String, status: String },
     /// What a path of `kubectl` leads to is this text.
@@ -33,6 +35,7 @@ impl fmt::Display for ObjectsCheck {
         let objects = &self.objects;
         match &self.until {
             Until::Done => write!(formatter, "{objects}"),
+            Until::Exists => write!(formatter, "presence of {objects}"),
             Until::Condition { name, status } if status == "True" => write!(formatter, "{name} of {objects}"),
             Until::Condition { name, status } => write!(formatter, "{name}={status} of {objects}"),
             Until::Value { path, equals } => write!(formatter, "{path} is {equals} of {objects}"),
@@ -46,7 +49,7 @@ impl ObjectsCheck {
     pub fn jsonpath(&self) -> String {
         let value = match &self.until {
             Until::Value { path, .. } => path.as_str(),
-            Until::Done | Until::Condition { .. } => "",
+            Until::Done | Until::Exists | Until::Condition { .. } => "",
         };
         let fields = [
             "{.kind}",
@@ -102,6 +105,7 @@ impl<'a> Found<'a> {
 
     fn why_not(&self, kind: &str, until: &Until) -> Option<String> {
         match until {
+            Until::Exists => None,
             Until::Done => self.unfinished(kind),
             Until::Condition { name, status } => self.unlike(name, status),
             Until::Value { equals, .. } if self.value == equals => None,
@@ -299,6 +303,7 @@ mod tests {
                 ),
             }
         }
+        assert_eq!(check("Job/a", Until::Exists).why_not("Job\ta\t1\t\t{}\t"), None);
         let nothing = check("Deployment/a", Until::Done).why_not("");
         assert_eq!(nothing.as_deref(), Some("Deployment/a: does not exist"));
     }

@@ -21,9 +21,9 @@ use crate::change::{
     Action, Attribute, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop,
 };
 use crate::facts::check::{CheckFact, CheckKey};
-use crate::facts::kubernetes::{Api, ObjectName, Objects};
+use crate::facts::kubernetes::{Api, ObjectName, Objects, ObjectsCheck, Until};
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::{Check, Environment, FactKey, Identity};
+use crate::facts::{Check, FactKey};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
 use crate::operations::server::names::since;
@@ -65,11 +65,11 @@ namespace = "shop"
 
 impl Operation for Job {
     fn needs(&self) -> Vec<FactKey> {
-        vec![FactKey::Check(self.left(Identity::Own))]
+        vec![FactKey::Check(self.left())]
     }
 
-    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
-        vec![FactScope::Key(FactKey::Check(self.left(context.identity())))]
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
+        vec![FactScope::Key(FactKey::Check(self.left()))]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -87,14 +87,14 @@ impl Operation for Job {
                 .refuse("from", title, format!("at most {LONGEST} characters"))
                 .hint("correct the name"));
         }
-        let action = match since(context.get(CheckKey(&self.left(context.identity()))))? {
+        let action = match since(context.get(CheckKey(&self.left())))? {
             // An earlier run made it and failed, or was killed.
             Ok(CheckFact::Holds) => Action::Create,
             Ok(_) if context.is_amid_changes() => Action::RunEachTime,
             Ok(_) => return Ok(Outcome::Unchanged),
             Err(_) => Action::RunEachTime,
         };
-        Ok(Outcome::Change(vec![self.change(context, name, action)]))
+        Ok(Outcome::Change(vec![self.change(name, action)]))
     }
 }
 
@@ -104,27 +104,29 @@ impl Job {
         format!("homelab-{}", self.from.trim_start_matches("CronJob/"))
     }
 
-    fn kubectl(&self) -> String {
-        let api = Api {
-            kubeconfig: self.kubeconfig.clone(),
-        };
-        format!("{} -n {}", api.kubectl(), quote(&self.namespace))
+    /// Whether a Job of an earlier run is there.
+    fn left(&self) -> Check {
+        Check::Objects(Box::new(ObjectsCheck {
+            objects: self.objects(),
+            until: Until::Exists,
+        }))
     }
 
-    /// Whether a Job of an earlier run is there.
-    fn left(&self, by: Identity) -> Check {
-        Check::Command {
-            script: format!(
-                "PATH=$PATH:/usr/local/bin; [ -n \"$({} get job {} --ignore-not-found -o name 2>/dev/null)\" ]",
-                self.kubectl(),
-                quote(&self.own_name())
-            ),
-            by,
-            env: Environment::default(),
+    /// The Job that it makes.
+    fn objects(&self) -> Objects {
+        Objects {
+            api: Api {
+                kubeconfig: self.kubeconfig.clone(),
+            },
+            namespace: Some(self.namespace.clone()),
+            names: vec![ObjectName {
+                kind: "Job".to_owned(),
+                name: self.own_name(),
+            }],
         }
     }
 
-    fn change(&self, context: &PlanContext<'_>, name: &str, action: Action) -> ResourceChange {
+    fn change(&self, name: &str, action: Action) -> ResourceChange {
         let own = self.own_name();
         let within = self.within.0.as_secs().max(1);
         let place = shown(&self.from, Some(&self.namespace));
@@ -134,18 +136,8 @@ impl Job {
             Before::Absent,
             Some([("from", Attribute::known(&self.from))].into_iter().collect()),
         );
-        let left = FactScope::Key(FactKey::Check(self.left(context.identity())));
+        let left = FactScope::Key(FactKey::Check(self.left()));
         change.effects = vec![Effect::Forget(left, "the Job runs".to_owned())];
-        let objects = Objects {
-            api: Api {
-                kubeconfig: self.kubeconfig.clone(),
-            },
-            namespace: Some(self.namespace.clone()),
-            names: vec![ObjectName {
-                kind: "Job".to_owned(),
-                name: own.clone(),
-            }],
-        };
         // The cluster itself ends it in time, and removes it later, whatever becomes of this shell.
         let script = format!(
             "{path}run() {{ {kubectl} \"$@\"; }}\n\
@@ -165,10 +157,10 @@ impl Job {
              done\n\
              {explanation}exit 1",
             path = Api::path(),
-            kubectl = self.kubectl(),
+            kubectl = self.objects().kubectl(),
             own = quote(&own),
             from = quote(&format!("cronjob/{name}")),
-            explanation = objects.explanation(),
+            explanation = self.objects().explanation(),
         );
         change.steps = vec![Step::Run(Command {
             timeout: self.within.0 + Duration::from_secs(120),
