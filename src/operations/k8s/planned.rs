@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::decision::{Decision, decide};
 use super::documents::turn;
-use super::record::{Record, digest_of};
+use super::record::{Record, digest_of, id_of};
 use super::script::{Applied, apply, establish, version_line, wait};
 use super::set::{Set, set_object};
-use super::wish::{CustomKind, Described, Wish, placed};
+use super::wish::{CustomKind, Described, Wish, placed, question};
 use super::{removal, shown};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
@@ -283,6 +283,14 @@ impl Set<'_> {
         {
             let waited: Vec<&ObjectId> = waited.iter().collect();
             last.steps.push(wait(&self.api, self.within, &waited, body.as_ref()));
+            if let (Some(body), Some(name)) = (body, &self.name) {
+                let left = Object {
+                    live: Some(body),
+                    ..Object::default()
+                };
+                let record = question(context, &self.api, &id_of(name), None);
+                last.effects.push(set_object(&record, left));
+            }
         }
         Ok(Outcome::Change(changes))
     }
