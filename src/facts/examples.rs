@@ -680,6 +680,7 @@ fn every_key_and_every_fact_is_stored_without_loss() {
         FactScope::MayComeWithPackages,
         FactScope::Containers,
         FactScope::Docker,
+        FactScope::Kubernetes,
         FactScope::Everything,
         owned,
     ] {

@@ -315,3 +315,6 @@ fn of_node(node: &mut Node, word: &str, fields: &[&str]) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,7 @@ impl Operation for Namespace {
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        touches(self.kubeconfig.as_ref())
+        touches()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -202,10 +202,11 @@ impl Set<'_> {
     }
 
     fn at(&self, context: &PlanContext<'_>, wish: &Wish, title: String, label: impl Into<String>, hint: &str) -> Stop {
-        let mistake = Diagnostic::new(title)
-            .at(&wish.manifest.place, label)
-            .at(context.origin_of(self.argument), "used here")
-            .hint(hint);
+        let used = context.origin_of(self.argument);
+        let mut mistake = Diagnostic::new(title).at(&wish.manifest.place, label).hint(hint);
+        if wish.manifest.place != *used {
+            mistake = mistake.at(used, "used here");
+        }
         Stop::Refused(Box::new(mistake))
     }
 

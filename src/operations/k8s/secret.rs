@@ -72,7 +72,7 @@ impl Operation for Secret {
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        touches(self.kubeconfig.as_ref())
+        touches()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
