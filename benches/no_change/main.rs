@@ -8,6 +8,7 @@
 //! `cargo bench --bench no_change -- --against BINARY [PAIRS]` compares with another build of homelab instead: see `against`.
 //! `scripts/bench-peers [TURNS]` compares with pyinfra and Ansible: see `peers`.
 //! `cargo bench --bench no_change -- --stacks [PAIRS]` has ten compose stacks: see `stacks`.
+//! `cargo bench --bench no_change -- --objects [PAIRS]` has forty objects of Kubernetes: see `objects`.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -16,6 +17,7 @@
 
 mod against;
 mod floor;
+mod objects;
 mod peers;
 mod proxy;
 mod stacks;
@@ -52,6 +54,9 @@ fn main() {
     }
     if arguments.iter().any(|argument| argument == "--stacks") {
         return stacks::compare(pairs);
+    }
+    if arguments.iter().any(|argument| argument == "--objects") {
+        return objects::compare(pairs);
     }
     println!(
         "| workload | hosts | floor, s | homelab, s | ratio min | median | max | kept: ratio min | median | max |"

@@ -63,7 +63,7 @@ fn workload() -> Workload {
     workload
 }
 
-fn by_hand(lab: &Lab, text: &str) {
+pub(super) fn by_hand(lab: &Lab, text: &str) {
     let far = &lab.far[0];
     let known_hosts = lab.project.root().join("inventories/known_hosts");
     let mut ssh = Command::new("ssh")
