@@ -1,6 +1,7 @@
 //! A lab host, checked with its own commands.
 
 use std::process::Output;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ pub(crate) struct Host<'a> {
     name: &'static str,
     container: String,
     shells: Shells,
+    created: OnceLock<String>,
 }
 
 impl<'a> Host<'a> {
@@ -30,6 +32,7 @@ impl<'a> Host<'a> {
             name,
             shells: Shells::of(&container),
             container,
+            created: OnceLock::new(),
         }
     }
 
@@ -93,6 +96,12 @@ impl<'a> Host<'a> {
     /// The id of its container.
     pub(crate) fn container(&self) -> &str {
         &self.container
+    }
+
+    /// When its container was created, in the engine's words.
+    pub(crate) fn created(&self) -> &str {
+        let ask = || docker(&["inspect", "-f", "{{.Created}}", &self.container]);
+        self.created.get_or_init(|| ask().trim().to_owned())
     }
 
     /// Its address.
