@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bollard::models::ContainerStateStatusEnum as Status;
 use tokio::process::Command;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout_at};
 
 use super::engine::{Container, Engine};
 use super::error::{LabError, LastLines};
@@ -199,7 +199,11 @@ pub(super) enum Boot {
 
 /// The state of the host's boot, and systemd's own word for it.
 pub(super) async fn boot_state(engine: &Engine, host: &str, id: &str) -> Result<(Boot, String), LabError> {
-    let asked = engine.execute(host, id, &["systemctl", "is-system-running"]).await?;
+    ask_systemd(engine, host, id, &["systemctl", "is-system-running"]).await
+}
+
+async fn ask_systemd(engine: &Engine, host: &str, id: &str, command: &[&str]) -> Result<(Boot, String), LabError> {
+    let asked = engine.execute(host, id, command).await?;
     let boot = match asked.output.trim() {
         "running" => Boot::Running,
         "degraded" => Boot::Degraded,
@@ -209,9 +213,11 @@ pub(super) async fn boot_state(engine: &Engine, host: &str, id: &str) -> Result<
 }
 
 async fn wait_booted(engine: &Engine, host: &str, id: &str) -> Result<Boot, LabError> {
-    let deadline = Instant::now() + Duration::from_secs(BOOT_SECONDS);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(BOOT_SECONDS);
     loop {
-        let asked = boot_state(engine, host, id).await;
+        // systemd answers when it has booted. Before it takes questions, the command fails at once.
+        let wait = ask_systemd(engine, host, id, &["systemctl", "is-system-running", "--wait"]);
+        let asked = timeout_at(deadline, wait).await;
         // In a container that has just exited no command can run. Report the exit, not the failed command.
         if !engine
             .inspect(host, id)
@@ -223,11 +229,14 @@ async fn wait_booted(engine: &Engine, host: &str, id: &str) -> Result<Boot, LabE
                 source: engine.last_lines(id).await,
             });
         }
+        let Ok(asked) = asked else {
+            return Err(too_slow(host, "booting", BOOT_SECONDS, "systemd has not finished"));
+        };
         let (boot, seen) = asked?;
         if boot != Boot::Booting {
             return Ok(boot);
         }
-        if Instant::now() > deadline {
+        if tokio::time::Instant::now() > deadline {
             return Err(too_slow(host, "booting", BOOT_SECONDS, &seen));
         }
         sleep(POLL).await;

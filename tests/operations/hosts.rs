@@ -1,8 +1,10 @@
-//! Cases on lab hosts. The cases of a Debian release share a host and go through each phase in one deploy.
+//! Cases on lab hosts. The cases of a Debian release share a host and go through each phase in one deploy. Those that
+//! need a host of their own run beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -17,6 +19,9 @@ use crate::support::snapshot::{self, LoginPaths, changed};
 
 /// Debian releases, which are tests of their own: `[debian-13] files.put::absent`.
 pub(super) const RELEASES: [&str; 2] = ["12", "13"];
+
+/// How many hosts run at a time: where two wait, the third has the processors.
+const SIDE_BY_SIDE: usize = 3;
 
 /// Failures by the name of the case.
 type Failures = BTreeMap<String, Vec<String>>;
@@ -96,40 +101,48 @@ impl Run {
         }
     }
 
-    /// The releases side by side.
+    /// Some hosts side by side.
     fn all(&self) -> BTreeMap<&'static str, Failures> {
+        let releases = self.chosen.iter();
+        let batches = releases.flat_map(|(release, cases)| batches(cases).into_iter().map(|batch| (*release, batch)));
+        let mut batches: Vec<(&str, Vec<&Case>)> = batches.collect();
+        // The largest is taken first.
+        batches.sort_by_key(|(_, batch)| batch.len());
+        let (waiting, ended) = (Mutex::new(batches), Mutex::new(BTreeMap::<&str, Failures>::new()));
         thread::scope(|scope| {
-            let releases = self.chosen.iter();
-            let started: Vec<_> = releases
-                .map(|(release, cases)| (*release, cases, scope.spawn(|| on_release(release, cases))))
-                .collect();
-            let ended = started.into_iter().map(|(release, cases, run)| {
-                let all_fail = |_| {
-                    let why = format!("the run on Debian {release} ended with a panic: see above");
-                    cases
-                        .iter()
-                        .map(|case| (case.name.clone(), vec![why.clone()]))
-                        .collect()
-                };
-                (release, run.join().unwrap_or_else(all_fail))
-            });
-            ended.collect()
-        })
+            for _ in 0..SIDE_BY_SIDE {
+                scope.spawn(|| {
+                    loop {
+                        let next = waiting.lock().unwrap().pop();
+                        let Some((release, batch)) = next else { break };
+                        let failures = whatever_happens(release, &batch);
+                        ended.lock().unwrap().entry(release).or_default().extend(failures);
+                    }
+                });
+            }
+        });
+        ended.into_inner().unwrap()
     }
 }
 
-fn on_release(release: &str, cases: &[Arc<Case>]) -> Failures {
+/// Which cases share a host.
+fn batches(cases: &[Arc<Case>]) -> Vec<Vec<&Case>> {
     let is_alone = |case: &&Case| case.host.as_ref().is_some_and(|host| host.alone);
     let (alone, together): (Vec<&Case>, Vec<&Case>) = cases.iter().map(Arc::as_ref).partition(is_alone);
     let (docker, plain): (Vec<&Case>, Vec<&Case>) = together.into_iter().partition(|case| has_docker(case));
-    let mut failures = Failures::new();
-    for together in [plain, docker].into_iter().filter(|cases| !cases.is_empty()) {
-        failures.extend(on_host(release, &together));
-    }
-    for case in alone {
-        failures.extend(on_host(release, &[case]));
-    }
-    failures
+    let mut batches = vec![plain, docker];
+    batches.retain(|batch| !batch.is_empty());
+    batches.extend(alone.into_iter().map(|case| vec![case]));
+    batches
+}
+
+/// Runs cases on a host of their own. All have failed where that ends with a panic.
+fn whatever_happens(release: &str, cases: &[&Case]) -> Failures {
+    catch_unwind(AssertUnwindSafe(|| on_host(release, cases))).unwrap_or_else(|_| {
+        let why = format!("the run on Debian {release} ended with a panic: see above");
+        let failed = cases.iter().map(|case| (case.name.clone(), vec![why.clone()]));
+        failed.collect()
+    })
 }
 
 /// What Docker keeps of a command in a container while it runs, as of a condition, and what it writes in its own time.

@@ -1,11 +1,13 @@
 //! A lab host, checked with its own commands.
 
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::docker::docker;
 use super::project::{Project, text};
+use super::shell::Shells;
 
 /// A lab host that is up.
 pub(crate) struct Host<'a> {
@@ -13,6 +15,8 @@ pub(crate) struct Host<'a> {
     inventory: &'static str,
     name: &'static str,
     container: String,
+    shells: Shells,
+    created: OnceLock<String>,
 }
 
 impl<'a> Host<'a> {
@@ -21,11 +25,14 @@ impl<'a> Host<'a> {
         let host_label = format!("label=homelab.lab.host={name}");
         let filters = ["--filter", &project_label, "--filter", &host_label];
         let listed = docker(&[&["ps", "-q", "--no-trunc"][..], &filters].concat());
+        let container = listed.trim().to_owned();
         Self {
             project,
             inventory,
             name,
-            container: listed.trim().to_owned(),
+            shells: Shells::of(&container),
+            container,
+            created: OnceLock::new(),
         }
     }
 
@@ -54,9 +61,7 @@ impl<'a> Host<'a> {
 
     /// Runs a line through the Docker engine; it may fail.
     pub(crate) fn try_inside(&self, line: &str) -> Output {
-        let mut command = Command::new("docker");
-        command.args(["exec", &self.container, "sh", "-c", line]);
-        command.stdin(Stdio::null()).output().unwrap()
+        self.shells.output(line)
     }
 
     /// Starts a line in the background of the host.
@@ -91,6 +96,12 @@ impl<'a> Host<'a> {
     /// The id of its container.
     pub(crate) fn container(&self) -> &str {
         &self.container
+    }
+
+    /// When its container was created, in the engine's words.
+    pub(crate) fn created(&self) -> &str {
+        let ask = || docker(&["inspect", "-f", "{{.Created}}", &self.container]);
+        self.created.get_or_init(|| ask().trim().to_owned())
     }
 
     /// Its address.

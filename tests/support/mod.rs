@@ -8,4 +8,5 @@ pub(crate) mod project;
 pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod secrets;
+pub(crate) mod shell;
 pub(crate) mod snapshot;

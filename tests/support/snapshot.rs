@@ -7,11 +7,12 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use super::host::Host;
 
 /// Kind, mode, owner, size, times, target and digest of every file, by path. `/run` and `/tmp` are separate file systems.
-/// Access times are left out, since reading changes them.
+/// Access times are left out, since reading changes them. What nothing wrote to since the host was created has no digest: the
+/// time of its last change says so, which nobody can set.
 const FILES: &str = r#"export LC_ALL=C
 for top in / /run /tmp; do
     find "$top" -xdev -printf '%p\t%y %m %u:%g %s %T@ %C@ %l\n'
-    find "$top" -xdev -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\tsha256 \1/'
+    find "$top" -xdev -type f -newerct CREATED -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\tsha256 \1/'
 done"#;
 
 /// Digest or link target, mode and owner of what is below /etc, to compare two hosts.
@@ -31,7 +32,7 @@ pub(crate) type Listing = BTreeMap<String, String>;
 
 /// Every file of the host, with everything that a change to it would change.
 pub(crate) fn files(host: &Host<'_>) -> Listing {
-    listing(host, FILES)
+    listing(host, &FILES.replace("CREATED", host.created()))
 }
 
 /// What is below /etc, without times.

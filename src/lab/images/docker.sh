@@ -2,4 +2,4 @@
 no_starts
 fetch
 install docker.io docker-cli docker-compose iptables
-tidy
+tidy_server

@@ -73,4 +73,4 @@ ExecStart=$support/prepare
 WantedBy=basic.target
 UNIT
 systemctl enable homelab-lab-kubernetes.service
-tidy
+tidy_server

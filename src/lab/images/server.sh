@@ -1,5 +1,14 @@
 # Turns a bare Debian into the machine that lab hosts start from.
 
+# What a machine does in its first boot, and with the first package, is done once for all hosts of the image.
+tidy_server() {
+    tidy
+    # Who may not write apt's caches would otherwise read all lists anew each time.
+    apt-cache gencaches > /dev/null
+    # systemd does what is due after /usr has changed, such as the linker's cache: packages did that.
+    touch /etc/.updated /var/.updated
+}
+
 cat > /etc/apt/sources.list.d/debian.sources <<SOURCES
 Types: deb
 URIs: $archive
@@ -40,6 +49,29 @@ Persistent=false
 DROPIN
 done
 
+# Nothing here has to survive a power failure.
+echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/homelab-lab
+
+# A post-quantum key exchange costs more than all the rest of a login, and protects nothing on this machine. Newer versions
+# have one that is cheap.
+mkdir -p /etc/ssh/sshd_config.d
+exchanges=curve25519-sha256
+case " $(ssh -Q KexAlgorithms | tr '\n' ' ')" in
+    *' mlkem768x25519-sha256 '*) exchanges=mlkem768x25519-sha256,$exchanges ;;
+esac
+cat > /etc/ssh/sshd_config.d/homelab-lab.conf <<SSHD
+# Put here by the lab (homelab lab up): logins to this throw-away host are quick.
+KexAlgorithms $exchanges
+SSHD
+
+# A user's own systemd ends ten seconds after the last login, and takes longer to start than a login does.
+mkdir -p /etc/systemd/logind.conf.d
+cat > /etc/systemd/logind.conf.d/homelab-lab.conf <<'LOGIND'
+# Put here by the lab (homelab lab up): the next login need not start it again.
+[Login]
+UserStopDelaySec=10min
+LOGIND
+
 # Packages come through the cache that lab hosts share where that answers within a second, else from the mirror.
 mkdir -p /etc/homelab-lab
 : > /etc/homelab-lab/apt-cache
@@ -75,4 +107,4 @@ CONF
 rm -f /etc/ssh/ssh_host_*
 : > /etc/machine-id
 
-tidy
+tidy_server
