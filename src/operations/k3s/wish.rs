@@ -147,7 +147,7 @@ impl Wish<'_> {
         }
         vec![
             own("present", "true"),
-            own("role", self.role.word()).hint("a host is a server or an agent: a server runs pods too"),
+            // Of the role the host itself says that it has another one.
             own("version", self.version),
         ]
     }
