@@ -185,7 +185,10 @@ fn the_example_of_each_operation_can_be_planned() {
         project.write(&format!("templates/etc/motd{index}"), "{{ host.name }}\n");
     }
     project.write("templates/scripts/setup.sh", "#!/bin/sh\ntrue\n");
-    project.write("group_data/all.toml", "registry_token = 't0ken'\n");
+    project.write(
+        "group_data/all.toml",
+        "registry_token = 't0ken'\ndatabase_password = 'p4ss'\nk3s = { token = 't0ken', agent_token = 't0ken' }\n",
+    );
     project.write("templates/site/index.html", "<p>hello</p>\n");
     project.write("templates/services/grafana/compose.yaml", "services: {}\n");
     is_accepted(&project, "dev", "all");

@@ -55,13 +55,13 @@ pub(in crate::operations) struct Agent {
     images: Vec<String>,
     /// Mirrors and logins of registries, for `registries.yaml`.
     registries: Option<Settings>,
-    /// How long the node may take to become ready, such as `"10m"`; default: `5m`.
+    /// How long the node may take to become ready, such as `"10m"`.
     #[serde(default = "super::wish::patience")]
     within: Span,
     /// `true` moves pods to other nodes before k3s is restarted. Pods of DaemonSets stay.
     #[serde(default)]
     drain: bool,
-    /// How long pods may take to leave; after that nothing is restarted, and the node is used again. Default: `5m`.
+    /// How long pods may take to leave; after that nothing is restarted, and the node is used again.
     #[serde(default = "super::wish::patience")]
     drain_within: Span,
     /// `false` removes k3s from the host, with all its pods.

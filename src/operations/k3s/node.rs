@@ -104,7 +104,7 @@ fn change(wish: &Wish<'_>, name: &str, found: &K3s, unit: &UnitState, due: Due) 
         timeout: script::limit(wish, due),
         ..Command::new(summary(wish, due), script::text(wish, name, due))
     })];
-    if due.restart && !is_new {
+    if due.restart && unit.active == "active" {
         change.risk = Risk::Restart;
     }
     change

@@ -26,7 +26,7 @@ const TREES: [&str; 6] = [
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Plans that nothing of it is left.
-pub(super) fn plan(context: &PlanContext<'_>, wish: &Wish<'_>, found: &K3s) -> Result<Outcome, Stop> {
+pub(super) fn plan(context: &PlanContext<'_>, wish: &Wish<'_>, name: &str, found: &K3s) -> Result<Outcome, Stop> {
     let files = [
         PROGRAM.to_owned(),
         wish.role.unit_path(),
@@ -56,7 +56,7 @@ pub(super) fn plan(context: &PlanContext<'_>, wish: &Wish<'_>, found: &K3s) -> R
         before.insert("version", super::wish::shown(version, found.is_stand_in));
     }
     before.insert("data", Attribute::known(DATA));
-    let id = ResourceId::new(ResourceKind::K3sNode, "of this host");
+    let id = ResourceId::new(ResourceKind::K3sNode, name);
     let mut change = ResourceChange::new(id, Action::Remove, Before::Present(before), None);
     change.risk = Risk::Removal;
     change.effects = effects(wish, &links);

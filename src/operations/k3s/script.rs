@@ -107,7 +107,7 @@ case $(systemctl show -p ActiveState --value -- $u) in
 active)
 o=$(k get node "$n" -o go-template='{{.status.nodeInfo.kubeletVersion}}{{range .status.conditions}}{{if eq .type "Ready"}} {{.status}} {{.lastHeartbeatTime}} {{.reason}}: {{.message}}{{end}}{{end}}' 2>&1) && {
 set -f; set -- $o; set +f
-[ "$1 $2" = "$v True" ] && [ "$(date -d "$3" +%s)" -ge "$(date -d "$(systemctl show -p ExecMainStartTimestamp --value -- $u)" +%s)" ] && break
+[ "$1 $2" = "$v True" ] && [ "$(date -d "$3" +%s)" -ge "$(date -d "$(TZ=UTC systemctl show -p ExecMainStartTimestamp --value -- $u)" +%s)" ] && break
 } ;;
 failed) fail "$u failed" ;;
 esac

@@ -59,7 +59,7 @@ pub(in crate::operations) struct Server {
     images: Vec<String>,
     /// Mirrors and logins of registries, for `registries.yaml`.
     registries: Option<Settings>,
-    /// How long the node may take to become ready, such as `"10m"`; default: `5m`.
+    /// How long the node may take to become ready, such as `"10m"`.
     #[serde(default = "super::wish::patience")]
     within: Span,
     /// `false` removes k3s from the host, with all data of the cluster.

@@ -69,9 +69,10 @@ impl Wish<'_> {
     /// The files of settings, with the content that each has in a plan.
     fn settings(&self, name: &str) -> Vec<(String, &'static str, Option<Text>)> {
         // It is one, wherever it is written.
-        let token = |text: &Text| match text.is_covered() {
-            true => text.text(|token| format!("{token}\n")),
-            false => Text::from(Secret::new(format!("{}\n", text.expose()))),
+        let token = |text: &Text| {
+            let own = Text::from(Secret::new(text.expose()));
+            let text = if text.is_covered() { text } else { &own };
+            text.text(|token| format!("{token}\n"))
         };
         let registries = |table: &Settings| {
             table.text(|table| {
@@ -146,7 +147,7 @@ impl Wish<'_> {
         }
         vec![
             own("present", "true"),
-            own("role", self.role.word()).hint("a host is a server or an agent: a server runs pods too"),
+            // Of the role the host itself says that it has another one.
             own("version", self.version),
         ]
     }
@@ -162,7 +163,7 @@ impl Wish<'_> {
         let found = found?;
         let [settings, unit_text, variables] = texts;
         if !self.present {
-            return removal::plan(context, self, &found);
+            return removal::plan(context, self, &name, &found);
         }
         check::host(context, self, &name, &found)?;
         let mut given = flags::of_unit(&unit_text?);
