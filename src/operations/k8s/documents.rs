@@ -15,6 +15,7 @@ mod worlds;
 mod yaml;
 
 pub(in crate::operations) use self::edits::Keep;
+pub(in crate::operations) use self::names::is_built_in;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

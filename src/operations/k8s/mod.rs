@@ -1,5 +1,6 @@
 //! Kubernetes: the objects of a cluster that a host speaks for.
 
+mod checks;
 mod documents;
 mod manifest;
 mod reach;
