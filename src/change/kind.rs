@@ -56,6 +56,12 @@ pub enum ResourceKind {
     /// A module of the kernel.
     #[strum(serialize = "kernel module")]
     KernelModule,
+    /// An object of a cluster of Kubernetes.
+    #[strum(serialize = "object")]
+    KubernetesObject,
+    /// The objects of a cluster that an operation takes care of.
+    #[strum(serialize = "set")]
+    KubernetesSet,
     /// The host itself, which restarts.
     Host,
     /// A parameter of the kernel (sysctl).

@@ -1,7 +1,7 @@
 //! The table of operations: a line for each.
 
 use super::definition::Definition;
-use super::{apt, capture, crontab, docker, files, git, http, nftables, server, ssh, sudo, systemd, verify, zfs};
+use super::{apt, capture, crontab, docker, files, git, http, k8s, nftables, server, ssh, sudo, systemd, verify, zfs};
 use crate::error::{habits, suggestion};
 
 /// What an entry with `capture` is: it has no `op`.
@@ -41,6 +41,10 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<files::unarchive::Unarchive>(),
     Definition::of::<git::repo::Repo>(),
     Definition::of::<http::resource::Resource>(),
+    Definition::of::<k8s::config_map::ConfigMap>(),
+    Definition::of::<k8s::manifests::Manifests>(),
+    Definition::of::<k8s::namespace::Namespace>(),
+    Definition::of::<k8s::secret::Secret>(),
     Definition::of::<nftables::rules::Rules>(),
     Definition::of::<server::etc_hosts::EtcHosts>(),
     Definition::of::<server::group::Group>(),

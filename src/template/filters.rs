@@ -157,6 +157,11 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     Ok(Value::from(String::from_utf8_lossy(&bytes)))
 }
 
+/// A value as YAML, without a line break at the end.
+pub fn yaml_text(value: &Json) -> String {
+    yaml::text(value)
+}
+
 fn to_yaml(value: &Value) -> Result<Value, Error> {
     if is_unknown(value) {
         return Ok(value.clone());

@@ -16,6 +16,8 @@ mod yaml;
 
 pub(in crate::operations) use self::edits::Keep;
 pub(in crate::operations) use self::names::is_built_in;
+pub(super) use self::names::is_namespaced;
+pub(super) use self::order::turn;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -26,7 +28,7 @@ use self::fault::{At, Fault, Spot};
 use self::object::Written;
 use self::set::{Changes, assemble, set_name, told};
 use self::sources::{Source, sources};
-use super::Manifest;
+use super::manifest::Manifest;
 use crate::change::Stop;
 use crate::error::{Diagnostic, Origin, not_text};
 use crate::facts::kubernetes::ObjectId;
