@@ -53,6 +53,9 @@ pub enum ResourceKind {
     /// What a web API holds.
     #[strum(serialize = "http resource")]
     HttpResource,
+    /// A node of a Kubernetes cluster, which k3s runs.
+    #[strum(serialize = "k3s node")]
+    K3sNode,
     /// A module of the kernel.
     #[strum(serialize = "kernel module")]
     KernelModule,

@@ -115,6 +115,8 @@ macro_rules! every_kind {
             ComposeProject(name: String) => super::compose::ProjectKey<'a>, Box<super::compose::Project>;
             /// What compose makes of the files of a project.
             ComposeConfig(files: ProjectFiles) => super::compose::ConfigKey<'a>, super::compose::ConfigFact;
+            /// k3s and its node.
+            K3s => super::k3s::K3sKey, Box<super::k3s::K3s>;
             /// The cluster of Kubernetes that the host reaches.
             KubernetesCluster(api: Api) => super::kubernetes::ClusterKey<'a>, super::kubernetes::Cluster;
             /// An object of that cluster, and what the API server would make of it.

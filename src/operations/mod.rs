@@ -16,6 +16,7 @@ mod file_place;
 mod files;
 mod git;
 mod http;
+mod k3s;
 mod k8s;
 mod links;
 mod nftables;

@@ -1,7 +1,9 @@
 //! The table of operations: a line for each.
 
 use super::definition::Definition;
-use super::{apt, capture, crontab, docker, files, git, http, k8s, nftables, server, ssh, sudo, systemd, verify, zfs};
+use super::{
+    apt, capture, crontab, docker, files, git, http, k3s, k8s, nftables, server, ssh, sudo, systemd, verify, zfs,
+};
 use crate::error::{habits, suggestion};
 
 /// What an entry with `capture` is: it has no `op`.
@@ -41,6 +43,8 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<files::unarchive::Unarchive>(),
     Definition::of::<git::repo::Repo>(),
     Definition::of::<http::resource::Resource>(),
+    Definition::of::<k3s::agent::Agent>(),
+    Definition::of::<k3s::server::Server>(),
     Definition::of::<k8s::config_map::ConfigMap>(),
     Definition::of::<k8s::manifests::Manifests>(),
     Definition::of::<k8s::namespace::Namespace>(),

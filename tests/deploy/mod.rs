@@ -46,6 +46,7 @@ mod joined;
 mod journal;
 mod jump;
 mod kept;
+mod kubernetes;
 mod lab_images;
 mod language;
 mod large_files;

@@ -107,7 +107,10 @@ fn level(host: &Host<'_>) -> String {
 fn a_cluster_gets_what_the_review_shows() {
     let project = &Project::of(&[
         ("inventories/dev.toml", INVENTORY),
-        ("deploys/shop.toml", "hosts = ['*']\ntasks = ['k3s/server', 'shop/objects']\n"),
+        (
+            "deploys/shop.toml",
+            "hosts = ['*']\ntasks = ['k3s/server', 'shop/objects']\n",
+        ),
         ("tasks/k3s/server.toml", SERVER),
         ("tasks/shop/objects.toml", SHOP),
         ("templates/shop/settings.yaml", SETTINGS),
@@ -153,16 +156,31 @@ fn another_value_changes_one_object(project: &Project, host: &Host<'_>) {
     project.write("templates/shop/settings.yaml", SETTINGS.replace("info", "debug"));
     let review = deploy(project, &["--dry-run"]).expect(2);
     assert_eq!(review.stdout.matches("~ object").count(), 1, "{}", review.stdout);
-    assert!(review.stdout.contains("-   level: info") && review.stdout.contains("+   level: debug"), "{}", review.stdout);
+    assert!(
+        review.stdout.contains("-   level: info") && review.stdout.contains("+   level: debug"),
+        "{}",
+        review.stdout
+    );
     assert_eq!(level(host), "info x");
     deploy(project, &["--yes"]).expect(0);
     assert_eq!(level(host), "debug x");
     assert_eq!(host.inside(versions), before);
     // Another value of a Secret is told without it.
-    project.write("inventories/dev.toml", INVENTORY.replace("hunter2hunter2", "hunter3hunter3"));
+    project.write(
+        "inventories/dev.toml",
+        INVENTORY.replace("hunter2hunter2", "hunter3hunter3"),
+    );
     let review = deploy(project, &["--dry-run"]).expect(2);
-    assert!(review.stdout.contains("~ object Secret/database in shop"), "{}", review.stdout);
-    assert!(review.stdout.contains("[secret]") && !review.stdout.contains("hunter"), "{}", review.stdout);
+    assert!(
+        review.stdout.contains("~ object Secret/database in shop"),
+        "{}",
+        review.stdout
+    );
+    assert!(
+        review.stdout.contains("[secret]") && !review.stdout.contains("hunter"),
+        "{}",
+        review.stdout
+    );
     deploy(project, &["--yes"]).expect(0);
     quiet(project);
 }
@@ -174,16 +192,27 @@ fn others_keep_their_fields(project: &Project, host: &Host<'_>) {
     assert_eq!(level(host), "trace x");
     project.write("tasks/shop/objects.toml", format!("{SHOP}adopt = [\"operator\"]\n"));
     let done = deploy(project, &["--yes"]).expect(0);
-    assert!(done.stdout.contains("takes over") && done.stdout.contains("operator"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("takes over") && done.stdout.contains("operator"),
+        "{}",
+        done.stdout
+    );
     assert_eq!(level(host), "debug x");
     project.write("tasks/shop/objects.toml", SHOP);
     quiet(project);
 }
 
 fn an_object_of_kubectl_apply_is_taken_over(project: &Project, host: &Host<'_>) {
-    let made = SETTINGS.replace("settings", "made").replace("other: \"x\"", "other: \"x\", old: \"y\"");
-    host.inside(&format!("cat >/root/made.yaml <<'E'\n{made}\nE\nkubectl -n shop apply -f /root/made.yaml"));
-    project.write("templates/shop/made.yaml", SETTINGS.replace("settings", "made").replace("info", "warn"));
+    let made = SETTINGS
+        .replace("settings", "made")
+        .replace("other: \"x\"", "other: \"x\", old: \"y\"");
+    host.inside(&format!(
+        "cat >/root/made.yaml <<'E'\n{made}\nE\nkubectl -n shop apply -f /root/made.yaml"
+    ));
+    project.write(
+        "templates/shop/made.yaml",
+        SETTINGS.replace("settings", "made").replace("info", "warn"),
+    );
     let review = deploy(project, &["--dry-run"]).expect(2);
     assert!(review.stdout.contains("takes over"), "{}", review.stdout);
     assert!(review.stdout.contains("-   old: "), "{}", review.stdout);
@@ -218,9 +247,18 @@ fn a_failed_rollout_is_waited_for_again(project: &Project, host: &Host<'_>) {
     project.write("tasks/shop/objects.toml", &short);
     project.write("templates/shop/web.yaml", WEB.replace("answer:1", "missing:1"));
     let failed = deploy(project, &["--yes"]).expect(1);
-    assert!(failed.stderr.contains("ErrImageNeverPull") || failed.stdout.contains("ErrImageNeverPull"), "{}{}", failed.stdout, failed.stderr);
+    assert!(
+        failed.stderr.contains("ErrImageNeverPull") || failed.stdout.contains("ErrImageNeverPull"),
+        "{}{}",
+        failed.stdout,
+        failed.stderr
+    );
     // The old pod serves.
-    assert_eq!(host.inside("kubectl -n shop get deployment web -o jsonpath={.status.readyReplicas}").trim(), "1");
+    assert_eq!(
+        host.inside("kubectl -n shop get deployment web -o jsonpath={.status.readyReplicas}")
+            .trim(),
+        "1"
+    );
     let again = deploy(project, &["--yes"]).expect(1);
     assert!(again.stdout.contains("rollout"), "{}", again.stdout);
     project.write("tasks/shop/objects.toml", SHOP);
@@ -253,9 +291,17 @@ fn what_left_goes(project: &Project, host: &Host<'_>) {
     std::fs::remove_file(project.root().join("templates/shop/many.yaml")).unwrap();
     let told = deploy(project, &["--yes"]).expect(0);
     assert!(told.stdout.contains("`--prune` removes it"), "{}", told.stdout);
-    assert_eq!(host.inside("kubectl -n shop get configmap -o name | grep -c many-").trim(), "40");
+    assert_eq!(
+        host.inside("kubectl -n shop get configmap -o name | grep -c many-")
+            .trim(),
+        "40"
+    );
     let done = deploy(project, &["--yes", "--prune"]).expect(0);
-    assert!(!host.is("kubectl -n shop get configmap -o name | grep many-"), "{}", done.stdout);
+    assert!(
+        !host.is("kubectl -n shop get configmap -o name | grep many-"),
+        "{}",
+        done.stdout
+    );
     assert!(host.is("kubectl -n shop get configmap settings"));
     quiet(project);
     project.write("tasks/shop/objects.toml", format!("{SHOP}present = false\n"));

@@ -1,0 +1,15 @@
+//! k3s: the program, its settings and unit, and the node that it runs. All of it is written by homelab; the install script of k3s is
+//! not used, since nobody can say before what it will do.
+
+pub(super) mod agent;
+mod check;
+mod configuration;
+mod flags;
+mod node;
+mod removal;
+mod role;
+mod script;
+pub(super) mod server;
+mod source;
+mod version;
+mod wish;

@@ -1,0 +1,4 @@
+//! Clusters of Kubernetes: how k3s comes to hosts, and what is done in the cluster.
+
+mod cluster;
+mod manifests;
