@@ -18,3 +18,5 @@ mod set;
 mod shown;
 mod single;
 mod wish;
+
+pub use self::checks::{ClusterObjects, wrong_objects};

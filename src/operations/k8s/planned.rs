@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::checks::served_instead;
 use super::decision::{Decision, decide};
 use super::documents::turn;
 use super::record::{Record, digest_of};
@@ -178,13 +179,7 @@ impl Set<'_> {
         if known.serves(&id.group, &id.version, &id.kind).is_none() && !custom.iter().any(is_own) {
             let title = format!("the cluster does not serve the kind of `{id}`");
             let label = format!("{} of {}", id.kind, id.api_version());
-            return Err(self.at(
-                context,
-                wish,
-                title,
-                label,
-                "correct `apiVersion` and `kind`, or apply its CustomResourceDefinition before",
-            ));
+            return Err(self.at(context, wish, title, label, &served_instead(id, known)));
         }
         match &id.namespace {
             Some(namespace) if !known.namespaces.contains(namespace) => {

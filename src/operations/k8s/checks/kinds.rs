@@ -1,37 +1,12 @@
-//! Kinds that the cluster does not serve, and no operation of the run brings.
+//! Kinds that the cluster serves, and those that the run defines.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::{Planned, Run};
-use crate::error::{Diagnostic, closest};
-use crate::facts::kubernetes::Answers;
-
-/// Objects of kinds that neither the cluster has nor a definition in the run.
-pub(super) fn not_served(run: &Run<'_>) -> Vec<Diagnostic> {
-    let Some(cluster) = run.cluster.filter(|_| run.is_whole) else {
-        return Vec::new();
-    };
-    let definitions: Vec<&Value> = definitions(run).collect();
-    let mut mistakes: Vec<Diagnostic> = Vec::new();
-    let mut told: BTreeSet<(String, &str)> = BTreeSet::new();
-    for object in run.objects {
-        let id = object.id;
-        let is_served = cluster.serves(&id.group, &id.version, &id.kind).is_some();
-        let is_defined = definitions.iter().any(|one| defines(one, object));
-        // Of each kind the first object is enough.
-        if is_served || is_defined || !told.insert((id.api_version(), id.kind.as_str())) {
-            continue;
-        }
-        let title = format!("the cluster does not serve `{}` `{}`", id.api_version(), id.kind);
-        let mistake = Diagnostic::new(title)
-            .at(&(object.place)("/kind"), "no such kind in this version of the API")
-            .hint(hint(object, cluster, &definitions));
-        mistakes.push(mistake);
-    }
-    mistakes
-}
+use crate::error::closest;
+use crate::facts::kubernetes::{Answers, ObjectId};
 
 /// The definitions of kinds in the run.
 pub(super) fn definitions<'a>(run: &Run<'a>) -> impl Iterator<Item = &'a Value> + use<'a> {
@@ -63,29 +38,15 @@ fn is_served(version: &Value) -> bool {
     version.get("served").and_then(Value::as_bool).unwrap_or(true)
 }
 
-fn defines(definition: &Value, object: &Planned<'_>) -> bool {
-    version_of(definition, object).is_some()
-}
-
-/// What is served instead.
-fn hint(object: &Planned<'_>, cluster: &Answers, definitions: &[&Value]) -> String {
-    let id = object.id;
-    let version = |group: &str, version: &str| match group {
-        "" => version.to_owned(),
-        group => format!("{group}/{version}"),
-    };
-    if let Some(definition) = definitions.iter().find(|one| is_of_kind(one, object)) {
-        let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
-        let served = versions.into_iter().flatten().filter(|one| is_served(one));
-        let names = served.filter_map(|one| one.get("name")?.as_str());
-        let names: Vec<String> = names.map(|name| format!("`{}`", version(&id.group, name))).collect();
-        return format!("its CustomResourceDefinition has {}", names.join(", "));
-    }
-    let same: BTreeSet<String> = cluster
-        .kinds
-        .iter()
-        .filter(|kind| kind.kind == id.kind)
-        .map(|kind| version(&kind.group, &kind.version))
+/// What to do about an object of a kind that the cluster does not serve.
+pub(in crate::operations::k8s) fn served_instead(id: &ObjectId, cluster: &Answers) -> String {
+    let of_group = cluster.kinds.iter().filter(|kind| kind.group == id.group);
+    let same = cluster.kinds.iter().filter(|kind| kind.kind == id.kind);
+    let same: BTreeSet<String> = same
+        .map(|kind| match kind.group.as_str() {
+            "" => kind.version.clone(),
+            group => format!("{group}/{}", kind.version),
+        })
         .collect();
     if let Some(first) = same.first() {
         return format!(
@@ -93,68 +54,51 @@ fn hint(object: &Planned<'_>, cluster: &Answers, definitions: &[&Value]) -> Stri
             id.api_version()
         );
     }
-    let of_group = cluster.kinds.iter().filter(|kind| kind.group == id.group);
     match closest(&id.kind, of_group.map(|kind| kind.kind.as_str())) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "deploy what defines this kind first, such as its CustomResourceDefinition".to_owned(),
+        None => "correct `apiVersion` and `kind`, or apply its CustomResourceDefinition before".to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::super::testing::{cluster, of, told};
     use super::*;
     use crate::facts::kubernetes::ServedKind;
 
     #[test]
-    fn a_kind_is_served_or_defined_in_the_run() {
-        let mut answers = cluster(&[]);
+    fn what_is_served_instead_is_named() {
         let kind = |group: &str, version: &str, kind: &str| ServedKind {
             group: group.to_owned(),
             version: version.to_owned(),
             kind: kind.to_owned(),
             is_namespaced: true,
         };
-        answers.kinds = [kind("apps", "v1", "Deployment"), kind("batch", "v1", "CronJob")].into();
-        let object =
-            |version: &str, kind: &str| json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "x" } });
-        let definition = json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": { "name": "d" },
-            "spec": { "group": "example.org", "names": { "kind": "Widget" }, "versions": [{ "name": "v1", "served": true }, { "name": "v1beta1", "served": false }] } });
-        answers
-            .kinds
-            .insert(kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition"));
-        for (objects, expected) in [
-            (vec![object("apps/v1", "Deployment")], None),
+        let cluster = Answers {
+            kinds: [kind("apps", "v1", "Deployment"), kind("batch", "v1", "CronJob")].into(),
+            ..Answers::default()
+        };
+        for (group, version, kind, expected) in [
             (
-                vec![object("batch/v1beta1", "CronJob")],
-                Some(
-                    "x/kind: the cluster does not serve `batch/v1beta1` `CronJob`; the cluster serves this kind as `batch/v1`: change `apiVersion`, or add `rename_groups = { \"batch/v1beta1\" = \"batch/v1\" }`",
-                ),
+                "batch",
+                "v1beta1",
+                "CronJob",
+                "the cluster serves this kind as `batch/v1`: change `apiVersion`, or add `rename_groups = { \"batch/v1beta1\" = \"batch/v1\" }`",
             ),
+            ("apps", "v1", "Deploymet", "did you mean `Deployment`?"),
             (
-                vec![object("apps/v1", "Deploymet")],
-                Some("x/kind: the cluster does not serve `apps/v1` `Deploymet`; did you mean `Deployment`?"),
-            ),
-            (
-                vec![object("example.org/v1", "Widget"), object("example.org/v1", "Widget")],
-                Some(
-                    "x/kind: the cluster does not serve `example.org/v1` `Widget`; deploy what defines this kind first, such as its CustomResourceDefinition",
-                ),
-            ),
-            (vec![definition.clone(), object("example.org/v1", "Widget")], None),
-            (
-                vec![definition, object("example.org/v1beta1", "Widget")],
-                Some(
-                    "x/kind: the cluster does not serve `example.org/v1beta1` `Widget`; its CustomResourceDefinition has `example.org/v1`",
-                ),
+                "example.org",
+                "v1",
+                "Widget",
+                "correct `apiVersion` and `kind`, or apply its CustomResourceDefinition before",
             ),
         ] {
-            let found = told(of(&objects, Some(&answers), not_served));
-            assert!(found.len() < 2, "{found:?}");
-            assert_eq!(found.first().map(String::as_str), expected, "{objects:?}");
+            let id = ObjectId {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                kind: kind.to_owned(),
+                ..ObjectId::default()
+            };
+            assert_eq!(served_instead(&id, &cluster), expected, "{kind}");
         }
-        assert!(of(&[object("x/v1", "Y")], None, not_served).is_empty());
     }
 }

@@ -12,14 +12,14 @@ use crate::operations::k8s::documents::is_built_in;
 
 /// An object that pods need and the run does not bring: the cluster must have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::operations) struct Reference {
-    pub(in crate::operations) id: ObjectId,
+pub(in crate::operations::k8s) struct Reference {
+    pub(in crate::operations::k8s) id: ObjectId,
     /// Where it is named.
-    pub(in crate::operations) place: Origin,
+    pub(in crate::operations::k8s) place: Origin,
     /// The object whose pods need it.
-    pub(in crate::operations) needed_by: String,
+    pub(in crate::operations::k8s) needed_by: String,
     /// Another object of the run that was probably meant.
-    pub(in crate::operations) near: Option<String>,
+    pub(in crate::operations::k8s) near: Option<String>,
 }
 
 /// What a cluster makes in each namespace by itself.
@@ -30,14 +30,14 @@ fn is_always_there(kind: &str, name: &str) -> bool {
     )
 }
 
-/// What the pods of `objects` need and the run does not bring. `objects` are those of one operation, and part of the run's.
-pub(in crate::operations) fn references(run: &Run<'_>, objects: &[Planned<'_>]) -> Vec<Reference> {
+/// What pods of the run need and it does not bring.
+pub(in crate::operations::k8s) fn references(run: &Run<'_>) -> Vec<Reference> {
     if !run.is_whole {
         return Vec::new();
     }
     let mut seen: BTreeSet<ObjectId> = BTreeSet::new();
     let mut found = Vec::new();
-    for pods in pods(objects) {
+    for pods in pods(run.objects) {
         for (kind, name, pointer) in named(&pods) {
             let id = ObjectId {
                 group: String::new(),
@@ -66,7 +66,7 @@ pub(in crate::operations) fn references(run: &Run<'_>, objects: &[Planned<'_>]) 
 }
 
 /// That the cluster has not what pods need.
-pub(in crate::operations) fn missing(reference: &Reference) -> Diagnostic {
+pub(in crate::operations::k8s) fn missing(reference: &Reference) -> Diagnostic {
     let Reference {
         id,
         place,
@@ -204,7 +204,7 @@ mod tests {
 
     fn found(objects: &[Value]) -> Vec<String> {
         of(objects, None, |run| {
-            let found = references(run, run.objects);
+            let found = references(run);
             found.iter().map(|one| format!("{} at {}", one.id, one.place)).collect()
         })
     }
@@ -281,7 +281,7 @@ mod tests {
             json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings", "namespace": "a" } }),
         ];
         let told = of(&objects, None, |run| {
-            let found = references(run, run.objects);
+            let found = references(run);
             found
                 .iter()
                 .map(missing)
