@@ -7,8 +7,9 @@ use super::events::{ApplyEvent, Failure, HostEnd, OperationResult, ResourceEnd, 
 use super::halt::Halt;
 use super::host::HostApply;
 use crate::change::{CheckState, Outcome};
-use crate::facts::FactKey;
+use crate::facts::inquiry::{Inquiry, InquiryFact};
 use crate::facts::overlay::OperationId;
+use crate::facts::{Check, Fact, FactKey};
 use crate::plan::PlannedOperation;
 use crate::remote::Writer;
 
@@ -52,12 +53,17 @@ impl HostApply<'_> {
         while let Some(check) = failing_check(&rest) {
             if since.elapsed() >= check.within {
                 let FailingCheck {
-                    id, what, why, within, ..
+                    id,
+                    what,
+                    why,
+                    within,
+                    asked,
                 } = check;
                 let waiting = self.waiting_handlers();
                 let mut reviewed = self.reviewed.operations.iter();
                 let check = reviewed.find(|operation| operation.id == id);
                 let place = check.map(|operation| operation.written_at(None));
+                let output = self.explained(writer, &asked).await?;
                 self.results.push(OperationResult {
                     retried: self.retried.get(&id).copied().unwrap_or_default(),
                     operation: id,
@@ -68,7 +74,7 @@ impl HostApply<'_> {
                         outcome: None,
                         place,
                         exit_code: None,
-                        output: String::new(),
+                        output,
                         hint: (!waiting.is_empty()).then(|| AFTER_HANDLERS.to_owned()),
                     }),
                     took: since.elapsed(),
@@ -83,6 +89,25 @@ impl HostApply<'_> {
             rest = self.plan_again(writer).await?;
         }
         Ok(rest)
+    }
+
+    /// What the cluster says of the objects that a failed check is about.
+    async fn explained(&mut self, writer: &mut Writer<'_>, asked: &BTreeSet<FactKey>) -> Result<String, Halt> {
+        let objects = asked.iter().find_map(|key| match key {
+            FactKey::Check(Check::Objects(check)) => Some(check.objects.clone()),
+            _ => None,
+        });
+        let Some(objects) = objects else {
+            return Ok(String::new());
+        };
+        let inquiry = Inquiry::Explanation(Box::new(objects));
+        let facts = self
+            .read(writer, &BTreeSet::from([FactKey::Inquiry(inquiry.clone())]))
+            .await?;
+        Ok(match facts.get(&FactKey::Inquiry(inquiry)) {
+            Some(Fact::Inquiry(InquiryFact::Said(said))) => String::from_utf8_lossy(said).trim_end().to_owned(),
+            _ => String::new(),
+        })
     }
 
     /// Waits a moment, and forgets what the check was planned from.

@@ -389,7 +389,7 @@ fn owe() -> String {
 fn read(path: &str, others: &str) -> String {
     let starts = quote(STARTS);
     let mut text = format!(
-        "noted= invocation= starts=\n\
+        "record={path} noted= invocation= starts=\n\
          while IFS= read -r w; do case $w in *{starts}) starts=1 ;; '{{'*|'kept '*) ;; *) noted=1 invocation=$w ;; esac; done 2>/dev/null <{path}\n"
     );
     if !others.is_empty() {

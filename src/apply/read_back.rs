@@ -135,7 +135,7 @@ impl HostApply<'_> {
     }
 
     /// Reads `keys` into what is known of the host; all of that.
-    async fn read(&mut self, writer: &mut Writer<'_>, keys: &BTreeSet<FactKey>) -> Result<&Facts, Halt> {
+    pub(super) async fn read(&mut self, writer: &mut Writer<'_>, keys: &BTreeSet<FactKey>) -> Result<&Facts, Halt> {
         let host = &self.reviewed.host;
         let facts = self.snapshot.facts.entry(host.clone()).or_default();
         gather(writer, host, keys, facts)

@@ -56,6 +56,8 @@ pub enum ResourceKind {
     /// A node of a Kubernetes cluster, which k3s runs.
     #[strum(serialize = "k3s node")]
     K3sNode,
+    /// A Job of a cluster.
+    Job,
     /// A module of the kernel.
     #[strum(serialize = "kernel module")]
     KernelModule,
@@ -76,6 +78,15 @@ pub enum ResourceKind {
     Locale,
     /// A file system that is mounted on a path.
     Mount,
+    /// An image that the containerd of k3s has on a node.
+    #[strum(serialize = "node image")]
+    NodeImage,
+    /// A label of a node of a cluster, by node and name.
+    #[strum(serialize = "node label")]
+    NodeLabel,
+    /// A taint of a node of a cluster, by node, key and effect.
+    #[strum(serialize = "node taint")]
+    NodeTaint,
     /// An operation whose changes are not known yet.
     Operation,
     /// A Debian package.
@@ -93,6 +104,8 @@ pub enum ResourceKind {
     /// A systemd unit.
     Unit,
     User,
+    /// What runs pods in a cluster, by kind, name and namespace.
+    Workload,
     /// A dataset of ZFS.
     #[strum(serialize = "ZFS dataset")]
     ZfsDataset,

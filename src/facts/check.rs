@@ -8,6 +8,7 @@ use super::environment::Environment;
 use super::http::Request;
 use super::identity::Identity;
 use super::kind::{DependsOn, Key, Subject};
+use super::kubernetes::ObjectsCheck;
 use crate::quote::quote_all;
 
 /// Whether this check passes now.
@@ -60,6 +61,8 @@ pub enum Check {
     },
     /// A command says what it should.
     Program(Box<ProgramCheck>),
+    /// Objects of a cluster are as far as they should be.
+    Objects(Box<ObjectsCheck>),
 }
 
 /// What a URL should answer.
@@ -132,7 +135,7 @@ impl Check {
         match self {
             Self::Command { script, .. } => Some(script.clone()),
             Self::Program(check) => Some(quote_all(check.words.iter().map(String::as_str))),
-            Self::Tcp { .. } | Self::Http(_) | Self::File(_) => None,
+            Self::Tcp { .. } | Self::Http(_) | Self::File(_) | Self::Objects(_) => None,
         }
     }
 }
@@ -144,6 +147,7 @@ impl fmt::Display for Check {
             Self::Http(check) if check.request.method == "GET" => write!(formatter, "http {}", check.request.url),
             Self::Http(check) => write!(formatter, "http {} {}", check.request.method, check.request.url),
             Self::File(check) => write!(formatter, "file {}", check.path),
+            Self::Objects(check) => check.fmt(formatter),
             Self::Command { .. } | Self::Program(_) => write!(formatter, "`{}`", self.command().unwrap_or_default()),
         }
     }

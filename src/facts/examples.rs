@@ -4,6 +4,7 @@ mod compose;
 mod k3s;
 mod kernel;
 mod kubernetes;
+mod node_images;
 mod usage;
 mod zfs;
 
@@ -22,6 +23,7 @@ use super::docker::{Container, Endpoint, Engine, Image, Network, Subnet, Volume}
 use super::git::{Target, WorkingTree};
 use super::http::{Answer, Question, Request};
 use super::inquiry::{Inquiry, InquiryFact};
+use super::kubernetes::{ObjectName, Objects, ObjectsCheck, Until};
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
 use super::package::PackageFact;
@@ -200,6 +202,7 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
         Inquiry::Instances {
             template: text("worker@.service"),
         },
+        Inquiry::Explanation(Box::new(web_objects())),
         Inquiry::WorkingTree(Box::new(WorkingTree {
             src: text("/srv/a.git"),
             dest: text("/srv/a"),
@@ -217,7 +220,15 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
         .map(move |inquiry| (FactKey::Inquiry(inquiry), facts.clone()))
 }
 
-fn checks() -> [Check; 5] {
+fn web_objects() -> Objects {
+    Objects {
+        namespace: Some(text("shop")),
+        names: vec![ObjectName::parse("Deployment/web").expect("a name")],
+        ..Objects::default()
+    }
+}
+
+fn checks() -> [Check; 6] {
     [
         Check::Tcp {
             host: text("db"),
@@ -245,6 +256,13 @@ fn checks() -> [Check; 5] {
             contains: Some(text("anna")),
             by: Identity::Own,
             env: super::Environment::default(),
+        })),
+        Check::Objects(Box::new(ObjectsCheck {
+            objects: web_objects(),
+            until: Until::Condition {
+                name: text("Available"),
+                status: text("True"),
+            },
         })),
         Check::Command {
             script: text("true"),
@@ -487,6 +505,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(usage::examples())
         .chain(zfs::examples())
         .chain(k3s::examples())
+        .chain(node_images::examples())
         .chain(compose::examples())
         .chain(checks().map(|check| {
             let facts = vec![
@@ -661,6 +680,7 @@ fn every_key_and_every_fact_is_stored_without_loss() {
         FactScope::MayComeWithPackages,
         FactScope::Containers,
         FactScope::Docker,
+        FactScope::Kubernetes,
         FactScope::Everything,
         owned,
     ] {

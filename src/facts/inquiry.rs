@@ -7,6 +7,7 @@ use super::deb::RemoteDeb;
 use super::git::WorkingTree;
 use super::http::Request;
 use super::kind::{DependsOn, Key, Subject};
+use super::kubernetes::Objects;
 use super::path::parent;
 use super::unit::template_of;
 
@@ -31,6 +32,7 @@ impl<'a> Key<'a> for InquiryKey<'a> {
             Inquiry::Deb(deb) => format!("what the package at `{}` says", deb.url),
             Inquiry::OwedFor { unit, .. } => format!("whether unit `{unit}` was started since"),
             Inquiry::Instances { template } => format!("which instances `{template}` has"),
+            Inquiry::Explanation(objects) => format!("what there is to say of {objects}"),
         }
     }
 
@@ -95,6 +97,8 @@ pub enum Inquiry {
     OwedFor { unit: String, record: String },
     /// The instances that a template of units has: see [`instances`](crate::facts::unit::instances).
     Instances { template: String },
+    /// Why objects of a cluster are not as they should be.
+    Explanation(Box<Objects>),
 }
 
 impl Inquiry {
@@ -120,7 +124,8 @@ impl Inquiry {
             | Self::HostKeys { .. }
             | Self::Deb(_)
             | Self::OwedFor { .. }
-            | Self::Instances { .. } => None,
+            | Self::Instances { .. }
+            | Self::Explanation(_) => None,
         }
     }
 }

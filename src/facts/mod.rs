@@ -37,6 +37,7 @@ pub mod mark;
 pub mod module;
 pub mod mount;
 pub mod nftables;
+pub mod node_images;
 pub mod overlay;
 pub mod owed;
 pub mod package;

@@ -73,6 +73,8 @@ pub enum FactScope {
     Containers,
     /// All that the Docker engine has.
     Docker,
+    /// All that clusters of Kubernetes have.
+    Kubernetes,
     /// Everything.
     Everything,
 }
@@ -108,6 +110,7 @@ impl FactScope {
             Self::Accounts => key.subject() == Subject::Accounts,
             Self::Containers => false,
             Self::Docker => key.is_about_containers(),
+            Self::Kubernetes => matches!(key, FactKey::KubernetesCluster(_) | FactKey::KubernetesObject(_)),
             Self::Everything => true,
         }
     }
@@ -252,7 +255,10 @@ impl Effect {
         matches!(
             self,
             Self::Set(FactKey::KubernetesCluster(_), _)
-                | Self::Forget(FactScope::Key(FactKey::KubernetesCluster(_)) | FactScope::Everything, _)
+                | Self::Forget(
+                    FactScope::Key(FactKey::KubernetesCluster(_)) | FactScope::Kubernetes | FactScope::Everything,
+                    _
+                )
         )
     }
 

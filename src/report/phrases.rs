@@ -465,6 +465,7 @@ pub(super) fn scope(scope: &FactScope) -> String {
         FactScope::Accounts => "any user or group".to_owned(),
         FactScope::Containers => "containers".to_owned(),
         FactScope::Docker => "anything in Docker".to_owned(),
+        FactScope::Kubernetes => "objects of the cluster".to_owned(),
         FactScope::Everything => "anything".to_owned(),
     }
 }

@@ -207,6 +207,7 @@ fn nothing(family: &str) -> Json {
         "check" => json!("nothing answers"),
         "docker_engine" => json!("running"),
         "docker_network" => json!([]),
+        "node_images" => json!({ "answers": {} }),
         "compose_config" => json!("no_files"),
         "kubernetes_object" => json!("not_asked"),
         "compose_project" | "docker_build_cache" | "docker_usage" | "entries" | "listing" => json!({}),

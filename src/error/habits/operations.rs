@@ -208,6 +208,8 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ),
     ("git. hg subversion vcsrepo", BY_COMMAND),
     ("git git.clone git.pull git_clone", Own("git.repo")),
+    ("k8s_exec", Own("k8s.exec")),
+    ("k8s_taint", Own("k8s.node")),
     ("helm. k8s. kubernetes. helm k8s kubectl lxd. lxc. proxmox.", BY_COMMAND),
     // Checks.
     ("get http http_request uri", Own("verify.http")),

@@ -1,5 +1,7 @@
 //! Runs checks: ports, web pages, and the user's own conditions.
 
+mod objects;
+
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -91,6 +93,7 @@ fn one(check: &Check) -> String {
         Check::Http(check) => http(check),
         Check::File(check) => file(check),
         Check::Program(check) => program(check),
+        Check::Objects(check) => objects::probe(check),
         Check::Command { script, by, env } => condition(script, by, env),
     }
 }
@@ -238,6 +241,10 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
                 Some(("fails", why)) => Fact::Check(CheckFact::Fails(why.to_owned())),
                 Some(("impossible", why)) => Fact::Check(CheckFact::Impossible(without_shell(why).to_owned())),
                 Some(("denied", why)) => Fact::Denied(why.to_owned()),
+                Some(("objects", coded)) => match objects::parse(key, coded) {
+                    Some(fact) => Fact::Check(fact),
+                    None => return Err(UnreadableAnswer::new(format!("{key}: `{line}`"))),
+                },
                 Some((result @ ("body" | "not"), rest)) => match answered(key, result == "body", rest) {
                     Some(fact) => Fact::Check(fact),
                     None => return Err(UnreadableAnswer::new(format!("{key}: `{line}`"))),

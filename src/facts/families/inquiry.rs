@@ -84,6 +84,7 @@ fn one(inquiry: &Inquiry) -> String {
         }
         Inquiry::OwedFor { unit, record } => format!("{} | hl_said", owed::probe(unit, record)),
         Inquiry::Instances { template } => format!("{} | hl_said", instances_probe(template)),
+        Inquiry::Explanation(objects) => format!("{} | hl_said", objects.explanation().trim_end()),
         Inquiry::Deb(deb) => format!("hl_root \"for a package\"\n{}", deb.probe()),
         Inquiry::WorkingTree(tree) => {
             let may = match tree.by().obstacle() {

@@ -19,6 +19,7 @@ mod metadata;
 mod misspelling;
 mod module;
 mod mount;
+mod node_images;
 mod package;
 mod password;
 mod path;

@@ -66,7 +66,7 @@ impl Operation for ConfigMap {
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        touches(self.kubeconfig.as_ref())
+        touches()
     }
 
     fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {

@@ -21,6 +21,7 @@ use super::documents::{Documents, Wanted, read};
 use super::parameters::{Names, Wait};
 use super::reach::api;
 use super::set::Set;
+use super::single::{needs, touches};
 use super::wish::{Described, question};
 use super::{planned, removal};
 use crate::change::{Outcome, Stop};
@@ -99,13 +100,11 @@ namespace = "shop"
 
 impl Operation for Manifests {
     fn needs(&self) -> Vec<FactKey> {
-        vec![FactKey::KubernetesCluster(Api {
-            kubeconfig: self.kubeconfig.clone(),
-        })]
+        needs(self.kubeconfig.as_ref())
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        self.needs().into_iter().map(FactScope::Key).collect()
+        touches()
     }
 
     fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::checks::served_instead;
 use super::decision::{Decision, decide};
 use super::documents::turn;
-use super::record::{Record, digest_of};
+use super::record::{Record, digest_of, id_of};
 use super::script::{Applied, apply, establish, version_line, wait};
 use super::set::{Set, set_object};
-use super::wish::{CustomKind, Described, Wish, placed};
+use super::wish::{CustomKind, Described, Wish, placed, question};
 use super::{removal, shown};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
@@ -197,10 +197,11 @@ impl Set<'_> {
     }
 
     fn at(&self, context: &PlanContext<'_>, wish: &Wish, title: String, label: impl Into<String>, hint: &str) -> Stop {
-        let mistake = Diagnostic::new(title)
-            .at(&wish.manifest.place, label)
-            .at(context.origin_of(self.argument), "used here")
-            .hint(hint);
+        let used = context.origin_of(self.argument);
+        let mut mistake = Diagnostic::new(title).at(&wish.manifest.place, label).hint(hint);
+        if wish.manifest.place != *used {
+            mistake = mistake.at(used, "used here");
+        }
         Stop::Refused(Box::new(mistake))
     }
 
@@ -244,7 +245,7 @@ impl Set<'_> {
         planned.sort_by_key(|one| (one.group(has_definitions), turn(&one.wish.id)));
         let new = self.name.as_ref().map(|_| Record {
             project: context.project().to_owned(),
-            objects: ids.clone(),
+            objects: remembered(&ids, record.as_ref(), context.prunes()),
             is_finished: true,
         });
         let is_finished = record.as_ref().is_none_or(|record| record.is_finished);
@@ -278,6 +279,14 @@ impl Set<'_> {
         {
             let waited: Vec<&ObjectId> = waited.iter().collect();
             last.steps.push(wait(&self.api, self.within, &waited, body.as_ref()));
+            if let (Some(body), Some(name)) = (body, &self.name) {
+                let left = Object {
+                    live: Some(body),
+                    ..Object::default()
+                };
+                let record = question(context, &self.api, &id_of(name), None);
+                last.effects.push(set_object(&record, left));
+            }
         }
         Ok(Outcome::Change(changes))
     }
@@ -362,6 +371,18 @@ impl Set<'_> {
             at = end;
         }
     }
+}
+
+/// The objects of the new record: those of the files, and those that left them and are there.
+fn remembered(ids: &BTreeMap<ObjectId, String>, old: Option<&Record>, prunes: bool) -> BTreeMap<ObjectId, String> {
+    let mut all = ids.clone();
+    for (id, digest) in old.iter().flat_map(|old| &old.objects) {
+        let is_left = !ids.keys().any(|own| own.is_same(id));
+        if is_left && (!prunes || removal::stays(id)) {
+            all.insert(id.clone(), digest.clone());
+        }
+    }
+    all
 }
 
 fn attributes(content: Attribute) -> Attributed {

@@ -1,12 +1,13 @@
 //! The commands that change objects of a cluster.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::change::{Command, Step};
 use crate::content::Input;
-use crate::facts::kubernetes::{Api, ObjectId};
+use crate::facts::kubernetes::{Api, ObjectId, ObjectName, Objects};
 use crate::operations::PlanContext;
 use crate::quote::{quote, quote_all};
 
@@ -158,22 +159,39 @@ pub(super) fn wait(api: &Api, within: Duration, ids: &[&ObjectId], then: Option<
             quote(&record.to_string())
         ));
     }
+    let summary = if ids.is_empty() {
+        "kubectl apply (the record of the set)"
+    } else {
+        "kubectl rollout status"
+    };
     Step::Run(Command {
         timeout: within * u32::try_from(ids.len().clamp(1, 60)).unwrap_or(1) + ASIDE,
-        ..Command::new("kubectl rollout status", script)
+        ..Command::new(summary, script)
     })
 }
 
 /// Shell text that ends a step whose `status` is not 0, and says why workloads are not ready.
-///
-/// Stand-in: the explanation per pod comes with `k8s.wait`.
 fn explanation(api: &Api, ids: &[&ObjectId]) -> String {
-    let namespaces: std::collections::BTreeSet<&str> = ids.iter().filter_map(|id| id.namespace.as_deref()).collect();
-    let pods: String = namespaces
-        .iter()
-        .map(|namespace| format!("{} get pods -n {} >&2; ", api.kubectl(), quote(namespace)))
-        .collect();
-    format!("[ $status = 0 ] || {{ {pods}exit 1; }}\n")
+    let mut namespaces: BTreeMap<Option<&str>, Vec<ObjectName>> = BTreeMap::new();
+    for id in ids {
+        let name = ObjectName {
+            kind: id.kind.clone(),
+            name: id.name.clone(),
+        };
+        namespaces.entry(id.namespace.as_deref()).or_default().push(name);
+    }
+    let texts = namespaces.into_iter().map(|(namespace, names)| {
+        let objects = Objects {
+            api: api.clone(),
+            namespace: namespace.map(str::to_owned),
+            names,
+        };
+        objects.explanation()
+    });
+    format!(
+        "[ $status = 0 ] || {{\n{{\n{}}} >&2\nexit 1; }}\n",
+        texts.collect::<String>()
+    )
 }
 
 /// A list of objects in one line.

@@ -73,7 +73,7 @@ impl Operation for Secret {
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        touches(self.kubeconfig.as_ref())
+        touches()
     }
 
     fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {

@@ -164,9 +164,9 @@ pub(super) fn needs(kubeconfig: Option<&String>) -> Vec<FactKey> {
     })]
 }
 
-/// What each of these operations may change.
-pub(super) fn touches(kubeconfig: Option<&String>) -> Vec<FactScope> {
-    needs(kubeconfig).into_iter().map(FactScope::Key).collect()
+/// What each of these operations may change: which objects there are is only known from files and the cluster.
+pub(super) fn touches() -> Vec<FactScope> {
+    vec![FactScope::Kubernetes]
 }
 
 /// The values of an object, with the same as reviews show them.

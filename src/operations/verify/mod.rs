@@ -28,7 +28,12 @@ fn check_contains(context: &PlanContext<'_>, text: Option<&str>) -> Result<(), S
     }
 }
 
-fn plan_check(context: &PlanContext<'_>, check: &Check, within: Span) -> Result<Outcome, Stop> {
+/// Plans what passes or fails by a fact.
+pub(in crate::operations) fn plan_check(
+    context: &PlanContext<'_>,
+    check: &Check,
+    within: Span,
+) -> Result<Outcome, Stop> {
     let state = match context.get(CheckKey(check)) {
         Ok(CheckFact::Holds) => CheckState::Holds,
         Ok(CheckFact::Fails(why) | CheckFact::Impossible(why)) => CheckState::Fails(why),
