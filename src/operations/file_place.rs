@@ -1,28 +1,56 @@
 //! Where in a file of the project something is written that a host gets, or that is read from it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::PlanContext;
 use crate::content::Assets;
 use crate::error::{Origin, SourceFile};
 
-/// Where a place of `text` is in the project, which is the file at `path` below `templates/` without the ending of templates. In what
-/// a template gives, that is the same line of the template, if it has one.
+/// A file of the project, with the text that comes of it.
+#[derive(Clone)]
+pub(super) struct ProjectFile {
+    file: Arc<SourceFile>,
+    /// What the template gives, if it is one.
+    rendered: Option<Arc<str>>,
+}
+
+impl ProjectFile {
+    /// The file at `path` below `templates/`, without the ending of templates, of which `text` comes; `None` if it does not come of it
+    /// line by line, as of an encrypted file.
+    pub(super) fn of(context: &PlanContext<'_>, path: &str, text: &str) -> Option<Self> {
+        if let Some(own) = context.asset_text(path) {
+            return (own == text).then(|| Self {
+                file: SourceFile::new(format!("templates/{path}"), own),
+                rendered: None,
+            });
+        }
+        let path = format!("{path}{}", Assets::TEMPLATE_SUFFIX);
+        let template = context.asset_text(&path)?;
+        Some(Self {
+            file: SourceFile::new(format!("templates/{path}"), template),
+            rendered: Some(text.into()),
+        })
+    }
+
+    /// Where a place of the text is. In what a template gives, that is the same line of the template, if it has one.
+    pub(super) fn place(&self, place: Range<usize>) -> Option<Origin> {
+        let place = match &self.rendered {
+            None => place,
+            Some(text) => in_template(&self.file.text, text, place)?,
+        };
+        Some(Origin::new(&self.file, place))
+    }
+}
+
+/// Where a place of `text` is in the project, which is the file at `path` below `templates/` without the ending of templates.
 pub(super) fn place_in_project(
     context: &PlanContext<'_>,
     path: &str,
     text: &str,
     place: Range<usize>,
 ) -> Option<Origin> {
-    if let Some(own) = context.asset_text(path) {
-        let file = SourceFile::new(format!("templates/{path}"), own);
-        return (own == text).then(|| Origin::new(&file, place));
-    }
-    let path = format!("{path}{}", Assets::TEMPLATE_SUFFIX);
-    let template = context.asset_text(&path)?;
-    let place = in_template(template, text, place)?;
-    let file = SourceFile::new(format!("templates/{path}"), template);
-    Some(Origin::new(&file, place))
+    ProjectFile::of(context, path, text)?.place(place)
 }
 
 /// The place of a template that gives a place of its text.

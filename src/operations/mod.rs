@@ -46,6 +46,7 @@ pub use context::{OwedRecord, PlanContext, Role};
 pub use definition::Definition;
 pub use docker::signal_mistake;
 pub use files::pattern_mistake;
+pub use k8s::{ClusterObjects, wrong_objects};
 pub use operation::{CronEntry, Demand, ImageUse, Operation, Served, ServedService, Site, Stays, Tree};
 pub use run_as::{BECOME_KEYS, RunAs};
 pub use systemd::Needs as UnitNeeds;

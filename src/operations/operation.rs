@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use super::context::PlanContext;
+use super::k8s::ClusterObjects;
 use crate::change::{Conduct, Outcome, ResourceId, ResourceKind, Stop};
 use crate::error::Origin;
 use crate::facts::FactKey;
@@ -186,6 +187,11 @@ pub trait Operation: Debug + Send + Sync {
         self.within().and_then(|within| within.served(context))
     }
 
+    /// The objects of a cluster that it is about, if it is about any.
+    fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {
+        self.within().and_then(|within| within.cluster_objects(context))
+    }
+
     /// The entry of a table of cron that it is about.
     fn cron_entry(&self) -> Option<CronEntry> {
         self.within().and_then(Operation::cron_entry)
@@ -212,7 +218,7 @@ mod tests {
     use crate::operations::testing::Bench;
 
     /// All that an operation says beside its plan.
-    fn said(op: &str, parameters: &str) -> [String; 6] {
+    fn said(op: &str, parameters: &str) -> [String; 7] {
         Bench::named(op, parameters)
             .asset("x/f", b"f")
             .ask(|operation, context| {
@@ -223,6 +229,7 @@ mod tests {
                     format!("{:?}", operation.cron_entry()),
                     format!("{:?}", operation.restarts()),
                     format!("{:?}", operation.served(context).is_some()),
+                    format!("{:?}", operation.cluster_objects(context).is_some()),
                 ]
             })
     }
@@ -235,6 +242,7 @@ mod tests {
         let directory = "path = '/x'\nmode = '0700'";
         let project = "project_directory = '/opt/web'";
         let tree = "src = 'x'\ndest = '/x'";
+        let namespace = "namespace = 'shop'";
         for (op, parameters, way, number) in [
             ("files.directory", directory, "timeout = '1m'", 0),
             ("files.directory", directory, "become_user = 'anna'", 0),
@@ -244,6 +252,7 @@ mod tests {
             ("crontab.crontab", cron, "timeout = '1m'", 3),
             ("systemd.service", restart, "timeout = '1m'", 4),
             ("docker.compose", project, "timeout = '1m'", 5),
+            ("k8s.namespace", namespace, "timeout = '1m'", 6),
         ] {
             let own = said(op, parameters);
             assert!(

@@ -29,7 +29,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
         let name = planner.name().to_owned();
         let facts = snapshot.facts.get(&name).unwrap_or(&nothing);
         let owed = planner.owed_elsewhere();
-        let said = planner.notices().to_vec();
+        let said = planner.notices();
         let skipped = planner.skipped().to_vec();
         let items_left_out = planner.items_left_out().clone();
         let operations = planner.end(&mut build);

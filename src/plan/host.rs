@@ -25,7 +25,7 @@ use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey};
-use crate::operations::{Role, Served};
+use crate::operations::{ClusterObjects, Role, Served, wrong_objects};
 use crate::project::check_names;
 
 pub(super) struct HostPlanner<'a> {
@@ -36,6 +36,7 @@ pub(super) struct HostPlanner<'a> {
     demanded: Vec<Demanded>,
     occupied: Vec<Occupied>,
     served: Vec<Served>,
+    cluster_objects: Vec<ClusterObjects>,
     notices: Vec<String>,
     /// Operations that were refused, and why, if this is the next run.
     refused: Vec<(OperationId, Diagnostic)>,
@@ -50,6 +51,7 @@ impl<'a> HostPlanner<'a> {
             demanded: Vec::new(),
             occupied: Vec::new(),
             served: Vec::new(),
+            cluster_objects: Vec::new(),
             notices: Vec::new(),
             refused: Vec::new(),
             given,
@@ -161,6 +163,7 @@ impl<'a> HostPlanner<'a> {
                     touches: planned.touches,
                 });
                 self.served.extend(planned.served);
+                self.cluster_objects.extend(planned.cluster_objects);
                 let demanded = planned.demands.into_iter().map(|demand| (position, demand));
                 self.demanded.extend(demanded);
                 for notice in planned.notices {
@@ -314,9 +317,10 @@ impl<'a> HostPlanner<'a> {
         is_of_package && changes.any(is_installation)
     }
 
-    /// What operations say in the review beside their changes.
-    pub(super) fn notices(&self) -> &[String] {
-        &self.notices
+    /// What is said in the review beside the changes.
+    pub(super) fn notices(&self) -> Vec<String> {
+        let of_objects = wrong_objects(&self.cluster_objects).1;
+        self.notices.iter().cloned().chain(of_objects).collect()
     }
 
     /// What is said of owed handlers that this plan does not run. A restart of their unit by another handler does for them.
@@ -355,6 +359,7 @@ impl<'a> HostPlanner<'a> {
                 self.given.note_mistake(mistake, build);
             }
             self.check_sites(build);
+            self.check_cluster_objects(build);
             if !snapshot.is_offline {
                 self.look_ahead(build);
             }
@@ -366,8 +371,22 @@ impl<'a> HostPlanner<'a> {
             for mistake in shortages.into_iter().chain(undone).chain(kept) {
                 self.given.note_mistake(mistake, build);
             }
+            self.check_cluster_objects(build);
         }
         self.operations
+    }
+
+    /// Finds objects of clusters that cannot work, unless only a part of the deploy is planned.
+    fn check_cluster_objects(&self, build: &mut Build) {
+        let selection = self.given.selection;
+        let is_part = !selection.only.is_empty() || !selection.tags.is_empty() || selection.runs_owed;
+        let is_wrong = build.mistakes.iter().any(|mistake| mistake.host == self.name());
+        if is_part || is_wrong || selection.has_unread_tasks {
+            return;
+        }
+        for mistake in wrong_objects(&self.cluster_objects).0 {
+            self.given.note_mistake(mistake, build);
+        }
     }
 
     /// Finds sites that nothing answers, unless only a part of the deploy is planned, or a part of it has a mistake.

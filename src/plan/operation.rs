@@ -21,7 +21,7 @@ use crate::facts::docker::Engine;
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, Fact, FactKey};
-use crate::operations::{CronEntry, Demand, OwedRecord, PlanContext, Role, Served, Tree, WrittenText};
+use crate::operations::{ClusterObjects, CronEntry, Demand, OwedRecord, PlanContext, Role, Served, Tree, WrittenText};
 use crate::value::{Entry, Kind, Why, Withheld};
 
 /// A planned operation, and the facts that later ones may count on.
@@ -33,6 +33,7 @@ pub(super) struct Planned {
     pub(super) trees: Vec<Tree>,
     /// Its web sites and services, before anything is read.
     pub(super) served: Option<Served>,
+    pub(super) cluster_objects: Option<ClusterObjects>,
     /// Everything that it may change.
     pub(super) touches: Vec<FactScope>,
     /// What the review says beside its changes.
@@ -76,6 +77,7 @@ pub(super) fn plan_operation(
         demands,
         trees,
         served,
+        cluster_objects,
         notices,
         lacks_secret,
         asked: own,
@@ -145,6 +147,7 @@ pub(super) fn plan_operation(
         demands,
         trees,
         served,
+        cluster_objects,
         touches: may_touch,
         notices,
         refused_now,
@@ -201,6 +204,7 @@ struct Found {
     demands: Vec<Demand>,
     trees: Vec<Tree>,
     served: Option<Served>,
+    cluster_objects: Option<ClusterObjects>,
     notices: Vec<String>,
     /// Whether it is not compared because a secret is not there.
     lacks_secret: bool,
@@ -222,6 +226,7 @@ fn planned(
                 lacks_secret: matches!(why, Why::Withheld(_)),
                 // Which services these are is not known.
                 served: bound.has_services.then(Served::default),
+                cluster_objects: Some(ClusterObjects::default()),
                 ..Found::default()
             };
             (Ok(outcome), found)
@@ -280,6 +285,9 @@ fn plan_ready(
         found.trees = trees;
         if given.snapshot.is_offline || given.is_unread() {
             found.served = operation.served(&context);
+        }
+        if !given.is_next_run {
+            found.cluster_objects = operation.cluster_objects(&context);
         }
     }
     found.asked = context.asked();
@@ -422,6 +430,10 @@ fn plan_partly(
         lacks_secret,
         asked,
         served: ready.operation.served(&in_turn).map(|_| Served::default()),
+        cluster_objects: ready
+            .operation
+            .cluster_objects(&in_turn)
+            .map(|_| ClusterObjects::default()),
         ..Found::default()
     };
     (Ok(outcome), found)

@@ -1,5 +1,6 @@
 //! Clusters of Kubernetes: how k3s comes to hosts, and what is done in the cluster.
 
 mod cluster;
+mod documents;
 mod manifests;
 mod workloads;

@@ -67,7 +67,7 @@ hl_ask "$w" $x; hl_ask "$w" $y
 )
 hl_cluster() {
 a=$(hl_kubectl get ns,nodes,services -A -o go-template="$t" 2>/dev/null) || { echo "silent $(hl_state)"; return 1; }
-k=$(hl_kubectl api-resources --no-headers 2>/dev/null | sed -n "s/^.* \([^ ]*\)  *\(true\|false\)  *\([^ ]*\) *$/kind \1 \2 \3/p")
+k=$(hl_kubectl api-resources --no-headers 2>/dev/null | sed -n "s/^.* \([^ ][^ ]*\)  *\(true\|false\)  *\([^ ]*\) *$/kind \1 \2 \3/p")
 v=$(hl_kubectl api-versions 2>/dev/null)
 [ -n "$k" ] && [ -n "$v" ] || { echo "silent $(hl_state)"; return 1; }
 echo answers; printf "%s\n" "$a" "$k"; printf "%s\n" "$v" | sed "s/^/served /"

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::single::{Data, IfExists, Single, needs, touches};
+use super::checks::ClusterObjects;
+use super::single::{Data, IfExists, Single, cluster_objects, needs, touches};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
@@ -66,6 +67,11 @@ impl Operation for ConfigMap {
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         touches()
+    }
+
+    fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {
+        let object = ("ConfigMap", Some(self.namespace.as_str()), self.config_map.as_str());
+        Some(cluster_objects(context, self.kubeconfig.as_ref(), object, self.present))
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

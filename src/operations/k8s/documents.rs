@@ -15,11 +15,13 @@ mod worlds;
 mod yaml;
 
 pub(in crate::operations) use self::edits::Keep;
+pub(in crate::operations) use self::names::is_built_in;
 pub(super) use self::names::is_namespaced;
 pub(super) use self::order::turn;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -29,11 +31,12 @@ use self::set::{Changes, assemble, set_name, told};
 use self::sources::{Source, sources};
 use super::manifest::Manifest;
 use crate::change::Stop;
+use crate::content::Assets;
 use crate::error::{Diagnostic, Origin, not_text};
 use crate::facts::kubernetes::ObjectId;
 use crate::operations::PlanContext;
 use crate::operations::assets::Rendered;
-use crate::operations::file_place::place_in_project;
+use crate::operations::file_place::ProjectFile;
 use crate::secret::Secret;
 use crate::value::{Text, Varied};
 
@@ -59,7 +62,6 @@ pub(in crate::operations) struct Documents {
     /// Files that use values which are not known yet. Their objects are those that would be there with something in the place of the
     /// values, which is not shown.
     pub(in crate::operations) later: Vec<LaterFile>,
-    files: Vec<ReadFile>,
 }
 
 /// An object of a manifest.
@@ -67,16 +69,14 @@ pub(in crate::operations) struct Document {
     pub(in crate::operations) manifest: Manifest,
     /// What of it is left alone once it is there.
     pub(in crate::operations) keep: Keep,
-    /// Whether a value that is not known yet is in it, or in another object of its file.
-    pub(in crate::operations) is_later: bool,
     written: Written,
+    text: Arc<str>,
+    file: Option<ProjectFile>,
 }
 
 /// A file that uses a value which is not known yet.
 pub(in crate::operations) struct LaterFile {
     pub(in crate::operations) why: String,
-    /// Whether an operation of this run makes the value.
-    pub(in crate::operations) is_made: bool,
 }
 
 /// A file as it was read, rendered if it is a template.
@@ -85,6 +85,8 @@ struct ReadFile {
     path: String,
     text: Text,
     is_later: bool,
+    /// Where its text is in the project, if it is there line by line.
+    file: Option<ProjectFile>,
 }
 
 /// Reads the manifests of the project. `scope` says whether objects of a kind that the API server has not by itself are in namespaces,
@@ -116,64 +118,62 @@ pub(in crate::operations) fn read(
     };
     for file in files.iter().filter(|file| file.is_later) {
         let why = format!("`templates/{}` uses a value that is known only after apply", file.path);
-        later.push(LaterFile { why, is_made: true });
+        later.push(LaterFile { why });
     }
     let texts: Vec<(&str, &Text)> = files.iter().map(|file| (file.path.as_str(), &file.text)).collect();
     let set_of_files = assemble(&texts, &changes, scope).map_err(|fault| refused(context, &files, fault))?;
     for (file, surprise) in &set_of_files.surprises {
-        let place = place(
-            context,
-            &files,
-            &Spot {
-                file: *file,
-                place: surprise.place.clone(),
-            },
-        );
-        let place = place.unwrap_or_else(|| context.origin_of("src").clone());
+        let spot = Spot {
+            file: *file,
+            place: surprise.place.clone(),
+        };
+        let place = place(&files, &spot).unwrap_or_else(|| context.origin_of("src").clone());
         context.tell(format!("{} ({place})", told(surprise)));
     }
     let objects = set_of_files.objects.into_iter().map(|(written, keep)| {
-        let place = place(context, &files, &written.spot());
+        let place = place(&files, &written.spot());
         let manifest = Manifest {
             object: written.worlds.real().clone(),
             masked: written.worlds.masked(),
             place: place.unwrap_or_else(|| context.origin_of("src").clone()),
             id: written.id.clone(),
         };
-        let is_later = files[written.file].is_later;
+        let file = &files[written.file];
         Document {
             manifest,
             keep,
-            is_later,
+            text: file.text.expose().as_str().into(),
+            file: file.file.clone(),
             written,
         }
     });
     let objects = objects.collect();
-    Ok(Documents {
-        set,
-        objects,
-        later,
-        files,
-    })
+    Ok(Documents { set, objects, later })
 }
 
-impl Documents {
-    /// Where what a JSON pointer names in an object is written.
-    pub(in crate::operations) fn place_of(
-        &self,
-        context: &PlanContext<'_>,
-        document: &Document,
-        pointer: &str,
-    ) -> Origin {
-        let place = place(context, &self.files, &document.written.spot_of(pointer));
-        place.unwrap_or_else(|| document.manifest.place.clone())
+impl Document {
+    /// Where what a JSON pointer names is written.
+    pub(in crate::operations) fn places(&self) -> Box<dyn Fn(&str) -> Origin + Send + Sync> {
+        let (node, text, file) = (
+            Arc::clone(&self.written.node),
+            Arc::clone(&self.text),
+            self.file.clone(),
+        );
+        let whole = self.manifest.place.clone();
+        Box::new(move |pointer| {
+            let place = first_line(&text, &node.place_of(pointer));
+            let place = file.as_ref().and_then(|file| file.place(place));
+            place.unwrap_or_else(|| whole.clone())
+        })
     }
 }
 
 /// The text of a file; why it is not known if it uses a value of which nothing is known.
 fn text_of(context: &PlanContext<'_>, source: Source<'_>) -> Result<Result<ReadFile, LaterFile>, Stop> {
+    let bare = source.path.strip_suffix(Assets::TEMPLATE_SUFFIX);
     let file = |text: Text, is_later: bool| ReadFile {
         path: source.path.to_owned(),
+        file: ProjectFile::of(context, bare.unwrap_or(source.path), text.expose()),
         text,
         is_later,
     };
@@ -182,10 +182,7 @@ fn text_of(context: &PlanContext<'_>, source: Source<'_>) -> Result<Result<ReadF
             Rendered::Known(text) => Ok(file(text, false)),
             Rendered::Later(later) => match later.outline {
                 Some(outline) => Ok(file(outline, true)),
-                None => Err(LaterFile {
-                    why: later.why,
-                    is_made: later.is_made,
-                }),
+                None => Err(LaterFile { why: later.why }),
             },
         });
     }
@@ -215,15 +212,9 @@ fn text_of(context: &PlanContext<'_>, source: Source<'_>) -> Result<Result<ReadF
 }
 
 /// Where a place of a file is in the project; `None` where a template has no such line.
-fn place(context: &PlanContext<'_>, files: &[ReadFile], spot: &Spot) -> Option<Origin> {
+fn place(files: &[ReadFile], spot: &Spot) -> Option<Origin> {
     let file = files.get(spot.file)?;
-    let path = file.path.strip_suffix(".j2").unwrap_or(&file.path);
-    place_in_project(
-        context,
-        path,
-        file.text.expose(),
-        first_line(file.text.expose(), &spot.place),
-    )
+    file.file.as_ref()?.place(first_line(file.text.expose(), &spot.place))
 }
 
 /// A place without what follows its first line.
@@ -238,7 +229,7 @@ fn refused(context: &PlanContext<'_>, files: &[ReadFile], fault: Fault) -> Stop 
     let mistake = match &fault.at {
         At::File(spot) => {
             let mistake = Diagnostic::new(fault.title);
-            match place(context, files, spot) {
+            match place(files, spot) {
                 Some(place) => mistake.at(&place, fault.label).at(used, "used here"),
                 None => {
                     let file = files.get(spot.file);
@@ -266,7 +257,7 @@ fn refused(context: &PlanContext<'_>, files: &[ReadFile], fault: Fault) -> Stop 
         }
     };
     let mistake = match &fault.also {
-        Some((spot, label)) => mistake.at_maybe(place(context, files, spot).as_ref(), label.clone()),
+        Some((spot, label)) => mistake.at_maybe(place(files, spot).as_ref(), label.clone()),
         None => mistake,
     };
     Stop::Refused(Box::new(mistake.hint_maybe(fault.hint)))

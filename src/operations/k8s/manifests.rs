@@ -15,18 +15,19 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::checks::{ClusterObject, ClusterObjects, needed};
 use super::decision::{BY_CLIENT, Rules};
 use super::documents::{Documents, Wanted, read};
 use super::parameters::{Names, Wait};
 use super::reach::api;
 use super::set::Set;
 use super::single::{needs, touches};
-use super::wish::Described;
+use super::wish::{Described, question};
 use super::{planned, removal};
 use crate::change::{Outcome, Stop};
-use crate::facts::FactKey;
-use crate::facts::kubernetes::{Api, Cluster, ClusterKey, ObjectId};
+use crate::facts::kubernetes::{Api, Cluster, ClusterKey, ObjectFact, ObjectId, ObjectKey};
 use crate::facts::overlay::FactScope;
+use crate::facts::{Fact, FactKey};
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Varied;
@@ -106,6 +107,38 @@ impl Operation for Manifests {
         touches()
     }
 
+    fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {
+        let api = Api {
+            kubeconfig: self.kubeconfig.clone(),
+        };
+        let cluster = match context.known_fact(&FactKey::KubernetesCluster(api.clone())) {
+            Some(Fact::KubernetesCluster(Cluster::Answers(answers))) => Some(*answers),
+            _ => None,
+        };
+        let documents = self.documents(context, &api).ok();
+        let documents = documents.filter(|documents| documents.later.is_empty());
+        let objects = match &documents {
+            _ if !self.present => Some(Vec::new()),
+            documents => documents.as_ref().map(cluster_objects),
+        };
+        let is_absent =
+            |id: &ObjectId| match context.known_fact(&FactKey::KubernetesObject(question(context, &api, id, None))) {
+                Some(Fact::KubernetesObject(ObjectFact::Asked(object))) => object.live.is_none(),
+                Some(Fact::KubernetesObject(ObjectFact::NotAsked)) => true,
+                _ => false,
+            };
+        // What a cluster of this run has is known without asking.
+        let is_new = cluster.as_ref().is_some_and(|cluster| cluster.is_predicted);
+        let needed = cluster.as_ref().and(objects.as_deref()).map(needed).unwrap_or_default();
+        let absent = needed.into_iter().filter(|id| is_new || is_absent(id)).collect();
+        Some(ClusterObjects {
+            api,
+            objects,
+            cluster,
+            absent,
+        })
+    }
+
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         let api = api(context, self.kubeconfig.as_deref())?;
         let documents = self.documents(context, &api)?;
@@ -116,6 +149,12 @@ impl Operation for Manifests {
                 touches: self.touches(context),
                 preview: Vec::new(),
             });
+        }
+        if self.present {
+            // What pods need beside them is asked for in the same round.
+            for id in needed(&cluster_objects(&documents)) {
+                drop(context.get(ObjectKey(&question(context, &api, &id, None))));
+            }
         }
         let mut described = Vec::new();
         for document in documents.objects {
@@ -149,6 +188,18 @@ impl Operation for Manifests {
             removal::plan(&set, context, described)
         }
     }
+}
+
+/// The objects as the checks of the whole run see them.
+fn cluster_objects(documents: &Documents) -> Vec<ClusterObject> {
+    let objects = documents.objects.iter();
+    objects
+        .map(|document| ClusterObject {
+            id: document.manifest.id.clone(),
+            object: document.manifest.object.clone(),
+            place: document.places(),
+        })
+        .collect()
 }
 
 impl Manifests {

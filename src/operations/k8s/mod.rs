@@ -1,5 +1,6 @@
 //! Kubernetes: the objects of a cluster that a host speaks for.
 
+mod checks;
 pub(super) mod config_map;
 mod decision;
 mod documents;
@@ -23,3 +24,5 @@ mod shown;
 mod single;
 pub(super) mod wait;
 mod wish;
+
+pub use self::checks::{ClusterObjects, wrong_objects};

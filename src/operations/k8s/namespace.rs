@@ -12,7 +12,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::single::{Single, needs, touches};
+use super::checks::ClusterObjects;
+use super::single::{Single, cluster_objects, needs, touches};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
@@ -52,6 +53,11 @@ impl Operation for Namespace {
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         touches()
+    }
+
+    fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {
+        let object = ("Namespace", None, self.namespace.as_str());
+        Some(cluster_objects(context, self.kubeconfig.as_ref(), object, self.present))
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

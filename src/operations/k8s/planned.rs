@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::checks::served_instead;
 use super::decision::{Decision, decide};
 use super::documents::turn;
 use super::record::{Record, digest_of, id_of};
@@ -178,13 +179,7 @@ impl Set<'_> {
         if known.serves(&id.group, &id.version, &id.kind).is_none() && !custom.iter().any(is_own) {
             let title = format!("the cluster does not serve the kind of `{id}`");
             let label = format!("{} of {}", id.kind, id.api_version());
-            return Err(self.at(
-                context,
-                wish,
-                title,
-                label,
-                "correct `apiVersion` and `kind`, or apply its CustomResourceDefinition before",
-            ));
+            return Err(self.at(context, wish, title, label, &served_instead(id, known)));
         }
         match &id.namespace {
             Some(namespace) if !known.namespaces.contains(namespace) => {
@@ -250,7 +245,7 @@ impl Set<'_> {
         planned.sort_by_key(|one| (one.group(has_definitions), turn(&one.wish.id)));
         let new = self.name.as_ref().map(|_| Record {
             project: context.project().to_owned(),
-            objects: ids.clone(),
+            objects: remembered(&ids, record.as_ref(), context.prunes()),
             is_finished: true,
         });
         let is_finished = record.as_ref().is_none_or(|record| record.is_finished);
@@ -376,6 +371,18 @@ impl Set<'_> {
             at = end;
         }
     }
+}
+
+/// The objects of the new record: those of the files, and those that left them and are there.
+fn remembered(ids: &BTreeMap<ObjectId, String>, old: Option<&Record>, prunes: bool) -> BTreeMap<ObjectId, String> {
+    let mut all = ids.clone();
+    for (id, digest) in old.iter().flat_map(|old| &old.objects) {
+        let is_left = !ids.keys().any(|own| own.is_same(id));
+        if is_left && (!prunes || removal::stays(id)) {
+            all.insert(id.clone(), digest.clone());
+        }
+    }
+    all
 }
 
 fn attributes(content: Attribute) -> Attributed {

@@ -21,6 +21,11 @@ const STAY: [&str; 4] = [
     "PersistentVolume",
 ];
 
+/// Whether an object stays when it leaves the files.
+pub(super) fn stays(id: &ObjectId) -> bool {
+    STAY.contains(&id.kind.as_str())
+}
+
 /// What becomes of objects of the record that are in no file any more.
 ///
 /// Errors: it is not known which of them are there.
@@ -33,7 +38,6 @@ pub(super) fn left(
     let Some(record) = record else { return Ok(Vec::new()) };
     let is_left = |id: &&ObjectId| !ids.keys().any(|own| own.is_same(id));
     let left: Vec<&ObjectId> = record.objects.keys().filter(is_left).collect();
-    let stays = |id: &ObjectId| STAY.contains(&id.kind.as_str());
     if !context.prunes() {
         for id in left {
             let why = if stays(id) { "it stays" } else { "`--prune` removes it" };

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::checks::{ClusterObject, ClusterObjects};
 use super::decision::{BY_CLIENT, Rules};
 use super::manifest::Manifest;
 use super::parameters::Wait;
@@ -125,6 +126,34 @@ impl Single<'_> {
             }
         }
         object
+    }
+}
+
+/// The object of each of these operations, as the checks of the whole run see it.
+pub(super) fn cluster_objects(
+    context: &PlanContext<'_>,
+    kubeconfig: Option<&String>,
+    (kind, namespace, name): (&str, Option<&str>, &str),
+    is_present: bool,
+) -> ClusterObjects {
+    let place = context.origin_of("namespace").clone();
+    let object = ClusterObject {
+        id: ObjectId {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        },
+        object: Value::Null,
+        place: Box::new(move |_| place.clone()),
+    };
+    ClusterObjects {
+        api: Api {
+            kubeconfig: kubeconfig.cloned(),
+        },
+        objects: Some(is_present.then_some(object).into_iter().collect()),
+        ..ClusterObjects::default()
     }
 }
 

@@ -59,7 +59,7 @@ const GROUPS: [&str; 21] = [
 ];
 
 /// Whether the API server itself has this group.
-pub(super) fn is_built_in(group: &str) -> bool {
+pub(in crate::operations) fn is_built_in(group: &str) -> bool {
     GROUPS.contains(&group)
 }
 
