@@ -108,7 +108,7 @@ fn two_empty_hosts_become_dns_and_dhcp_boxes() {
 #[test]
 fn data_that_would_be_other_lines_is_refused() {
     let project = Project::of_this_repository();
-    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
     project.write(".gitignore", "/.env\n");
     let upstream = |more: &str| format!("dns.upstreams = [{{ address = '192.0.2.9', {more} }}]");
     for (data, said) in [

@@ -18,6 +18,8 @@ pub(super) struct Node {
     pub(super) kind: NodeKind,
     /// Whether a tag says what it is, such as `!reset`.
     pub(super) is_tagged: bool,
+    /// Whether the tag is `!reset`, which takes out what is written.
+    is_reset: bool,
     /// How many values it is, with all below.
     size: u64,
 }
@@ -78,6 +80,11 @@ impl Node {
         }
     }
 
+    /// Its items that compose uses: none of a list that `!reset` takes out.
+    pub(super) fn used_items(&self) -> &[Rc<Self>] {
+        if self.is_reset { &[] } else { self.items() }
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&Rc<Self>> {
         let entry = self.entries().iter().find(|entry| entry.key == key)?;
         Some(&entry.value)
@@ -126,6 +133,7 @@ pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
                     place: 0..0,
                     kind,
                     is_tagged: false,
+                    is_reset: false,
                     size: 1,
                 }));
             }
@@ -135,7 +143,7 @@ pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
 }
 
 /// What the parser refuses and compose's does not: where brackets and further lines of a quoted text begin, and tabs between words.
-const TAKEN_BY_COMPOSE: [&str; 8] = [
+const TAKEN_BY_COMPOSE: [&str; 9] = [
     "invalid indentation",
     "invalid indentation in flow construct",
     "invalid indentation in quoted scalar",
@@ -143,6 +151,7 @@ const TAKEN_BY_COMPOSE: [&str; 8] = [
     "'-' must be followed by a valid YAML whitespace",
     "tab cannot be used as indentation",
     "tabs disallowed in this context",
+    "tabs disallowed within this context (block indentation)",
     "while scanning a plain scalar, found a tab",
 ];
 
@@ -186,10 +195,11 @@ impl<'a> Reading<'a> {
         if depth > DEEPEST {
             return Err(self.broken(span, "too deep"));
         }
-        let is_tagged = matches!(
-            &event,
-            Event::Scalar(_, _, _, Some(_)) | Event::SequenceStart(_, Some(_)) | Event::MappingStart(_, Some(_))
-        );
+        let tag = match &event {
+            Event::Scalar(_, _, _, tag) | Event::SequenceStart(_, tag) | Event::MappingStart(_, tag) => tag.as_ref(),
+            _ => None,
+        };
+        let (is_tagged, is_reset) = (tag.is_some(), tag.is_some_and(|tag| tag.suffix == "reset"));
         let (kind, anchor, end) = match event {
             Event::Alias(anchor) => {
                 let known = self.anchors.get(&anchor).cloned();
@@ -232,6 +242,7 @@ impl<'a> Reading<'a> {
             place,
             kind,
             is_tagged,
+            is_reset,
             size: below + 1,
         });
         if anchor > 0 {
