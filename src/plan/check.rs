@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::causes::needs_lab_key;
 use super::images::images_in_use;
 use super::{Build, Mistake, Snapshot, build, fold_causes};
 use crate::error::{Diagnostic, Origin};
@@ -221,7 +222,9 @@ impl Checked {
         let is_same = |found: &&mut Found| {
             let first = &found.diagnostic;
             let is_placed = start(first).is_some() && start(first) == start(mistake);
-            first == mistake || (is_placed && (found.hosts.is_empty() || first.title == mistake.title))
+            first == mistake
+                || (needs_lab_key(first) && needs_lab_key(mistake))
+                || (is_placed && (found.hosts.is_empty() || first.title == mistake.title))
         };
         match self.mistakes.iter_mut().find(is_same) {
             Some(found) => {

@@ -17,7 +17,7 @@ use super::facts::{self, FactSource};
 use super::filters::password::LAB_KEY;
 use super::mistake::mistake;
 use super::place::{narrow, slip_error, undefined_name};
-use super::variables::Variables;
+use super::variables::{Variables, no_lab_key};
 use super::watch::{Watch, hand};
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::content::Undecrypted;
@@ -601,7 +601,8 @@ impl Object for Root {
                             let variable = Withheld::Variable(LAB_KEY_VARIABLE.to_owned());
                             Some(self.scope.watch.unknown(Why::Withheld(variable)))
                         }
-                        Ok(key) => key.map(|key| self.scope.watch.secret(&key)),
+                        Ok(None) => Some(self.scope.watch.fail(no_lab_key())),
+                        Ok(Some(key)) => Some(self.scope.watch.secret(&key)),
                         Err(Undecrypted::NeedsKey) => Some(self.scope.watch.unknown(Why::Withheld(Withheld::Key))),
                         Err(Undecrypted::Mistake(mistake)) => Some(self.scope.watch.fail(*mistake)),
                     };

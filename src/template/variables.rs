@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::filters::password::LAB_KEY;
 use crate::content::Undecrypted;
 use crate::error::Diagnostic;
 use crate::secret::{LAB_KEY_VARIABLE, Secret};
@@ -121,8 +122,16 @@ fn is_weak(key: &str) -> bool {
     key.chars().count() < SHORTEST_KEY || different.len() < FEWEST_CHARACTERS
 }
 
+/// The mistake that there is no key, at any place that needs one.
+pub(super) fn no_lab_key() -> Diagnostic {
+    Diagnostic::new(format!("there is no key of the lab: no `.lab-key.age`, and no `{LAB_KEY_VARIABLE}`"))
+        .lacking(LAB_KEY)
+        .hint("run `homelab secrets init`, which makes one for everyone who can decrypt; commit `.lab-key.age`")
+}
+
 fn weak_key() -> Diagnostic {
     Diagnostic::new(format!("`{LAB_KEY_VARIABLE}` can be guessed"))
+        .lacking(LAB_KEY)
         .because(format!(
             "it needs at least {SHORTEST_KEY} characters, and {FEWEST_CHARACTERS} different ones"
         ))

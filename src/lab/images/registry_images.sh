@@ -246,7 +246,7 @@ cat > "$work/pihole/usr/local/bin/pihole" <<'PIHOLE'
 #!/bin/sh
 # The one command of the real program that a deploy uses.
 case "$*" in
-reloaddns) exec kill -HUP "$(cat /run/pihole/pid)" ;;
+reloaddns) kill -HUP "$(cat /run/pihole/pid)" ;;
 *) echo "pihole (stand-in): no such command" >&2; exit 1 ;;
 esac
 PIHOLE

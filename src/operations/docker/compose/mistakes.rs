@@ -356,6 +356,8 @@ mod tests {
             "services:\n  web:\n    image: demo\n    tty:\ttrue\n",
             "services:\n  web:\n    image: demo\n    command: 'a\n  b'\n",
             "services:\n  a: { profiles: [x] }\n  b: { image: d, profiles: [x], depends_on: [b] }\n",
+            "services:\n  a:\n    image: d\n    ports: !reset\n      - '80:1'\n  b: { image: d, ports: ['80:1'] }\n",
+            "services:\n  a: { image: d, ports: !reset ['80:1'] }\n  b: { image: d, ports: ['80:1'] }\n",
             "services:\n  a: { image: d, ports: !reset [], environment: !override { A: 1 }, networks: !reset null, network_mode: host }\n  b: !reset null\n",
             "services:\n  a: { provider: { type: model } }\n  b: { image: d, depends_on: [a], links: ['a:c'], pid: 'service:a' }\n",
             "services:\n  a: { image: d, ports: ['${PORT}:80'], healthcheck: { test: ['${TEST}'], interval: '${EVERY}' } }\n",

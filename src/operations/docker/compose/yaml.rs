@@ -115,6 +115,36 @@ impl Node {
 ///
 /// Errors: it is not YAML, has a key twice, or is too large.
 pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
+    first_document(text).map_err(|broken| match broken.why.as_str() {
+        BLOCK_TAB if is_in_brackets(&text[..broken.place.start]) => Broken {
+            why: BRACKETS_TAB.to_owned(),
+            ..broken
+        },
+        _ => broken,
+    })
+}
+
+/// Whether brackets are open at the end of a text, by its quotes and comments alone.
+fn is_in_brackets(text: &str) -> bool {
+    let (mut depth, mut quote, mut before) = (0_usize, None, '\n');
+    let mut is_comment = false;
+    for sign in text.chars() {
+        match (sign, quote) {
+            ('\n', None) => is_comment = false,
+            _ if is_comment => {}
+            (_, Some(open)) => quote = Some(open).filter(|open| *open != sign),
+            ('#', None) if before.is_whitespace() => is_comment = true,
+            ('"' | '\'', None) if !before.is_alphanumeric() => quote = Some(sign),
+            ('[' | '{', None) => depth += 1,
+            (']' | '}', None) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        before = sign;
+    }
+    depth > 0
+}
+
+fn first_document(text: &str) -> Result<Rc<Node>, Broken> {
     let mut reading = Reading {
         events: Parser::new_from_str(text),
         offsets: text.char_indices().map(|(at, _)| at).chain([text.len()]).collect(),
@@ -142,6 +172,11 @@ pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
     }
 }
 
+/// What the parser says of a tab that begins a line, whether brackets are open there or not.
+const BLOCK_TAB: &str = "tabs disallowed within this context (block indentation)";
+/// The same within brackets, where indentation means nothing.
+const BRACKETS_TAB: &str = "a tab begins a line within brackets";
+
 /// What the parser refuses and compose's does not: where brackets and further lines of a quoted text begin, and tabs between words.
 const TAKEN_BY_COMPOSE: [&str; 9] = [
     "invalid indentation",
@@ -151,7 +186,7 @@ const TAKEN_BY_COMPOSE: [&str; 9] = [
     "'-' must be followed by a valid YAML whitespace",
     "tab cannot be used as indentation",
     "tabs disallowed in this context",
-    "tabs disallowed within this context (block indentation)",
+    BRACKETS_TAB,
     "while scanning a plain scalar, found a tab",
 ];
 
@@ -301,6 +336,21 @@ mod tests {
         assert_eq!(service.get("restart").and_then(|node| node.text()), Some("always"));
         assert_eq!(service.get("ports").map(|node| node.items().len()), Some(1));
         assert!(parse("").expect("nothing").is_null());
+    }
+
+    #[test]
+    fn tabs_within_brackets_are_left_to_compose() {
+        for (text, is_left) in [
+            ("services:\n  web: {\n\timage: demo }\n", true),
+            ("services:\n  web:\n    image: demo\n    ports: [\n\t\t'80:80',\n\t\t'81:81'\n\t]\n", true),
+            ("services:\n  web:\n    command: [\"a\", # one ]\n\t'b']\n", true),
+            ("services:\n\tweb:\n\t\timage: demo\n", false),
+            ("x: [a, '[']\nservices:\n\tweb: {}\n", false),
+            ("# [\nservices:\n\tweb: {}\n", false),
+        ] {
+            let broken = parse(text).expect_err(text);
+            assert_eq!(broken.is_left_to_compose(), is_left, "{text}: {broken:?}");
+        }
     }
 
     #[test]
