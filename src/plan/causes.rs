@@ -38,8 +38,9 @@ pub fn fold_causes(project: &Project, inventory: &str, mistakes: Vec<Mistake>) -
 
 /// One mistake for all places that need the key of the lab.
 fn one_for_the_key(mistakes: Vec<Mistake>) -> Vec<Mistake> {
-    let (of_key, mut others): (Vec<Mistake>, Vec<Mistake>) =
-        mistakes.into_iter().partition(|mistake| needs_lab_key(&mistake.diagnostic));
+    let (of_key, mut others): (Vec<Mistake>, Vec<Mistake>) = mistakes
+        .into_iter()
+        .partition(|mistake| needs_lab_key(&mistake.diagnostic));
     let places: BTreeSet<String> = of_key
         .iter()
         .filter_map(|mistake| Some(mistake.diagnostic.origin()?.to_string()))
@@ -177,7 +178,14 @@ mod tests {
             let folded = one_for_the_key(found.into_iter().chain([other]).collect());
             let told: Vec<String> = folded
                 .iter()
-                .map(|one| format!("{}: {} [{}]", one.host, one.diagnostic.title, one.diagnostic.causes.join("; ")))
+                .map(|one| {
+                    format!(
+                        "{}: {} [{}]",
+                        one.host,
+                        one.diagnostic.title,
+                        one.diagnostic.causes.join("; ")
+                    )
+                })
                 .collect();
             assert_eq!(told[0], "a: no key []", "what lacks something else");
             assert_eq!(told[1..], expected, "{places:?}");

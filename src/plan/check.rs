@@ -69,7 +69,7 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
     let wants_data = |path: &String| path.starts_with("group_data/") || path.starts_with("inventories/");
     let mut only = OnlyMatches::default();
     let mut selections: Vec<Selection> = Vec::new();
-    let are_all_read = inventories.iter().all(|name| is_readable("inventories", name)) 
+    let are_all_read = inventories.iter().all(|name| is_readable("inventories", name))
         && (request.inventory.is_some() || !loaded.broken.iter().any(|path| path.starts_with("inventories/")));
     let is_planned = !loaded.broken.iter().any(wants_data);
     for deploy in deploys.iter().filter(|name| is_readable("deploys", name)) {

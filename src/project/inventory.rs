@@ -119,7 +119,9 @@ fn one_machine_twice(inventory: &Inventory) -> Vec<Diagnostic> {
             Diagnostic::new(title)
                 .at_maybe(host.origin.as_ref(), how)
                 .at_maybe(first.origin.as_ref(), "the first one")
-                .hint("correct the `address` or `port` of one of them, or write both as one host with the groups of both"),
+                .hint(
+                    "correct the `address` or `port` of one of them, or write both as one host with the groups of both",
+                ),
         );
     }
     mistakes

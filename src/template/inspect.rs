@@ -61,7 +61,9 @@ impl Names {
     /// Every word in it, whatever it means there.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         let is_part = |one: char| one.is_alphanumeric() || one == '_';
-        self.source.split(move |one| !is_part(one)).filter(|word| !word.is_empty())
+        self.source
+            .split(move |one| !is_part(one))
+            .filter(|word| !word.is_empty())
     }
 
     /// Where `name` is used.

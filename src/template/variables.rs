@@ -124,9 +124,11 @@ fn is_weak(key: &str) -> bool {
 
 /// The mistake that there is no key, at any place that needs one.
 pub(super) fn no_lab_key() -> Diagnostic {
-    Diagnostic::new(format!("there is no key of the lab: no `.lab-key.age`, and no `{LAB_KEY_VARIABLE}`"))
-        .lacking(LAB_KEY)
-        .hint("run `homelab secrets init`, which makes one for everyone who can decrypt; commit `.lab-key.age`")
+    Diagnostic::new(format!(
+        "there is no key of the lab: no `.lab-key.age`, and no `{LAB_KEY_VARIABLE}`"
+    ))
+    .lacking(LAB_KEY)
+    .hint("run `homelab secrets init`, which makes one for everyone who can decrypt; commit `.lab-key.age`")
 }
 
 fn weak_key() -> Diagnostic {

@@ -88,4 +88,5 @@ mod together;
 mod trust;
 mod two_projects;
 mod upgrades;
+mod wireguard;
 mod without_root;

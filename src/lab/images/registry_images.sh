@@ -337,6 +337,34 @@ stand_in paperless-ngx/paperless-ngx 'latest 2 2.18' 0:0 ',"WorkingDir":"/usr/sr
 stand_in louislam/dockge 'latest 1 1.5' 0:0 ',"ExposedPorts":{"5001/tcp":{}}' \
     '{"name":"dockge","port":5001,"writes":["/app/data"],"variables":["DOCKGE_STACKS_DIR"],"answers":{"/":"dockge"}}' /app/data
 
+# wg-easy: a stand-in for the pages, and a real tunnel, in user space where the kernel has none. Devices are added with `wg set`.
+packages wg-easy wireguard-tools wireguard-go iproute2
+mkdir -p "$work/wg-easy/usr/local/bin" "$work/wg-easy/etc/wireguard"
+cat > "$work/wg-easy/stand-in.json" <<'PAGES'
+{"name":"wg-easy","port":51821,"writes":["/etc/wireguard"],"variables":["INIT_ENABLED","INIT_USERNAME","INIT_PASSWORD","INIT_HOST","INIT_PORT"],"answers":{"/":"wg-easy"}}
+PAGES
+cat > "$work/wg-easy/usr/local/bin/start-wg-easy" <<'TUNNEL'
+#!/bin/sh
+set -eu
+refuse() { echo "wg-easy (stand-in): cannot start: $1"; exit 1; }
+[ "${INIT_ENABLED:-}" = true ] || refuse 'INIT_ENABLED is not true: the stand-in has no page for the first start'
+for setting in ip_forward conf/all/src_valid_mark; do
+    [ "$(cat "/proc/sys/net/ipv4/$setting")" = 1 ] || refuse "net/ipv4/$setting is not 1"
+done
+umask 077
+[ -s /etc/wireguard/key ] || wg genkey > /etc/wireguard/key
+ip link add wg0 type wireguard 2> /dev/null || wireguard-go wg0 || refuse 'no WireGuard in the kernel, and no /dev/net/tun'
+wg set wg0 listen-port "${INIT_PORT:-51820}" private-key /etc/wireguard/key
+ip address add "${INIT_IPV4_CIDR:-10.8.0.1/24}" dev wg0
+ip link set wg0 up
+exec python3 /usr/local/lib/stand_in.py
+TUNNEL
+chmod 0755 "$work/wg-easy/usr/local/bin/start-wg-easy"
+layer wg-easy
+image wg-easy/wg-easy 'latest 15' \
+    "{$path,$stand_in,\"Entrypoint\":[\"start-wg-easy\"],\"ExposedPorts\":{\"51820/udp\":{},\"51821/tcp\":{}},\"Volumes\":{\"/etc/wireguard\":{}}}" \
+    debian python wg-easy
+
 cd /
 rm -rf "$work" /usr/local/lib/stand_in.py
 tidy

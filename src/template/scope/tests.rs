@@ -281,7 +281,10 @@ fn a_value_that_is_not_known_stays_so_through_every_filter() {
         "zip(a)",
     ] {
         for name in ["facts.name", "later"] {
-            for template in [format!("{{{{ {name} | {filter} }}}}"), format!("a {{{{ {name} | {filter} }}}}")] {
+            for template in [
+                format!("{{{{ {name} | {filter} }}}}"),
+                format!("a {{{{ {name} | {filter} }}}}"),
+            ] {
                 let rendered = render_in(&unread, &format!("\"{template}\""));
                 let is_unknown = matches!(&rendered, Ok(Kind::Unknown(why)) if *why == "not read yet".into());
                 assert!(is_unknown, "{template}: {rendered:?}");

@@ -150,7 +150,11 @@ fn same_port(name: &str, file: &Node) -> Option<Wrong> {
         entry.value.get("profiles").is_none() && is_one(entry.value.get("scale")) && is_one(replicas)
     };
     for entry in services(file).filter(runs) {
-        let ports = entry.value.get("ports").map(|ports| ports.used_items()).unwrap_or_default();
+        let ports = entry
+            .value
+            .get("ports")
+            .map(|ports| ports.used_items())
+            .unwrap_or_default();
         for (node, ports) in ports.iter().filter_map(|port| Some((port, published(port)?))) {
             let is_same = |(other, one): &&(&str, Ports)| *other != entry.key && one.overlap(&ports);
             if let Some((other, _)) = known.iter().find(is_same) {

@@ -342,7 +342,10 @@ mod tests {
     fn tabs_within_brackets_are_left_to_compose() {
         for (text, is_left) in [
             ("services:\n  web: {\n\timage: demo }\n", true),
-            ("services:\n  web:\n    image: demo\n    ports: [\n\t\t'80:80',\n\t\t'81:81'\n\t]\n", true),
+            (
+                "services:\n  web:\n    image: demo\n    ports: [\n\t\t'80:80',\n\t\t'81:81'\n\t]\n",
+                true,
+            ),
             ("services:\n  web:\n    command: [\"a\", # one ]\n\t'b']\n", true),
             ("services:\n\tweb:\n\t\timage: demo\n", false),
             ("x: [a, '[']\nservices:\n\tweb: {}\n", false),
