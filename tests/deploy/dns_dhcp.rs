@@ -150,7 +150,7 @@ fn data_that_would_be_other_lines_is_refused() {
         (&upstream("name = 'a', port = 0"), "`port` in `dns.upstreams`"),
         (&upstream("name = 'a', port = 65536"), "`port` in `dns.upstreams`"),
     ] {
-        for server in ["unbound", "dnsmasq", "pihole"] {
+        for server in ["unbound", "dnsmasq"] {
             let host = format!(
                 "groups = ['development']\n[hosts.dns]\naddress = '192.0.2.53'\ngroups = ['docker', 'dns']\n[hosts.dns.data]\nweb_host = ''\ndns.server = '{server}'\n{data}\n"
             );
