@@ -53,7 +53,10 @@ pub(super) fn run(command: &NewCommand) -> anyhow::Result<ExitCode> {
         None => format!("next: add `{name}` to `stacks` in the data of the hosts that run it\n      "),
     };
     let (inventory, deploy) = written.deploy.unwrap_or(("INVENTORY".to_owned(), "DEPLOY".to_owned()));
-    let next = format!("{list}homelab check\n      homelab deploy {inventory} {deploy}\n");
+    let names = written.names_deploy.map_or_else(String::new, |names| {
+        format!("      homelab deploy {inventory} {names}    # makes the name of the site known\n")
+    });
+    let next = format!("{list}homelab check\n      homelab deploy {inventory} {deploy}\n{names}");
     print(&format!("created {files}\n{next}"))?;
     Ok(ExitCode::SUCCESS)
 }

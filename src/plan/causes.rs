@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Mistake;
 use crate::error::Diagnostic;
 use crate::project::{Host, Inventory, Project};
+use crate::template::LAB_KEY;
 use crate::value::Table;
 
 /// Fewer names of a group may be missing for another reason.
@@ -32,7 +33,42 @@ pub fn fold_causes(project: &Project, inventory: &str, mistakes: Vec<Mistake>) -
         folded.extend(left);
     }
     folded.extend(rest);
-    folded
+    one_for_the_key(folded)
+}
+
+/// One mistake for all places that need the key of the lab.
+fn one_for_the_key(mistakes: Vec<Mistake>) -> Vec<Mistake> {
+    let (of_key, mut others): (Vec<Mistake>, Vec<Mistake>) = mistakes
+        .into_iter()
+        .partition(|mistake| needs_lab_key(&mistake.diagnostic));
+    let places: BTreeSet<String> = of_key
+        .iter()
+        .filter_map(|mistake| Some(mistake.diagnostic.origin()?.to_string()))
+        .collect();
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    let of_hosts = of_key.iter().filter(|mistake| known.insert(&mistake.host));
+    let folded: Vec<Mistake> = of_hosts
+        .map(|mistake| {
+            let mut diagnostic = of_key[0].diagnostic.clone();
+            if places.len() > 1 {
+                diagnostic.labels.truncate(1);
+                let others = places.len() - 1;
+                let noun = if others == 1 { "place needs" } else { "places need" };
+                diagnostic.causes.push(format!("{others} more {noun} it"));
+            }
+            Mistake {
+                host: mistake.host.clone(),
+                diagnostic,
+            }
+        })
+        .collect();
+    others.extend(folded);
+    others
+}
+
+/// Whether a mistake is that the key of the lab is missing, or is none.
+pub(super) fn needs_lab_key(mistake: &Diagnostic) -> bool {
+    mistake.lacks.as_deref() == Some(LAB_KEY)
 }
 
 /// The mistake that a group is missing, if it is, and the mistakes that do not follow from it.
@@ -111,5 +147,48 @@ fn has(data: &Table, name: &str) -> bool {
         (Some(rest), Some(table)) => has(table, rest),
         // The result of a template may have it.
         (Some(_), None) | (None, _) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Origin, SourceFile};
+
+    #[test]
+    fn what_lacks_the_key_is_one_mistake() {
+        let file = SourceFile::new("a.toml", "0123456789");
+        let mistake = |host: &str, at: usize, lacks: &str| Mistake {
+            host: host.to_owned(),
+            diagnostic: Diagnostic::new("no key")
+                .at(&Origin::new(&file, at..at + 1), "used here")
+                .lacking(lacks),
+        };
+        for (places, expected) in [
+            (vec![("a", 1)], vec!["a: no key []"]),
+            (vec![("a", 1), ("b", 1)], vec!["a: no key []", "b: no key []"]),
+            (vec![("a", 1), ("a", 2)], vec!["a: no key [1 more place needs it]"]),
+            (
+                vec![("a", 1), ("a", 2), ("b", 3), ("b", 2)],
+                vec!["a: no key [2 more places need it]", "b: no key [2 more places need it]"],
+            ),
+        ] {
+            let found: Vec<Mistake> = places.iter().map(|(host, at)| mistake(host, *at, LAB_KEY)).collect();
+            let other = mistake("a", 5, "other");
+            let folded = one_for_the_key(found.into_iter().chain([other]).collect());
+            let told: Vec<String> = folded
+                .iter()
+                .map(|one| {
+                    format!(
+                        "{}: {} [{}]",
+                        one.host,
+                        one.diagnostic.title,
+                        one.diagnostic.causes.join("; ")
+                    )
+                })
+                .collect();
+            assert_eq!(told[0], "a: no key []", "what lacks something else");
+            assert_eq!(told[1..], expected, "{places:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::causes::needs_lab_key;
 use super::images::images_in_use;
 use super::{Build, Mistake, Snapshot, build, fold_causes};
 use crate::error::{Diagnostic, Origin};
@@ -68,6 +69,8 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
     let wants_data = |path: &String| path.starts_with("group_data/") || path.starts_with("inventories/");
     let mut only = OnlyMatches::default();
     let mut selections: Vec<Selection> = Vec::new();
+    let are_all_read = inventories.iter().all(|name| is_readable("inventories", name))
+        && (request.inventory.is_some() || !loaded.broken.iter().any(|path| path.starts_with("inventories/")));
     let is_planned = !loaded.broken.iter().any(wants_data);
     for deploy in deploys.iter().filter(|name| is_readable("deploys", name)) {
         project.deploy(deploy)?;
@@ -87,8 +90,8 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
                 Err(mistake) => unmatched = Some(unmatched.unwrap_or(mistake)),
             }
         }
-        // A deploy needs at least one inventory that has its hosts.
-        if let Some(mistake) = unmatched.filter(|_| !is_matched) {
+        // A deploy needs at least one inventory that has its hosts, which may be one that cannot be read.
+        if let Some(mistake) = unmatched.filter(|_| !is_matched && are_all_read) {
             checked.add(&mistake, None);
         }
     }
@@ -219,7 +222,9 @@ impl Checked {
         let is_same = |found: &&mut Found| {
             let first = &found.diagnostic;
             let is_placed = start(first).is_some() && start(first) == start(mistake);
-            first == mistake || (is_placed && (found.hosts.is_empty() || first.title == mistake.title))
+            first == mistake
+                || (needs_lab_key(first) && needs_lab_key(mistake))
+                || (is_placed && (found.hosts.is_empty() || first.title == mistake.title))
         };
         match self.mistakes.iter_mut().find(is_same) {
             Some(found) => {

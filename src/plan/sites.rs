@@ -6,6 +6,7 @@ use super::demands::Demanded;
 use crate::change::ResourceKind;
 use crate::error::{Diagnostic, suggestion};
 use crate::operations::{Served, ServedService, Site};
+use crate::project::wrong_port;
 
 /// The mistakes in the sites of a host. `machines` are the names of other hosts, which may be known by them.
 pub(super) fn wrong_sites<'a>(
@@ -19,6 +20,7 @@ pub(super) fn wrong_sites<'a>(
         .enumerate()
         .filter_map(|(at, site)| twice(site, &sites[..at], served))
         .collect();
+    mistakes.extend(sites.iter().filter_map(|site| no_port(site)));
     let all: Option<Vec<&ServedService>> = served
         .iter()
         .map(|one| one.services.as_ref())
@@ -55,6 +57,16 @@ fn service_name(upstream: &str) -> Option<&str> {
     let is_part = |sign: char| sign.is_ascii_alphanumeric() || "_-".contains(sign);
     let is_name = !name.is_empty() && name != "localhost" && name.chars().all(is_part);
     (is_name && port.parse::<u16>().is_ok()).then_some(name)
+}
+
+/// The port is none, which shows where a template gave it.
+fn no_port(site: &Site) -> Option<Diagnostic> {
+    let port = wrong_port(&site.upstream)?;
+    Some(
+        Diagnostic::new(format!("`{port}` in `{}` is not a port", site.upstream))
+            .at_maybe(site.upstream_at.as_ref(), "a port is a number from 1 to 65535")
+            .hint("write the port of the service in its container"),
+    )
 }
 
 /// The same host as that of an earlier site.
@@ -177,6 +189,10 @@ mod tests {
             ("nas.example:80", None),
             ("unix//run/x", None),
             ("https://grafna", None),
+            (
+                "grafana:99999",
+                Some("`99999` in `grafana:99999` is not a port; write the port of the service in its container"),
+            ),
             (
                 "grafna:3000",
                 Some("unknown service `grafna` in `upstream`; did you mean `grafana`?"),

@@ -3,6 +3,8 @@
 mod files;
 mod sites;
 
+pub use self::sites::wrong_port;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::Fields;

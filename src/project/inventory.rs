@@ -1,6 +1,6 @@
 //! `inventories/<name>.toml`: hosts, their addresses and groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -45,6 +45,9 @@ fn written(table: &Table) -> Table {
     let settings = table.get("connection").and_then(|entry| entry.value.as_table());
     settings.cloned().unwrap_or_default()
 }
+
+/// The port of ssh, unless one is set.
+const SSH: u16 = 22;
 
 const KEYS: &[&str] = &["groups", "connection", "lab", "hosts"];
 const HOST_KEYS: &[&str] = &["address", "groups", "data", "connection", "lab"];
@@ -92,9 +95,65 @@ pub(super) fn read(source: Source, variables: &Arc<Variables>, mistakes: &mut Ve
     }
     if mistakes.len() == before {
         mistakes.extend(check_jumps(&inventory));
+        mistakes.extend(one_machine_twice(&inventory));
     }
     // With a host left out, much would seem to be missing.
     (mistakes.len() == before).then_some(inventory)
+}
+
+/// Hosts that are one machine: two plans of it would undo each other. Behind other jump hosts, an address is another machine.
+fn one_machine_twice(inventory: &Inventory) -> Vec<Diagnostic> {
+    let mut known: BTreeMap<Place, &Host> = BTreeMap::new();
+    let mut mistakes = Vec::new();
+    for host in inventory.hosts.values().filter(|host| host.lab.is_none()) {
+        let Some(first) = known.insert(Place::of(host), host) else {
+            continue;
+        };
+        known.insert(Place::of(first), first);
+        let title = format!("hosts `{}` and `{}` are one machine", first.name, host.name);
+        let how = match host.connection.is_local() {
+            true => "this machine too",
+            false => "the same address and port",
+        };
+        mistakes.push(
+            Diagnostic::new(title)
+                .at_maybe(host.origin.as_ref(), how)
+                .at_maybe(first.origin.as_ref(), "the first one")
+                .hint(
+                    "correct the `address` or `port` of one of them, or write both as one host with the groups of both",
+                ),
+        );
+    }
+    mistakes
+}
+
+/// Where a connection ends.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Here,
+    Address {
+        address: String,
+        port: Option<u16>,
+        jump: Vec<String>,
+    },
+}
+
+impl Place {
+    fn of(host: &Host) -> Self {
+        if host.connection.is_local() {
+            return Self::Here;
+        }
+        let jump = host.connection.jump.clone().unwrap_or_default();
+        let address = host.address.as_ref().unwrap_or(&host.name);
+        // What is no address may be a name of `~/.ssh/config` with a port of its own.
+        let is_address = address.parse::<std::net::IpAddr>().is_ok();
+        let port = host.connection.port.or(is_address.then_some(SSH));
+        Self::Address {
+            address: address.to_ascii_lowercase(),
+            port,
+            jump,
+        }
+    }
 }
 
 /// Replaces `env('NAME')` in addresses and users, and returns the hosts whose address is secret.

@@ -10,10 +10,12 @@ mod parameters;
 mod parts;
 mod shapes;
 mod unused;
+mod used;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use parts::{no_task, taken_vars};
+use used::Used;
 
 use super::Project;
 use super::task::{Task, TaskUse};
@@ -45,7 +47,7 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> (Vec<Diagno
     let is_complete = !broken
         .iter()
         .any(|path| path.starts_with("group_data/") || path.starts_with("inventories/"));
-    let mut used = BTreeSet::new();
+    let mut used = Used::default();
     mistakes.extend(names::check(project, is_complete, &mut used));
     mistakes.extend(files::check(project, is_complete, &mut used));
     let is_known = broken.is_empty() && files::are_read(project);
@@ -53,7 +55,7 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> (Vec<Diagno
         mistakes.extend(unused::check(project, &used));
         mistakes.extend(unused::check_settings(project));
     }
-    (mistakes, is_known.then_some(used))
+    (mistakes, is_known.then_some(used.names))
 }
 
 pub(super) use unused::check_given;

@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex};
 use crate::error::{Diagnostic, Diagnostics};
 use crate::secrets::{Access, Keyring, RECIPIENTS_FILE};
 
-pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks};
+pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks, wrong_port};
 pub use data::{given_data, layers};
 pub use deploy::{Deploy, Stage};
 pub use entry::EntrySettings;

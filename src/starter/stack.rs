@@ -16,6 +16,10 @@ use crate::value::{Kind, Table, Value};
 /// The key of data that lists the stacks of a host.
 const LIST: &str = "stacks";
 
+/// The table of data of hosts that answer for names, and its key with the host of all sites.
+const NAMES: &str = "dns";
+const HOST_OF_SITES: &str = "sites_host";
+
 /// A stack to be written.
 #[derive(Clone, Debug)]
 pub struct NewStack<'a> {
@@ -38,6 +42,8 @@ pub struct WrittenStack {
     pub list: Option<String>,
     /// The inventory and the deploy that run it now, if they are known.
     pub deploy: Option<(String, String)>,
+    /// The deploy whose hosts answer for the name of its site, if it has one that they do not know yet.
+    pub names_deploy: Option<String>,
 }
 
 /// Writes a new stack.
@@ -67,9 +73,11 @@ pub fn write_stack(project: &Project, stack: &NewStack<'_>) -> Result<WrittenSta
     if let Some((path, text)) = &lists {
         write(&project.root.join(path), text)?;
     }
+    let has_site = stack.port.is_some() && network.is_some();
     Ok(WrittenStack {
         files,
         deploy: list.and_then(|group| deploy_of(project, group)),
+        names_deploy: names_deploy(project).filter(|_| has_site),
         list: lists.map(|(path, _)| path),
     })
 }
@@ -95,6 +103,21 @@ fn deploy_of(project: &Project, group: &str) -> Option<(String, String)> {
     });
     let (_, inventory, deploy) = found.min_by_key(|(is_real, ..)| *is_real)?;
     Some((inventory, deploy))
+}
+
+/// The deploy of the hosts whose data say where names of sites lead to.
+fn names_deploy(project: &Project) -> Option<String> {
+    let knows_sites = |group: &str| {
+        let data = project.group_data.get(group).map(|group| &group.data);
+        let dns = data.and_then(|data| data.get(NAMES)?.value.as_table());
+        dns.is_some_and(|dns| dns.contains_key(HOST_OF_SITES))
+    };
+    let is_theirs = |deploy: &Deploy| {
+        let mut hosts = deploy.stages.iter().flat_map(|stage| &stage.hosts);
+        hosts.any(|pattern| knows_sites(&pattern.name))
+    };
+    let mut deploys = project.deploys.iter().filter(|(_, deploy)| is_theirs(deploy));
+    deploys.next().map(|(name, _)| name.clone())
 }
 
 /// A name that compose takes for a project, and that is part of host names.
@@ -221,7 +244,7 @@ mod tests {
     const INVENTORY: (&str, &str) = ("inventories/dev.toml", "[hosts.a]\ngroups = ['web', 'docker']\n");
     const LAB: (&str, &str) = (
         "inventories/dev.toml",
-        "[lab]\nimage = 'debian:13'\n[hosts.a]\nlab = {}\ngroups = ['web', 'docker']\n",
+        "[lab]\nimage = 'debian:13'\n[hosts.a]\nlab = {}\ngroups = ['web', 'docker', 'names']\n",
     );
     const DOCKER: (&str, &str) = ("group_data/docker.toml", "[docker]\nnetworks = [{ name = 'proxy' }]\n");
 
@@ -252,10 +275,19 @@ mod tests {
             "tasks/one.toml",
             "[[operation]]\nop = 'files.directory'\npath = '/srv'\n",
         );
-        let (folder, project) = project(&[LAB, real, other, deploy, task, DOCKER, web, caddy]);
+        let names = ("deploys/names.toml", "hosts = ['names']\ntasks = []\n");
+        let of_names = ("group_data/names.toml", "[dns]\nsites_host = 'a'\n");
+        let (folder, project) = project(&[LAB, real, other, deploy, names, of_names, task, DOCKER, web, caddy]);
+        let inner = NewStack {
+            port: None,
+            ..stack("inner", "nginx:1")
+        };
+        let without_site = write_stack(&project, &inner).expect("written");
+        assert_eq!(without_site.names_deploy, None, "no site, no name");
         let written = write_stack(&project, &stack("who-am-i", "traefik/whoami:v1")).expect("written");
         assert_eq!(written.list.as_deref(), Some("group_data/web.toml"));
         assert_eq!(written.deploy, Some(("dev".to_owned(), "box".to_owned())));
+        assert_eq!(written.names_deploy.as_deref(), Some("names"));
         let read = |path: &str| fs::read_to_string(folder.path().join(path)).expect("a file");
         assert!(
             read("group_data/web.toml").contains("who-am-i"),

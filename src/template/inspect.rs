@@ -49,6 +49,23 @@ impl Names {
         found.find(|word| word.contains('-')).map(str::to_owned)
     }
 
+    /// What it uses of the data of hosts that it looks up: `mac` in `hosts[name].data.mac`.
+    pub fn of_any_host(&self) -> impl Iterator<Item = String> {
+        let is_part = |one: char| one.is_alphanumeric() || "_.".contains(one);
+        self.source.split(".data.").skip(1).filter_map(move |rest| {
+            let name = rest.split(|one: char| !is_part(one)).next()?.trim_matches('.');
+            (!name.is_empty()).then(|| name.to_owned())
+        })
+    }
+
+    /// Every word in it, whatever it means there.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        let is_part = |one: char| one.is_alphanumeric() || one == '_';
+        self.source
+            .split(move |one| !is_part(one))
+            .filter(|word| !word.is_empty())
+    }
+
     /// Where `name` is used.
     pub fn place(&self, name: &str) -> Option<Origin> {
         let origin = self.origin.as_ref()?;

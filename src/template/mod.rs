@@ -29,6 +29,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Va
 pub use analysis::{Analysis, Shape, Sort, World, analyze_expression, analyze_file, analyze_string};
 pub use captured::{Captured, CapturedSource, NoCaptures};
 pub use facts::{Attribute, FactSource, NamedFact, NoValue};
+pub(crate) use filters::password::LAB_KEY;
 pub use filters::password::lab_password_for as lab_password;
 pub use filters::yaml::text as yaml_text;
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};

@@ -17,8 +17,8 @@ use super::facts::{self, FactSource};
 use super::filters::password::LAB_KEY;
 use super::mistake::mistake;
 use super::place::{narrow, slip_error, undefined_name};
-use super::variables::Variables;
-use super::watch::Watch;
+use super::variables::{Variables, no_lab_key};
+use super::watch::{Watch, hand};
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::content::Undecrypted;
 use crate::error::{Diagnostic, Origin, name_suggestion};
@@ -250,6 +250,7 @@ impl Bindings {
     fn begin(&self) {
         let mut seen = self.inner.watch.seen();
         seen.unknown = None;
+        seen.handed = None;
         seen.mistake = None;
         seen.missed = None;
         seen.absent = None;
@@ -278,6 +279,11 @@ impl Bindings {
             Ok(result) => return Ok(Ok(result)),
             Err(failure) => failure,
         };
+        // What a filter cannot take may be the value that is not known: it is planned again when it is.
+        let is_refused = error.kind() == ErrorKind::InvalidOperation && std::error::Error::source(&error).is_none();
+        if let Some(why) = self.inner.watch.seen().handed.take().filter(|_| is_refused) {
+            return Ok(Err(Kind::Unknown(why)));
+        }
         let place = place.unwrap_or(0..source.len());
         if error.kind() == ErrorKind::UndefinedError {
             let missed = self.inner.watch.seen().missed.as_ref().map(|(path, _)| path.clone());
@@ -416,8 +422,10 @@ impl Inner {
     /// Data that is itself a template: rendered once, when first used. A cycle of such data is an error.
     fn provide_rendered(self: &Arc<Self>, path: &str, value: &Value) -> minijinja::Value {
         let mut seen = self.watch.seen();
-        if let Some(done) = seen.rendered.get(path) {
-            return done.clone();
+        if let Some(done) = seen.rendered.get(path).cloned() {
+            drop(seen);
+            hand(&done);
+            return done;
         }
         if let Some(mistake) = &seen.mistake {
             // The template ends with it anyway: data that use each other twice would take for ever.
@@ -435,6 +443,7 @@ impl Inner {
         seen.rendering.push((path.to_owned(), value.origin.clone()));
         // The nested rendering uses the same record, so what was recorded so far is kept aside.
         let (unknown, missed, last) = (seen.unknown.take(), seen.missed.take(), seen.last.take());
+        let handed = seen.handed.take();
         let (world, cover) = (std::mem::take(&mut seen.world), seen.cover);
         drop(seen);
 
@@ -448,6 +457,7 @@ impl Inner {
         let mut seen = self.watch.seen();
         seen.rendering.pop();
         seen.unknown = unknown;
+        seen.handed = handed.or(seen.handed.take());
         seen.missed = missed;
         seen.last = last;
         (seen.world, seen.cover) = (world, cover);
@@ -591,7 +601,8 @@ impl Object for Root {
                             let variable = Withheld::Variable(LAB_KEY_VARIABLE.to_owned());
                             Some(self.scope.watch.unknown(Why::Withheld(variable)))
                         }
-                        Ok(key) => key.map(|key| self.scope.watch.secret(&key)),
+                        Ok(None) => Some(self.scope.watch.fail(no_lab_key())),
+                        Ok(Some(key)) => Some(self.scope.watch.secret(&key)),
                         Err(Undecrypted::NeedsKey) => Some(self.scope.watch.unknown(Why::Withheld(Withheld::Key))),
                         Err(Undecrypted::Mistake(mistake)) => Some(self.scope.watch.fail(*mistake)),
                     };

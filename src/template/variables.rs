@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::filters::password::LAB_KEY;
 use crate::content::Undecrypted;
+use crate::error::Diagnostic;
 use crate::secret::{LAB_KEY_VARIABLE, Secret};
 
 /// Gives the key of the lab; `None` if there is none.
@@ -93,6 +95,7 @@ impl Variables {
     /// Errors: the project's was not decrypted.
     pub fn lab_key(&self) -> Result<Option<Secret>, Undecrypted> {
         match (self.get(LAB_KEY_VARIABLE), &self.lab_key) {
+            (Some(key), _) if is_weak(key) => Err(Undecrypted::Mistake(Box::new(weak_key()))),
             (Some(key), _) => Ok(Some(Secret::new(key))),
             (None, Some(key)) => key(),
             (None, None) => Ok(None),
@@ -110,10 +113,60 @@ impl Variables {
     }
 }
 
+/// The fewest characters of a key, and the fewest different ones: all passwords come from it, and the hashes on hosts allow guessing.
+const SHORTEST_KEY: usize = 20;
+const FEWEST_CHARACTERS: usize = 8;
+
+fn is_weak(key: &str) -> bool {
+    let different: BTreeSet<char> = key.chars().collect();
+    key.chars().count() < SHORTEST_KEY || different.len() < FEWEST_CHARACTERS
+}
+
+/// The mistake that there is no key, at any place that needs one.
+pub(super) fn no_lab_key() -> Diagnostic {
+    Diagnostic::new(format!(
+        "there is no key of the lab: no `.lab-key.age`, and no `{LAB_KEY_VARIABLE}`"
+    ))
+    .lacking(LAB_KEY)
+    .hint("run `homelab secrets init`, which makes one for everyone who can decrypt; commit `.lab-key.age`")
+}
+
+fn weak_key() -> Diagnostic {
+    Diagnostic::new(format!("`{LAB_KEY_VARIABLE}` can be guessed"))
+        .lacking(LAB_KEY)
+        .because(format!(
+            "it needs at least {SHORTEST_KEY} characters, and {FEWEST_CHARACTERS} different ones"
+        ))
+        .hint("make one with `head -c 32 /dev/urandom | base64`")
+}
+
 /// Their values are secret.
 impl std::fmt::Debug for Variables {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = self.own.keys().chain(self.file.keys());
         formatter.debug_set().entries(names).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_can_be_guessed_is_refused() {
+        for (key, is_taken) in [
+            ("", false),
+            ("secret", false),
+            ("correct horse", false),
+            ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
+            ("abcabcabcabcabcabcabcabc", false),
+            ("0123456789abcdef012", false),
+            ("0123456789abcdef0123", true),
+            ("8WwDk2P0PzvQm3ZxkJmYc1nq3rS4tU5vW6xY7zA8bC9=", true),
+        ] {
+            let own = BTreeMap::from([(LAB_KEY_VARIABLE.to_owned(), key.to_owned())]);
+            let asked = Variables::new(own, BTreeMap::new()).lab_key();
+            assert_eq!(asked.is_ok(), is_taken, "{key}");
+        }
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Seen {
     pub(super) rendered_secrets: HashMap<String, Value>,
     pub(super) rendering: Vec<(String, Option<Origin>)>,
     pub(super) unknown: Option<Why>,
+    /// The first unknown value that was handed out: a filter of minijinja refuses one without asking it anything.
+    pub(super) handed: Option<Why>,
     pub(super) mistake: Option<Diagnostic>,
     pub(super) missed: Option<(String, Vec<String>)>,
     /// The last fact that is absent on its host: its family, its name and the host.
@@ -66,6 +68,7 @@ impl Watch {
             seen.cover = seen.cover.max(Some(cover));
             return STAND_INS[seen.world as usize].into();
         }
+        seen.handed.get_or_insert_with(|| why.clone());
         drop(seen);
         minijinja::Value::from_object(Unknown {
             watch: Arc::clone(self),
@@ -120,6 +123,13 @@ impl Watch {
     /// Notes that a host has nothing of this name.
     pub(super) fn absent(&self, family: &'static str, name: &str, host: &str) {
         self.seen().absent = Some((family, name.to_owned(), host.to_owned()));
+    }
+}
+
+/// Notes that a value is handed out again, if it is unknown.
+pub(super) fn hand(value: &minijinja::Value) {
+    if let Some(unknown) = value.downcast_object_ref::<Unknown>() {
+        unknown.watch.seen().handed.get_or_insert_with(|| unknown.why.clone());
     }
 }
 

@@ -48,7 +48,7 @@ const REAL: [[&str; 4]; 8] = [
     ],
 ];
 
-const STAND_INS: [[&str; 4]; 8] = [
+const STAND_INS: [[&str; 4]; 9] = [
     [
         "traefik/whoami",
         "--hostname me",
@@ -80,6 +80,12 @@ const STAND_INS: [[&str; 4]; 8] = [
         "wget -qO- http://127.0.0.1:5001/",
         "dockge",
     ],
+    [
+        "pihole/pihole:2026.04.0",
+        "-e FTLCONF_webserver_api_password=secret -e 'FTLCONF_dns_hosts=192.0.2.7 a.lan;192.0.2.8 b.lan'",
+        "nslookup -type=a b.lan 127.0.0.1 | grep -o 192.0.2.8",
+        "192.0.2.8",
+    ],
     ["telegraf", "", "wget -qO- http://127.0.0.1:8080/", "telegraf"],
     [
         "influxdb:2",
@@ -91,7 +97,7 @@ const STAND_INS: [[&str; 4]; 8] = [
 ];
 
 /// Image, options, and why it does not start.
-const REFUSED: [[&str; 3]; 8] = [
+const REFUSED: [[&str; 3]; 10] = [
     ["lab/crash:1", "", "cannot start"],
     [
         "grafana/grafana",
@@ -108,6 +114,12 @@ const REFUSED: [[&str; 3]; 8] = [
         "ghcr.io/paperless-ngx/paperless-ngx",
         "-e PAPERLESS_REDIS=redis://a -e PAPERLESS_DBHOST=b -e PAPERLESS_DBPASS=c",
         "the variable PAPERLESS_SECRET_KEY is missing or empty",
+    ],
+    ["pihole/pihole", "", "there is no password"],
+    [
+        "pihole/pihole",
+        "-e FTLCONF_webserver_api_password=secret -e FTLCONF_dns_host=x",
+        "does not know FTLCONF_dns_host",
     ],
     ["grafana/alloy", "", "/etc/alloy/config.alloy: no such file"],
     [

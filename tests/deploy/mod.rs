@@ -89,4 +89,5 @@ mod together;
 mod trust;
 mod two_projects;
 mod upgrades;
+mod wireguard;
 mod without_root;

@@ -46,7 +46,7 @@ networks:
 fn project() -> Project {
     let project = Project::of_this_repository();
     project.write("inventories/dev.toml", INVENTORY);
-    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
     project.write(".gitignore", "/.env\n");
     project
 }

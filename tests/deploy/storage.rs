@@ -19,7 +19,7 @@ chmod +x uname dpkg-query systemctl"#;
 #[test]
 fn exports_that_a_server_reads_otherwise_are_refused() {
     let project = Project::of_this_repository();
-    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
     project.write(".gitignore", "/.env\n");
     let (clients, each, name) = ("a list with at least one", "each of `clients`", "`name` of an export");
     for (export, said) in [
@@ -49,7 +49,7 @@ fn exports_that_a_server_reads_otherwise_are_refused() {
 #[test]
 fn an_empty_host_exports_directories() {
     let project = Project::of_this_repository();
-    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
     project.write(".gitignore", "/.env\n");
     project.write("deploys/storage.toml", TASKS);
     project.homelab(&["lab", "up", "dev", "storage"]).expect(0);

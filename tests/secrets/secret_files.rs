@@ -211,7 +211,7 @@ fn the_labs_key_is_the_same_for_everyone_who_can_decrypt() {
         .says("the lab has no key");
     bela.run(&lab, &["check"])
         .expect(3)
-        .says("`password_hash` needs the lab's key")
+        .says("there is no key of the lab")
         .says("run `homelab secrets init`");
     bela.run(&lab, &["secrets", "init"])
         .expect(0)

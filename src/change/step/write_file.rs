@@ -107,13 +107,33 @@ fn accepted(file: &WriteFile, validator: &Validator<'_>, swap: Option<&Swap>) ->
         path = quote(&file.path)
     );
     let digest = file.content.sha256();
+    let (since, long) = match file.validate_within {
+        None => (String::new(), String::new()),
+        Some(limit) => over_time(limit, refusing, &stays, &shown),
+    };
     format!(
         "s={STATE}\n\
+         {since}\
          {run}\
+         {long}\
          [ $code = 0 ] || [ $code = {wrote} ] || {{ {stays}; printf '%s%s%s\\n' {refusal} \"$o\" {shown}; exit \"$code\"; }}\n\
          [ $code = 0 ] && [ \"$s $(sha256sum <\"$t\")\" = \"{STATE} {digest}  -\" ] || {{ {stays}; printf '%s%s%s\\n' {changed} \"$o\" {shown}; exit 1; }}\n",
         run = validator.script(swap),
         wrote = Validator::CHANGED,
+    )
+}
+
+/// Shell text before and after the command that tells its limit from an end of its own: timeout(1) says 137 of what it had to kill,
+/// as a shell does of what the kernel ended.
+fn over_time(limit: Duration, refusing: &str, stays: &str, shown: &str) -> (String, String) {
+    let seconds = limit.as_secs().max(1);
+    let long = quote(&format!("{refusing} took longer than {seconds} s; "));
+    (
+        "read -r since _ </proc/uptime\n".to_owned(),
+        format!(
+            "case $code in 124|137) read -r now _ </proc/uptime\n\
+             [ $((${{now%.*}} - ${{since%.*}})) -lt {seconds} ] || {{ {stays}; printf '%s%s%s\\n' {long} \"$o\" {shown}; exit 124; }} ;; esac\n"
+        ),
     )
 }
 

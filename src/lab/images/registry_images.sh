@@ -188,7 +188,75 @@ image tecnativa/docker-socket-proxy 'latest v0.4 v0.4.1' \
     "{$path,\"Cmd\":[\"haproxy\",\"-W\",\"-db\",\"-f\",\"/usr/local/etc/haproxy/haproxy.cfg\"],\"ExposedPorts\":{\"2375/tcp\":{}}}" \
     debian socket-proxy
 
-# The rest are stand-ins.
+# pihole/pihole: Debian's dnsmasq, which the real server is a fork of, with a start script that reads the same variables. It refuses those
+# that the real one does not know, and starts only with a password.
+packages pihole dnsmasq-base
+mkdir -p "$work/pihole/usr/local/bin" "$work/pihole/etc/pihole" "$work/pihole/var/www/admin"
+for applet in nslookup httpd; do
+    ln -s busybox "$work/pihole/usr/local/bin/$applet"
+done
+echo 'pihole (stand-in)' > "$work/pihole/var/www/admin/index.html"
+cat > "$work/pihole/usr/local/bin/start-pihole" <<'PIHOLE'
+#!/bin/sh
+set -eu
+say() { echo "pihole (stand-in): $1"; }
+refuse() { say "cannot start: $1"; exit 1; }
+[ -s "/run/secrets/${WEBPASSWORD_FILE:-none}" ] || [ -n "${FTLCONF_webserver_api_password:-}" ] ||
+    refuse 'there is no password: WEBPASSWORD_FILE names a secret, or FTLCONF_webserver_api_password has it'
+for name in $(env | sed -n 's/^FTLCONF_\([A-Za-z0-9_]*\)=.*/\1/p'); do
+    case $name in
+    dns_upstreams | dns_listeningMode | dns_domain_name | dns_domain_local | dns_domainNeeded | dns_bogusPriv | dns_piholePTR | dns_hosts | \
+        dns_blocking_mode | dhcp_active | dhcp_start | dhcp_end | dhcp_router | dhcp_leaseTime | dhcp_hosts | misc_dnsmasq_lines | \
+        ntp_ipv4_active | ntp_ipv6_active | ntp_sync_active | webserver_api_password | webserver_port) ;;
+    *) refuse "the stand-in does not know FTLCONF_$name" ;;
+    esac
+done
+items() { printf '%s\n' "$1" | tr ';' '\n' | sed '/^$/d'; }
+is() { [ "$1" = true ]; }
+run=/run/pihole
+mkdir -p "$run"
+{ items "${FTLCONF_dns_hosts:-}"; echo '127.0.0.1 pi.hole'; } > "$run/hosts"
+{
+    echo no-resolv
+    echo no-hosts
+    echo "addn-hosts=$run/hosts"
+    [ "${FTLCONF_dns_listeningMode:-LOCAL}" != LOCAL ] || echo local-service
+    items "${FTLCONF_dns_upstreams:-8.8.8.8;8.8.4.4}" | sed 's/^/server=/'
+    domain=${FTLCONF_dns_domain_name:-lan}
+    echo "domain=$domain"
+    ! is "${FTLCONF_dns_domain_local:-true}" || echo "local=/$domain/"
+    ! is "${FTLCONF_dns_domainNeeded:-false}" || echo domain-needed
+    ! is "${FTLCONF_dns_bogusPriv:-true}" || echo bogus-priv
+    if is "${FTLCONF_dhcp_active:-false}"; then
+        echo "dhcp-range=$FTLCONF_dhcp_start,$FTLCONF_dhcp_end,${FTLCONF_dhcp_leaseTime:-24h}"
+        echo "dhcp-option=option:router,$FTLCONF_dhcp_router"
+        items "${FTLCONF_dhcp_hosts:-}" | sed 's/^/dhcp-host=/'
+        echo 'dhcp-leasefile=/etc/pihole/dhcp.leases'
+    fi
+    items "${FTLCONF_misc_dnsmasq_lines:-}"
+} > "$run/dnsmasq.conf"
+dnsmasq --test --conf-file="$run/dnsmasq.conf" || refuse 'the settings are not valid'
+# The first start of the real one makes its database of lists, and moves the file with their addresses away.
+[ -e /etc/pihole/gravity.db ] || { : > /etc/pihole/gravity.db; rm -f /etc/pihole/adlists.list; }
+httpd -h /var/www -p 80 || say 'port 80 is taken: no pages'
+say 'answers on port 53'
+exec dnsmasq --keep-in-foreground --user=root --pid-file="$run/pid" --log-facility=- --conf-file="$run/dnsmasq.conf"
+PIHOLE
+cat > "$work/pihole/usr/local/bin/pihole" <<'PIHOLE'
+#!/bin/sh
+# The one command of the real program that a deploy uses.
+case "$*" in
+reloaddns) kill -HUP "$(cat /run/pihole/pid)" ;;
+*) echo "pihole (stand-in): no such command" >&2; exit 1 ;;
+esac
+PIHOLE
+chmod 0755 "$work/pihole/usr/local/bin/start-pihole" "$work/pihole/usr/local/bin/pihole"
+layer pihole
+image pihole/pihole 'latest 2026.04.0' \
+    "{$path,$stand_in,\"Entrypoint\":[\"start-pihole\"],\"ExposedPorts\":{\"53/tcp\":{},\"53/udp\":{},\"67/udp\":{},\"80/tcp\":{}}}" \
+    debian pihole
+
+# The rest are stand-ins too.
 packages python python3 python3-yaml
 mkdir -p "$work/python/usr/local/lib"
 cp /usr/local/lib/stand_in.py "$work/python/usr/local/lib/stand_in.py"
@@ -268,6 +336,34 @@ stand_in paperless-ngx/paperless-ngx 'latest 2 2.18' 0:0 ',"WorkingDir":"/usr/sr
     /usr/src/paperless/src /usr/src/paperless/data /usr/src/paperless/media /usr/src/paperless/export /usr/src/paperless/consume
 stand_in louislam/dockge 'latest 1 1.5' 0:0 ',"ExposedPorts":{"5001/tcp":{}}' \
     '{"name":"dockge","port":5001,"writes":["/app/data"],"variables":["DOCKGE_STACKS_DIR"],"answers":{"/":"dockge"}}' /app/data
+
+# wg-easy: a stand-in for the pages, and a real tunnel, in user space where the kernel has none. Devices are added with `wg set`.
+packages wg-easy wireguard-tools wireguard-go iproute2
+mkdir -p "$work/wg-easy/usr/local/bin" "$work/wg-easy/etc/wireguard"
+cat > "$work/wg-easy/stand-in.json" <<'PAGES'
+{"name":"wg-easy","port":51821,"writes":["/etc/wireguard"],"variables":["INIT_ENABLED","INIT_USERNAME","INIT_PASSWORD","INIT_HOST","INIT_PORT"],"answers":{"/":"wg-easy"}}
+PAGES
+cat > "$work/wg-easy/usr/local/bin/start-wg-easy" <<'TUNNEL'
+#!/bin/sh
+set -eu
+refuse() { echo "wg-easy (stand-in): cannot start: $1"; exit 1; }
+[ "${INIT_ENABLED:-}" = true ] || refuse 'INIT_ENABLED is not true: the stand-in has no page for the first start'
+for setting in ip_forward conf/all/src_valid_mark; do
+    [ "$(cat "/proc/sys/net/ipv4/$setting")" = 1 ] || refuse "net/ipv4/$setting is not 1"
+done
+umask 077
+[ -s /etc/wireguard/key ] || wg genkey > /etc/wireguard/key
+ip link add wg0 type wireguard 2> /dev/null || wireguard-go wg0 || refuse 'no WireGuard in the kernel, and no /dev/net/tun'
+wg set wg0 listen-port "${INIT_PORT:-51820}" private-key /etc/wireguard/key
+ip address add "${INIT_IPV4_CIDR:-10.8.0.1/24}" dev wg0
+ip link set wg0 up
+exec python3 /usr/local/lib/stand_in.py
+TUNNEL
+chmod 0755 "$work/wg-easy/usr/local/bin/start-wg-easy"
+layer wg-easy
+image wg-easy/wg-easy 'latest 15' \
+    "{$path,$stand_in,\"Entrypoint\":[\"start-wg-easy\"],\"ExposedPorts\":{\"51820/udp\":{},\"51821/tcp\":{}},\"Volumes\":{\"/etc/wireguard\":{}}}" \
+    debian python wg-easy
 
 cd /
 rm -rf "$work" /usr/local/lib/stand_in.py

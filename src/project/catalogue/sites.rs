@@ -131,6 +131,13 @@ fn address_mistake(key: &str, text: &str) -> Option<(String, String, String)> {
             format!("add the port of the service in its container, such as `upstream = \"{text}:8080\"`"),
         ));
     }
+    if is_upstream && let Some(port) = wrong_port(text) {
+        return Some((
+            format!("`{port}` is not a port"),
+            "a port is a number from 1 to 65535".to_owned(),
+            "write the port of the service in its container, such as `upstream = \"grafana:3000\"`".to_owned(),
+        ));
+    }
     if !is_upstream && text.contains('/') {
         let bare = text.split('/').next().unwrap_or_default();
         return Some((
@@ -140,6 +147,19 @@ fn address_mistake(key: &str, text: &str) -> Option<(String, String, String)> {
         ));
     }
     None
+}
+
+/// What is written as the port of one upstream and is none. Other forms, such as sockets and several upstreams, are Caddy's to read.
+pub fn wrong_port(upstream: &str) -> Option<&str> {
+    let address = upstream.strip_prefix("https://").unwrap_or(upstream);
+    let (name, port) = match address.strip_prefix('[') {
+        Some(rest) => rest.split_once("]:")?,
+        None => address.split_once(':')?,
+    };
+    let is_name = |sign: char| sign.is_ascii_alphanumeric() || "._-:".contains(sign);
+    let is_one = name.chars().all(is_name) && !port.contains(['/', ' ', '{', ':']);
+    let is_port = port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    (is_one && !is_port).then_some(port)
 }
 
 fn check_kind(table: &mut Table, mistakes: &mut Vec<Diagnostic>) {
@@ -186,6 +206,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn ports_of_upstreams_are_numbers() {
+        for (upstream, expected) in [
+            ("web:80", None),
+            ("web", None),
+            ("[::1]:80", None),
+            ("::1", None),
+            ("unix//run/app.sock", None),
+            ("a:1 b:2", None),
+            ("web:99999", Some("99999")),
+            ("web:0", Some("0")),
+            ("web:", Some("")),
+            ("web:abc", Some("abc")),
+            ("web:+80", Some("+80")),
+            ("web:80x", Some("80x")),
+            ("nas.example:70000", Some("70000")),
+            ("192.0.2.1:http", Some("http")),
+            ("[::1]:70000", Some("70000")),
+            ("https://web:65536", Some("65536")),
+            ("https://web:443/path", None),
+        ] {
+            assert_eq!(wrong_port(upstream), expected, "{upstream}");
+        }
+    }
+
+    #[test]
     fn addresses_of_sites_have_no_scheme_and_upstreams_a_port() {
         for (key, text, expected) in [
             ("upstream", "grafana:3000", None),
@@ -195,6 +240,10 @@ mod tests {
             ("upstream", "[::1]:80", None),
             ("upstream", "unix//run/app.sock", None),
             ("upstream", "a:1 b:2", None),
+            ("upstream", "web:65535", None),
+            ("upstream", "h2c://web:80", None),
+            ("upstream", "{env.WEB}:80", None),
+            ("upstream", "web:{{ port }}", None),
             (
                 "upstream",
                 "http://grafana:3000/",

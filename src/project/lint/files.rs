@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use super::known::Vocabulary;
 use super::names::{compares, undefined};
 use super::shapes::{Place, Shapes};
+use super::used::Used;
 use crate::content::{Assets, EncryptedFile};
 use crate::error::{Diagnostic, SourceFile, not_text};
 use crate::project::Project;
 use crate::template::{Names, analyze_file, inspect_file};
 
-pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<String>) -> Vec<Diagnostic> {
+pub(super) fn check(project: &Project, is_complete: bool, used: &mut Used) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     let mut read: Vec<Names> = Vec::new();
     let mut bound: BTreeSet<&str> = BTreeSet::new();
@@ -23,7 +24,7 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
     let texts = encrypted(project).filter_map(|file| Some((file, file.text()?)));
     for (file, text) in texts {
         if let Ok(names) = inspect_file(file.name(), text) {
-            used.extend(names.used.iter().cloned());
+            used.add(&names);
         }
     }
     for (path, bytes) in files {
@@ -35,7 +36,7 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
                     let file = SourceFile::new(&path, text);
                     mistakes.extend(analyze_file(text, &Place::nowhere(&shapes)).comparisons_in(&file));
                 }
-                used.extend(names.used.iter().cloned());
+                used.add(&names);
                 read.push(names);
             }
             Ok((_, Err(mistake))) => mistakes.push(mistake),

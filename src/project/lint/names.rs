@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::known::{Unknown, Vocabulary};
 use super::parts::{data_tables, has_item, taken_vars, uses_of};
 use super::shapes::{Place, Shapes};
+use super::used::Used;
 use crate::error::{Diagnostic, Origin, habits, name_suggestion, suggestion};
 use crate::project::entry::EntrySettings;
 use crate::project::task::{Task, TaskEntry};
@@ -13,7 +14,7 @@ use crate::template::{Names, analyze_expression, analyze_string, inspect_express
 use crate::value::{Kind, Table, Value};
 
 /// Finds mistakes; adds every name to `used`.
-pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<String>) -> Vec<Diagnostic> {
+pub(super) fn check(project: &Project, is_complete: bool, used: &mut Used) -> Vec<Diagnostic> {
     let mut checker = Checker {
         known: Vocabulary::of(project),
         is_complete,
@@ -54,7 +55,7 @@ struct Checker<'a> {
     /// The current task, and the settings of the current entry.
     task: Option<&'a Task>,
     settings: Option<&'a EntrySettings>,
-    used: &'a mut BTreeSet<String>,
+    used: &'a mut Used,
     mistakes: Vec<Diagnostic>,
 }
 
@@ -178,7 +179,7 @@ impl<'a> Checker<'a> {
     }
 
     fn names(&mut self, names: &Names) {
-        self.used.extend(names.used.iter().cloned());
+        self.used.add(names);
         let mut with_minus = BTreeSet::new();
         for name in &names.used {
             if names.is_optional(name) {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::parts::data_tables;
+use super::used::Used;
 use crate::error::{Diagnostic, closest, suggestion};
 use crate::project::Project;
 use crate::template::RESERVED;
@@ -16,18 +17,22 @@ const SHORTEST: usize = 4;
 /// Names of at least this length may differ in two letters.
 const LONG: usize = 8;
 
-/// Finds such keys; `used` are the dotted names of all templates and expressions.
-pub(super) fn check(project: &Project, used: &BTreeSet<String>) -> Vec<Diagnostic> {
-    // A loop over whole hosts may use anything.
-    if ["hosts", "host", "host.data"].iter().any(|whole| used.contains(*whole)) {
-        return Vec::new();
-    }
+/// Finds such keys.
+pub(super) fn check(project: &Project, all: &Used) -> Vec<Diagnostic> {
+    // What looks up hosts by a name that is not fixed may use anything of them that some template names.
+    let is_open = ["hosts", "host", "host.data"]
+        .iter()
+        .any(|whole| all.names.contains(*whole));
+    let of_any_host = all.of_any_host.iter().filter(|_| is_open);
+    let used: &BTreeSet<String> = &all.names.iter().chain(of_any_host).cloned().collect();
     let required = project.tasks.values().flat_map(|task| &task.required);
     let names = used
         .iter()
         .map(String::as_str)
         .chain(required.map(|name| name.name.as_str()));
-    let words: BTreeSet<&str> = names.flat_map(|name| name.split('.')).collect();
+    let words = names.flat_map(|name| name.split('.'));
+    let spoken = all.words.iter().map(String::as_str).filter(|_| is_open);
+    let words: BTreeSet<&str> = words.chain(spoken).collect();
     let mut mistakes = Vec::new();
     for table in data_tables(project) {
         check_table(table, "", used, &words, &mut mistakes);

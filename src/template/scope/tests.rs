@@ -223,6 +223,85 @@ fn mistakes_in_files_name_their_line_and_column() {
 }
 
 #[test]
+fn a_value_that_is_not_known_stays_so_through_every_filter() {
+    let unread = scope("a = ['x']\nlater = '{{ facts.name }}'", Err("not read yet".to_owned()));
+    for filter in [
+        "abs",
+        "attr('a')",
+        "b64decode",
+        "b64encode",
+        "batch(2) | list",
+        "bool",
+        "capitalize",
+        "certificate_not_after",
+        "count",
+        "dictsort",
+        "dotenv",
+        "escape",
+        "first",
+        "float",
+        "format('a')",
+        "groupby('a')",
+        "indent(2)",
+        "int",
+        "items",
+        "join(',')",
+        "last",
+        "length",
+        "lines",
+        "list",
+        "lower",
+        "map('upper') | list",
+        "max",
+        "min",
+        "quote",
+        "regex_replace('a', 'b')",
+        "reject | list",
+        "replace('a', 'b')",
+        "reverse",
+        "round",
+        "select | list",
+        "selectattr('a') | list",
+        "slice(2) | list",
+        "sort",
+        "split(',')",
+        "split(',') | first",
+        "string",
+        "sum",
+        "systemd_words",
+        "title",
+        "to_json",
+        "to_toml",
+        "to_yaml",
+        "tojson",
+        "trim",
+        "trim | upper | split('-') | last",
+        "unique",
+        "upper",
+        "zip(a)",
+    ] {
+        for name in ["facts.name", "later"] {
+            for template in [
+                format!("{{{{ {name} | {filter} }}}}"),
+                format!("a {{{{ {name} | {filter} }}}}"),
+            ] {
+                let rendered = render_in(&unread, &format!("\"{template}\""));
+                let is_unknown = matches!(&rendered, Ok(Kind::Unknown(why)) if *why == "not read yet".into());
+                assert!(is_unknown, "{template}: {rendered:?}");
+            }
+        }
+    }
+    // What is a mistake without it is one.
+    for (template, said) in [
+        ("{{ a | split(',') }}", "value is not a string"),
+        ("{{ nope | split(',') }}", "`nope` is undefined"),
+    ] {
+        let mistake = render_in(&unread, &format!("\"{template}\"")).expect_err(template);
+        assert!(format!("{mistake:?}").contains(said), "{template}: {mistake:?}");
+    }
+}
+
+#[test]
 fn a_file_that_looks_at_an_unknown_fact_is_unknown() {
     let unread = scope("", Err("not read yet".to_owned()));
     let rendered = unread.render_file(&files(&[("a", "x {% if facts.os.id == 'debian' %}y{% endif %}")]), "a");

@@ -150,7 +150,11 @@ fn same_port(name: &str, file: &Node) -> Option<Wrong> {
         entry.value.get("profiles").is_none() && is_one(entry.value.get("scale")) && is_one(replicas)
     };
     for entry in services(file).filter(runs) {
-        let ports = entry.value.get("ports").map(|ports| ports.items()).unwrap_or_default();
+        let ports = entry
+            .value
+            .get("ports")
+            .map(|ports| ports.used_items())
+            .unwrap_or_default();
         for (node, ports) in ports.iter().filter_map(|port| Some((port, published(port)?))) {
             let is_same = |(other, one): &&(&str, Ports)| *other != entry.key && one.overlap(&ports);
             if let Some((other, _)) = known.iter().find(is_same) {
@@ -356,6 +360,8 @@ mod tests {
             "services:\n  web:\n    image: demo\n    tty:\ttrue\n",
             "services:\n  web:\n    image: demo\n    command: 'a\n  b'\n",
             "services:\n  a: { profiles: [x] }\n  b: { image: d, profiles: [x], depends_on: [b] }\n",
+            "services:\n  a:\n    image: d\n    ports: !reset\n      - '80:1'\n  b: { image: d, ports: ['80:1'] }\n",
+            "services:\n  a: { image: d, ports: !reset ['80:1'] }\n  b: { image: d, ports: ['80:1'] }\n",
             "services:\n  a: { image: d, ports: !reset [], environment: !override { A: 1 }, networks: !reset null, network_mode: host }\n  b: !reset null\n",
             "services:\n  a: { provider: { type: model } }\n  b: { image: d, depends_on: [a], links: ['a:c'], pid: 'service:a' }\n",
             "services:\n  a: { image: d, ports: ['${PORT}:80'], healthcheck: { test: ['${TEST}'], interval: '${EVERY}' } }\n",

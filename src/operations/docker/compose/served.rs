@@ -153,7 +153,7 @@ fn name_on_host(project: &str, files: &ComposeFiles<'_>, network: &str) -> Optio
 
 /// Whether a port of web sites is one of its own on the host.
 fn publishes_web(service: &Node) -> bool {
-    let ports = service.get("ports").map(|ports| ports.items()).unwrap_or_default();
+    let ports = service.get("ports").map(|ports| ports.used_items()).unwrap_or_default();
     ports.iter().any(|port| {
         let long = || port.get("published")?.text()?.parse::<u16>().ok();
         let text = port.text().and_then(Ports::published).map(|ports| ports.first);

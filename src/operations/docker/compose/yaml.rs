@@ -18,6 +18,8 @@ pub(super) struct Node {
     pub(super) kind: NodeKind,
     /// Whether a tag says what it is, such as `!reset`.
     pub(super) is_tagged: bool,
+    /// Whether the tag is `!reset`, which takes out what is written.
+    is_reset: bool,
     /// How many values it is, with all below.
     size: u64,
 }
@@ -78,6 +80,11 @@ impl Node {
         }
     }
 
+    /// Its items that compose uses: none of a list that `!reset` takes out.
+    pub(super) fn used_items(&self) -> &[Rc<Self>] {
+        if self.is_reset { &[] } else { self.items() }
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&Rc<Self>> {
         let entry = self.entries().iter().find(|entry| entry.key == key)?;
         Some(&entry.value)
@@ -108,6 +115,36 @@ impl Node {
 ///
 /// Errors: it is not YAML, has a key twice, or is too large.
 pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
+    first_document(text).map_err(|broken| match broken.why.as_str() {
+        BLOCK_TAB if is_in_brackets(&text[..broken.place.start]) => Broken {
+            why: BRACKETS_TAB.to_owned(),
+            ..broken
+        },
+        _ => broken,
+    })
+}
+
+/// Whether brackets are open at the end of a text, by its quotes and comments alone.
+fn is_in_brackets(text: &str) -> bool {
+    let (mut depth, mut quote, mut before) = (0_usize, None, '\n');
+    let mut is_comment = false;
+    for sign in text.chars() {
+        match (sign, quote) {
+            ('\n', None) => is_comment = false,
+            _ if is_comment => {}
+            (_, Some(open)) => quote = Some(open).filter(|open| *open != sign),
+            ('#', None) if before.is_whitespace() => is_comment = true,
+            ('"' | '\'', None) if !before.is_alphanumeric() => quote = Some(sign),
+            ('[' | '{', None) => depth += 1,
+            (']' | '}', None) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        before = sign;
+    }
+    depth > 0
+}
+
+fn first_document(text: &str) -> Result<Rc<Node>, Broken> {
     let mut reading = Reading {
         events: Parser::new_from_str(text),
         offsets: text.char_indices().map(|(at, _)| at).chain([text.len()]).collect(),
@@ -126,6 +163,7 @@ pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
                     place: 0..0,
                     kind,
                     is_tagged: false,
+                    is_reset: false,
                     size: 1,
                 }));
             }
@@ -134,8 +172,13 @@ pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
     }
 }
 
+/// What the parser says of a tab that begins a line, whether brackets are open there or not.
+const BLOCK_TAB: &str = "tabs disallowed within this context (block indentation)";
+/// The same within brackets, where indentation means nothing.
+const BRACKETS_TAB: &str = "a tab begins a line within brackets";
+
 /// What the parser refuses and compose's does not: where brackets and further lines of a quoted text begin, and tabs between words.
-const TAKEN_BY_COMPOSE: [&str; 8] = [
+const TAKEN_BY_COMPOSE: [&str; 9] = [
     "invalid indentation",
     "invalid indentation in flow construct",
     "invalid indentation in quoted scalar",
@@ -143,6 +186,7 @@ const TAKEN_BY_COMPOSE: [&str; 8] = [
     "'-' must be followed by a valid YAML whitespace",
     "tab cannot be used as indentation",
     "tabs disallowed in this context",
+    BRACKETS_TAB,
     "while scanning a plain scalar, found a tab",
 ];
 
@@ -186,10 +230,11 @@ impl<'a> Reading<'a> {
         if depth > DEEPEST {
             return Err(self.broken(span, "too deep"));
         }
-        let is_tagged = matches!(
-            &event,
-            Event::Scalar(_, _, _, Some(_)) | Event::SequenceStart(_, Some(_)) | Event::MappingStart(_, Some(_))
-        );
+        let tag = match &event {
+            Event::Scalar(_, _, _, tag) | Event::SequenceStart(_, tag) | Event::MappingStart(_, tag) => tag.as_ref(),
+            _ => None,
+        };
+        let (is_tagged, is_reset) = (tag.is_some(), tag.is_some_and(|tag| tag.suffix == "reset"));
         let (kind, anchor, end) = match event {
             Event::Alias(anchor) => {
                 let known = self.anchors.get(&anchor).cloned();
@@ -232,6 +277,7 @@ impl<'a> Reading<'a> {
             place,
             kind,
             is_tagged,
+            is_reset,
             size: below + 1,
         });
         if anchor > 0 {
@@ -290,6 +336,24 @@ mod tests {
         assert_eq!(service.get("restart").and_then(|node| node.text()), Some("always"));
         assert_eq!(service.get("ports").map(|node| node.items().len()), Some(1));
         assert!(parse("").expect("nothing").is_null());
+    }
+
+    #[test]
+    fn tabs_within_brackets_are_left_to_compose() {
+        for (text, is_left) in [
+            ("services:\n  web: {\n\timage: demo }\n", true),
+            (
+                "services:\n  web:\n    image: demo\n    ports: [\n\t\t'80:80',\n\t\t'81:81'\n\t]\n",
+                true,
+            ),
+            ("services:\n  web:\n    command: [\"a\", # one ]\n\t'b']\n", true),
+            ("services:\n\tweb:\n\t\timage: demo\n", false),
+            ("x: [a, '[']\nservices:\n\tweb: {}\n", false),
+            ("# [\nservices:\n\tweb: {}\n", false),
+        ] {
+            let broken = parse(text).expect_err(text);
+            assert_eq!(broken.is_left_to_compose(), is_left, "{text}: {broken:?}");
+        }
     }
 
     #[test]
