@@ -55,9 +55,18 @@ pub enum ResourceKind {
     HttpResource,
     /// A Job of a cluster.
     Job,
+    /// A node of a Kubernetes cluster, which k3s runs.
+    #[strum(serialize = "k3s node")]
+    K3sNode,
     /// A module of the kernel.
     #[strum(serialize = "kernel module")]
     KernelModule,
+    /// An object of a cluster of Kubernetes.
+    #[strum(serialize = "object")]
+    KubernetesObject,
+    /// The objects of a cluster that an operation takes care of.
+    #[strum(serialize = "set")]
+    KubernetesSet,
     /// The host itself, which restarts.
     Host,
     /// A parameter of the kernel (sysctl).

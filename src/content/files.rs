@@ -40,6 +40,26 @@ impl Assets {
         self.large.insert(name, Arc::new(file));
     }
 
+    /// Adds a file from outside `templates/`, whatever its size. `shown` is its path in the project.
+    pub fn insert_kept(&mut self, name: impl Into<String>, shown: &str, path: &Path) {
+        self.large.insert(name.into(), Arc::new(LargeFile::new(shown, path)));
+    }
+
+    /// The same for a file of which size and digest are written beside it.
+    pub fn insert_measured(
+        &mut self,
+        name: impl Into<String>,
+        shown: &str,
+        path: &Path,
+        (sha256, size): (String, u64),
+    ) {
+        let file = LargeFile {
+            measured: OnceLock::from((sha256, size)),
+            ..LargeFile::new(shown, path)
+        };
+        self.large.insert(name.into(), Arc::new(file));
+    }
+
     /// Notes that a file can be executed in the project.
     pub fn note_executable(&mut self, name: impl Into<String>) {
         self.executable.insert(name.into());

@@ -1,6 +1,7 @@
 //! An example of every key and every fact: each is stored and read without loss.
 
 mod compose;
+mod k3s;
 mod kernel;
 mod kubernetes;
 mod node_images;
@@ -504,6 +505,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(usage::examples())
         .chain(zfs::examples())
         .chain(node_images::examples())
+        .chain(k3s::examples())
         .chain(compose::examples())
         .chain(checks().map(|check| {
             let facts = vec![

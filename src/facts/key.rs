@@ -117,6 +117,8 @@ macro_rules! every_kind {
             ComposeConfig(files: ProjectFiles) => super::compose::ConfigKey<'a>, super::compose::ConfigFact;
             /// The images that the containerd of k3s has.
             NodeImages => super::node_images::NodeImagesKey, super::node_images::NodeImages;
+            /// k3s and its node.
+            K3s => super::k3s::K3sKey, Box<super::k3s::K3s>;
             /// The cluster of Kubernetes that the host reaches.
             KubernetesCluster(api: Api) => super::kubernetes::ClusterKey<'a>, super::kubernetes::Cluster;
             /// An object of that cluster, and what the API server would make of it.

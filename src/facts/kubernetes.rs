@@ -3,6 +3,7 @@
 //! No credential leaves the host: its own `kubectl` asks the API server. See [`Api`].
 
 mod api;
+mod builtin;
 mod cluster;
 mod explanation;
 mod object;

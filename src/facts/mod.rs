@@ -25,6 +25,7 @@ pub mod http;
 mod identity;
 pub mod inquiry;
 pub mod journal;
+pub mod k3s;
 pub mod kernel;
 mod key;
 mod kind;

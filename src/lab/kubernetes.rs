@@ -13,6 +13,7 @@ use super::error::LabError;
 use super::events::{Events, ImageStep, LabEvent};
 use super::program::Program;
 use super::{lock, naming, state};
+use crate::content::{LAB_K3S, lab_k3s_file};
 
 /// The Go module: path and text of each file.
 const SOURCES: &[(&str, &str)] = &[
@@ -36,8 +37,6 @@ const SOURCES: &[(&str, &str)] = &[
     ("k3s/server.go", include_str!("kubernetes/k3s/server.go")),
     ("k3s/start.go", include_str!("kubernetes/k3s/start.go")),
 ];
-/// The version that all parts report.
-const VERSION: [&str; 3] = ["v1.34.4+k3s1", "1", "34"];
 /// The programs that become images of the name `docker.io/lab/PROGRAM:1`.
 const IMAGES: [&str; 4] = ["answer", "coredns", "gpu", "pause"];
 /// What is not the real thing on a host with Kubernetes.
@@ -56,7 +55,7 @@ const PACK: Program = Program {
 
 /// The name of the folder with what is built: it follows from the sources and the flags.
 pub(super) fn name() -> String {
-    let mut all = flags().join("\n");
+    let mut all: String = LAB_K3S.map(|version| flags(version).join("\n")).concat();
     for (path, text) in SOURCES {
         all.extend(["\n", path, "\n", text]);
     }
@@ -68,7 +67,7 @@ pub(super) fn folder() -> PathBuf {
     lock::cache().join(name())
 }
 
-/// Builds it unless it is there, and returns its folder: the program `k3s`, and `images` with an archive for each image.
+/// Builds it unless it is there, and returns its folder: the program k3s in each version, and `images` with an archive for each image.
 pub(super) async fn ensure(events: &Events<'_>) -> Result<PathBuf, LabError> {
     let folder = folder();
     if folder.exists() {
@@ -104,18 +103,8 @@ async fn build(work: &Path) -> Result<(), LabError> {
     for folder in [&programs, &built.join("images")] {
         fs::create_dir_all(folder).map_err(disk("create", folder))?;
     }
-    let mut compile = Command::new(GO.name);
-    compile
-        .current_dir(work.join("sources"))
-        .env("CGO_ENABLED", "0")
-        // A workspace of the user, in a folder above, has nothing to do with it.
-        .env("GOWORK", "off")
-        .arg("build")
-        .args(flags())
-        .arg("-o")
-        .arg(&programs)
-        .arg("./...");
-    GO.run("lab", compile).await?;
+    let [own, others @ ..] = LAB_K3S;
+    compile(work, own, &programs, "./...").await?;
     for image in IMAGES {
         let mut pack = Command::new(programs.join("k3s"));
         pack.arg("pack-image")
@@ -124,15 +113,45 @@ async fn build(work: &Path) -> Result<(), LabError> {
             .arg(programs.join(image));
         PACK.run("lab", pack).await?;
     }
-    let (from, to) = (programs.join("k3s"), built.join("k3s"));
-    fs::rename(&from, &to).map_err(disk("rename", &from))?;
-    let whole = fs::read(&to).map_err(disk("read", &to))?;
-    let digest = naming::hex_of(&whole, SHA256_BYTES);
-    state::write(&built.join("k3s.sha256"), format!("{digest}\n").as_bytes())
+    let from = programs.join("k3s");
+    keep(&from, &built, own)?;
+    for version in others {
+        // Only linked anew.
+        compile(work, version, &programs, "./k3s").await?;
+        keep(&from, &built, version)?;
+    }
+    Ok(())
 }
 
-fn flags() -> Vec<String> {
-    let [version, major, minor] = VERSION;
+/// Compiles `packages` as parts of this version of k3s.
+async fn compile(work: &Path, version: &str, programs: &Path, packages: &str) -> Result<(), LabError> {
+    let mut compile = Command::new(GO.name);
+    compile
+        .current_dir(work.join("sources"))
+        .env("CGO_ENABLED", "0")
+        // A workspace of the user, in a folder above, has nothing to do with it.
+        .env("GOWORK", "off")
+        .arg("build")
+        .args(flags(version))
+        .arg("-o")
+        .arg(programs)
+        .arg(packages);
+    GO.run("lab", compile).await
+}
+
+/// Keeps this version of the program, with its digest.
+fn keep(program: &Path, built: &Path, version: &str) -> Result<(), LabError> {
+    let to = built.join(lab_k3s_file(version));
+    fs::rename(program, &to).map_err(disk("rename", program))?;
+    let whole = fs::read(&to).map_err(disk("read", &to))?;
+    let digest = naming::hex_of(&whole, SHA256_BYTES);
+    let beside = built.join(format!("{}.sha256", lab_k3s_file(version)));
+    state::write(&beside, format!("{digest}\n").as_bytes())
+}
+
+fn flags(version: &str) -> Vec<String> {
+    let mut numbers = version.trim_start_matches('v').split('.');
+    let [major, minor] = [numbers.next(), numbers.next()].map(Option::unwrap_or_default);
     let known = [
         ("gitVersion", version),
         ("gitMajor", major),
@@ -180,13 +199,12 @@ mod tests {
 
     #[test]
     fn the_version_is_that_of_the_module() {
-        let [version, major, minor] = VERSION;
-        let (kubernetes, _) = version.split_once('+').unwrap();
+        let (kubernetes, _) = LAB_K3S[0].split_once('+').unwrap();
         let (_, module) = SOURCES[0];
         assert!(
             module.contains(&format!("k8s.io/kubernetes {kubernetes}\n")),
             "{module}"
         );
-        assert!(kubernetes.starts_with(&format!("v{major}.{minor}.")));
+        assert!(flags(LAB_K3S[2])[2].contains("gitMinor=35 "), "{:?}", flags(LAB_K3S[2]));
     }
 }

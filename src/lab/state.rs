@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! .homelab/lab/id_ed25519            the key that logs in to every lab host; `lab down` keeps it
-//! .homelab/lab/k3s                   the k3s of the lab, once a host was made for Kubernetes
-//! .homelab/lab/k3s.sha256            its digest
+//! .homelab/lab/k3s-VERSION           the k3s of the lab, once a host was made for Kubernetes
+//! .homelab/lab/k3s-VERSION.sha256    its digest
 //! .homelab/lab/.lock                 held while hosts are created or removed
 //! .homelab/lab/dev/hosts.json        addresses of the hosts that are up
 //! .homelab/lab/dev/known_hosts       their host keys, pinned here before they boot
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::error::LabError;
 use super::naming;
 use super::spec::LabAddress;
-use crate::content::{Refused, open_lock, read_in_place, special_file, special_key_file};
+use crate::content::{LAB_K3S, Refused, lab_k3s_file, open_lock, read_in_place, special_file, special_key_file};
 use crate::quote::check_address;
 
 /// In the project's root.
@@ -101,22 +101,26 @@ impl Folder {
         write(&self.0.join(".gitignore"), b"*\n")
     }
 
-    /// Puts the `k3s` of `built` where the project's deploys find it, with its digest.
+    /// Puts the versions of k3s in `built` where the project's deploys find them, with their digests.
     pub(super) fn offer_k3s(&self, built: &Path) -> Result<(), LabError> {
-        let (from, to) = (built.join("k3s"), self.0.join("k3s"));
-        self.check(&to)?;
-        let disk = |action, path: &Path| {
-            let path = path.to_path_buf();
-            move |source| LabError::Disk { action, path, source }
-        };
-        absent_is_fine(fs::remove_file(&to)).map_err(disk("remove", &to))?;
-        // It is large: where both are on one file system it is there once.
-        fs::hard_link(&from, &to)
-            .or_else(|_| fs::copy(&from, &to).map(|_| ()))
-            .map_err(disk("copy", &from))?;
-        let digest = self.0.join("k3s.sha256");
-        self.check(&digest)?;
-        write(&digest, read(&built.join("k3s.sha256"))?.as_bytes())
+        for name in LAB_K3S.map(lab_k3s_file) {
+            let (from, to) = (built.join(&name), self.0.join(&name));
+            self.check(&to)?;
+            let disk = |action, path: &Path| {
+                let path = path.to_path_buf();
+                move |source| LabError::Disk { action, path, source }
+            };
+            absent_is_fine(fs::remove_file(&to)).map_err(disk("remove", &to))?;
+            // It is large: where both are on one file system it is there once.
+            fs::hard_link(&from, &to)
+                .or_else(|_| fs::copy(&from, &to).map(|_| ()))
+                .map_err(disk("copy", &from))?;
+            let digest = format!("{name}.sha256");
+            let to = self.0.join(&digest);
+            self.check(&to)?;
+            write(&to, read(&built.join(&digest))?.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// Opens the lock file; the caller takes the lock.

@@ -112,6 +112,20 @@ impl PlanContext<'_> {
         }
     }
 
+    /// A file of the project outside `templates/`, if there is one of this name. It computes only the digest.
+    ///
+    /// Errors: the file cannot be read.
+    pub(super) fn kept(&self, argument: &str, name: &str) -> Result<Option<Content>, Stop> {
+        let Some(file) = self.assets.large(name) else {
+            return Ok(None);
+        };
+        let content = Content::of_file(file).map_err(|error| {
+            let mistake = self.mistake(argument, format!("cannot read `{}`", file.name()), "used here");
+            Stop::Refused(Box::new(mistake.because(error.to_string())))
+        })?;
+        Ok(Some(content))
+    }
+
     /// The text of a file that no host gets, if there is such a file.
     pub fn asset_text(&self, path: &str) -> Option<&str> {
         std::str::from_utf8(self.assets.get(path)?).ok()

@@ -64,6 +64,8 @@ pub struct PlanContext<'a> {
     has_stand_ins: bool,
     named: Arc<BTreeSet<FactKey>>,
     pins: Arc<Pins>,
+    project: &'a str,
+    prunes: bool,
 }
 
 impl<'a> PlanContext<'a> {
@@ -97,7 +99,27 @@ impl<'a> PlanContext<'a> {
             has_stand_ins: false,
             named: Arc::default(),
             pins: Arc::default(),
+            project: "",
+            prunes: false,
         }
+    }
+
+    /// The same in a run of this project, which removes what left the configuration if it `prunes`.
+    #[must_use]
+    pub fn of_project(mut self, project: &'a str, prunes: bool) -> Self {
+        self.project = project;
+        self.prunes = prunes;
+        self
+    }
+
+    /// The name by which hosts know the project.
+    pub(super) fn project(&self) -> &str {
+        self.project
+    }
+
+    /// Whether the run removes what left the configuration.
+    pub(super) fn prunes(&self) -> bool {
+        self.prunes
     }
 
     /// The same for an operation in which something stands in for values that are known only later.

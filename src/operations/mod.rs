@@ -12,6 +12,7 @@ mod crontab;
 mod definition;
 mod directed;
 mod docker;
+mod file_place;
 mod files;
 mod git;
 mod http;

@@ -477,6 +477,10 @@ fn context<'a>(overlay: Overlay, ready: &'a Ready, origin: &'a Origin, given: &'
     .amid_changes(given.is_amid_changes())
     .naming(Arc::clone(&given.named))
     .holding(Arc::clone(&given.selection.pins))
+    .of_project(
+        &given.selection.project,
+        given.selection.memory.as_ref().is_some_and(|memory| memory.prunes),
+    )
 }
 
 /// Where the parameters are written.

@@ -9,7 +9,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::fields::unknown_key;
-use crate::content::{Assets, EncryptedFile, ProjectFolder, Refused, read_in_place};
+use crate::content::{
+    Assets, DOWNLOADS, EncryptedFile, LAB, LAB_K3S, ProjectFolder, Refused, download, lab_k3s, lab_k3s_file,
+    read_in_place,
+};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
 use crate::operations::{schema_of, value_at};
 use crate::pki::Pki;
@@ -163,7 +166,34 @@ impl Reader {
                 .hint("delete the one that is not encrypted; if it was committed, change the secret itself")
         });
         self.mistakes.extend(mistakes);
+        self.kept(&mut assets);
         assets
+    }
+
+    /// Adds the files that git does not have. They are read when they are needed.
+    fn kept(&mut self, assets: &mut Assets) {
+        for file in self.files.list(DOWNLOADS) {
+            let shown = file.shown.to_string_lossy().into_owned();
+            match file.place {
+                Ok(place) => assets.insert_kept(download(below(&shown, DOWNLOADS)), &shown, &place),
+                Err(refused) => {
+                    self.mistakes.push(unreadable(&shown, &refused));
+                    self.broken.insert(shown);
+                }
+            }
+        }
+        for version in LAB_K3S {
+            let shown = format!("{LAB}/{}", lab_k3s_file(version));
+            // Whatever is wrong with what the lab made, `lab up` makes it again.
+            let Ok(Some(place)) = self.files.find(Path::new(&shown)) else {
+                continue;
+            };
+            let digest = std::fs::read_to_string(format!("{}.sha256", place.display())).unwrap_or_default();
+            let size = place.metadata().map_or(0, |metadata| metadata.len());
+            if !digest.trim().is_empty() {
+                assets.insert_measured(lab_k3s(version), &shown, &place, (digest.trim().to_owned(), size));
+            }
+        }
     }
 
     /// Reads the certificates of the project, and adds them to the files that operations use.

@@ -1,5 +1,6 @@
 //! Reads hosts and plans them in turns until the plan lacks nothing, or no rounds are left.
 
+mod clusters;
 mod complete;
 mod conditions;
 mod events;
@@ -75,7 +76,8 @@ pub async fn read_hosts(
             .collect(),
         tasks,
     });
-    let hosts = Box::pin(together::settle(selection, hosts, digests, options, on_event)).await;
+    let mut hosts = Box::pin(together::settle(selection, hosts, digests, options, on_event)).await;
+    clusters::refuse_two_speakers(&mut hosts);
     Readings { hosts, late }
 }
 

@@ -1,7 +1,7 @@
 //! The files of a project that may have encrypted values, read and written whole.
 
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use super::document::Document;
@@ -127,8 +127,11 @@ pub(super) fn unwritten(shown: &str, error: &std::io::Error) -> Diagnostic {
 pub fn remove_unfinished(root: &Path) {
     let folders = [FOLDERS, &[TEMPLATES]].concat();
     for place in ProjectFolder::new(root).unfinished(&folders) {
-        let is_left = std::fs::File::open(&place).is_ok_and(|file| file.try_lock().is_ok());
-        if is_left {
+        let Ok(file) = std::fs::File::open(&place) else {
+            continue;
+        };
+        // The lock is held until the name is gone: whoever gets it after that sees that it is.
+        if file.try_lock().is_ok() {
             // Otherwise the next command tries again.
             let _ = std::fs::remove_file(place);
         }
@@ -173,17 +176,33 @@ impl NewFile {
     }
 }
 
+/// How often a new file is made again that another command took for one that was left.
+const ATTEMPTS: usize = 100;
+
 /// A file beside `place` with these bytes.
 fn unfinished(place: &Path, bytes: &[u8], mode: u32) -> std::io::Result<tempfile::NamedTempFile> {
     let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .permissions(std::fs::Permissions::from_mode(mode))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    // Until the file has its place, or this process ends. Where there are no locks, another command may remove it, and this one fails.
-    let _ = file.as_file().lock();
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut file = locked(folder, mode)?;
+    for _ in 0..ATTEMPTS {
+        if file.as_file().metadata()?.nlink() > 0 {
+            break;
+        }
+        file = locked(folder, mode)?;
+    }
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// An empty file that is locked until it has its place, or this process ends. Before it was locked, another command may have removed
+/// it; where there are no locks, also later.
+fn locked(folder: &Path, mode: u32) -> std::io::Result<tempfile::NamedTempFile> {
+    let file = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .permissions(std::fs::Permissions::from_mode(mode))
+        .tempfile_in(folder)?;
+    let _ = file.as_file().lock();
     Ok(file)
 }
 
@@ -226,4 +245,41 @@ fn not_data(shown: &str, known: &[String]) -> Diagnostic {
 /// The mistake of a file that cannot be read.
 pub(super) fn unreadable(shown: &str, refused: &Refused) -> Diagnostic {
     Diagnostic::new(format!("cannot read `{shown}`")).because(refused.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// A file that is being written is never taken for one that a killed command left.
+    #[test]
+    fn what_another_command_writes_right_now_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("group_data");
+        std::fs::create_dir(&folder).unwrap();
+        let left = folder.join(format!("{UNFINISHED}left"));
+        std::fs::write(&left, "half").unwrap();
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !is_done.load(Ordering::Relaxed) {
+                        remove_unfinished(root.path());
+                    }
+                });
+            }
+            let place = folder.join("new.toml");
+            let written: std::io::Result<Vec<()>> = (0..800)
+                .map(|_| {
+                    NewFile::write(&place, b"x = 1\n", 0o666)?.place(&place)?;
+                    std::fs::remove_file(&place)
+                })
+                .collect();
+            is_done.store(true, Ordering::Relaxed);
+            assert!(written.is_ok(), "{written:?}");
+        });
+        assert!(!left.exists());
+    }
 }

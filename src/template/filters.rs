@@ -5,7 +5,7 @@ mod certificate;
 mod env_file;
 pub(super) mod password;
 mod taken;
-mod yaml;
+pub(super) mod yaml;
 
 use std::fmt::Write as _;
 
@@ -155,11 +155,6 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     serde::Serialize::serialize(&json, &mut serializer)
         .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))?;
     Ok(Value::from(String::from_utf8_lossy(&bytes)))
-}
-
-/// A value as YAML, without a line break at the end.
-pub fn yaml_text(value: &Json) -> String {
-    yaml::text(value)
 }
 
 fn to_yaml(value: &Value) -> Result<Value, Error> {

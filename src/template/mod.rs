@@ -30,7 +30,7 @@ pub use analysis::{Analysis, Shape, Sort, World, analyze_expression, analyze_fil
 pub use captured::{Captured, CapturedSource, NoCaptures};
 pub use facts::{Attribute, FactSource, NamedFact, NoValue};
 pub use filters::password::lab_password_for as lab_password;
-pub use filters::yaml_text;
+pub use filters::yaml::text as yaml_text;
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, Peer, STACKS, TemplateData, stack_of};

@@ -221,3 +221,43 @@ fn the_page_about_coverage_names_tests_and_files_that_exist() {
         }
     }
 }
+
+#[test]
+fn the_page_about_kubernetes_says_of_each_operation_what_was_shown() {
+    let page = include_str!("../../docs/kubernetes.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `k3s.") || line.starts_with("| `k8s."))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    for row in &rows {
+        let [operation, what, how, shown] = row[..] else {
+            panic!("{row:?}")
+        };
+        let name = operation.trim_matches('`');
+        assert!(
+            OPERATIONS.iter().any(|one| one.name == name),
+            "unknown operation {operation}"
+        );
+        assert!(
+            ["proven", "stand-in", "unproven"].contains(&how),
+            "{operation}: {what}: {how}"
+        );
+        assert_eq!(shown.is_empty(), how == "unproven", "{operation}: {what}: {shown}");
+        let module = shown
+            .trim_matches('`')
+            .trim_start_matches("deploy::")
+            .replace("::", "/");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/deploy/{module}.rs"));
+        assert!(shown.is_empty() || file.exists(), "{operation}: {what}: {shown}");
+    }
+    for operation in OPERATIONS {
+        let is_meant = operation.name.starts_with("k3s.") || operation.name.starts_with("k8s.");
+        let has_row = rows.iter().any(|row| row[0].trim_matches('`') == operation.name);
+        assert!(
+            !is_meant || has_row,
+            "docs/kubernetes.md lacks a row for {}",
+            operation.name
+        );
+    }
+}

@@ -1,3 +1,5 @@
-//! Kubernetes, on lab hosts with the lab's k3s.
+//! Clusters of Kubernetes: how k3s comes to hosts, and what is done in the cluster.
 
+mod cluster;
+mod manifests;
 mod workloads;

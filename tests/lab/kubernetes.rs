@@ -25,6 +25,8 @@ const SCRIPTS: [(&str, &str); 3] = [
     ("k3s-killall.sh", include_str!("kubernetes/killall.sh")),
     ("k3s-uninstall.sh", include_str!("kubernetes/uninstall.sh")),
 ];
+/// What `lab up` puts into the folder of the lab.
+const K3S: &str = "k3s-v1.34.4+k3s1";
 const WEB: &str = include_str!("kubernetes/web.yaml");
 const GPU: &str = include_str!("kubernetes/gpu.yaml");
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -59,7 +61,7 @@ fn wait(project: &Project, host: &str, line: &str, wanted: &str) {
 }
 
 fn install(project: &Project, host: &str, role: &str, configuration: &str) {
-    let k3s = fs::read(project.lab_folder().join("k3s")).unwrap();
+    let k3s = fs::read(project.lab_folder().join(K3S)).unwrap();
     with_input(project, host, "cat > /usr/local/bin/k3s", &k3s);
     for (name, script) in SCRIPTS {
         with_input(
@@ -80,7 +82,7 @@ fn a_server_and_an_agent_run_pods_that_reach_each_other() {
     let project = Project::new(HOSTS);
     let said = project.stderr(&["lab", "up", "dev"]);
     assert!(said.contains("two: ready for Kubernetes; stand-in: k3s, gpu"), "{said}");
-    let digest = fs::read_to_string(project.lab_folder().join("k3s.sha256")).unwrap();
+    let digest = fs::read_to_string(project.lab_folder().join(format!("{K3S}.sha256"))).unwrap();
 
     install(
         &project,
@@ -94,7 +96,7 @@ fn a_server_and_an_agent_run_pods_that_reach_each_other() {
             .starts_with(digest.trim())
     );
     assert_eq!(project.on("one", "stat -c %a /etc/rancher/k3s/k3s.yaml"), "640");
-    let address = project.on("one", "hostname -I | cut -d ' ' -f 1");
+    let address = project.on("one", "ip -o -4 address show eth0 | grep -o '[0-9.]*/' | tr -d /");
     let token = project.on("one", "cat /var/lib/rancher/k3s/server/node-token");
     assert!(
         token.starts_with("K10") && token.ends_with("::server:secret"),
@@ -116,12 +118,10 @@ fn a_server_and_an_agent_run_pods_that_reach_each_other() {
     gpus_are_counted(&project);
 
     project.homelab(&["lab", "ssh", "one", "--", "systemctl reboot"]);
-    wait(
-        &project,
-        "one",
-        "kubectl get deploy web -o jsonpath={.status.readyReplicas}",
-        "2",
-    );
+    // What the API server knows of the pods of `one` is from before: until they run again, they have other addresses than it says.
+    let again = "kubectl get pod -l app=web --field-selector spec.nodeName=one \
+        -o jsonpath='{.items[0].status.containerStatuses[0].restartCount} {.items[0].status.containerStatuses[0].ready}'";
+    wait(&project, "one", again, "1 true");
     pods_answer(&project);
     for host in ["two", "one"] {
         nothing_is_left(&project, host);
@@ -130,7 +130,7 @@ fn a_server_and_an_agent_run_pods_that_reach_each_other() {
 
 /// One with a wrong token, or of another cluster, does not join, and starts nothing.
 fn refused(project: &Project, address: &str, token: &str) {
-    let k3s = fs::read(project.lab_folder().join("k3s")).unwrap();
+    let k3s = fs::read(project.lab_folder().join(K3S)).unwrap();
     with_input(project, "two", "cat > /root/k3s; chmod 0755 /root/k3s", &k3s);
     let other = token.replacen("K10", "K10f", 1);
     for (token, reason) in [
@@ -156,22 +156,28 @@ fn pods_answer(project: &Project) {
     );
     for pod in project.on("one", "kubectl get pod -l app=web -o name").lines() {
         for address in addresses.split_whitespace() {
-            let said = project.on(
-                "one",
-                &format!("kubectl exec {pod} -- /answer get http://{address}:8080/"),
-            );
-            assert!(said.contains(" answers 10.42."), "{said}");
+            answers(project, pod, &format!("http://{address}:8080/"));
         }
-        let line = format!("kubectl exec {pod} -- /answer get http://web.default.svc.cluster.local/");
-        let started = Instant::now();
-        while !text(&project.homelab(&["lab", "ssh", "one", "--", &line]).stdout).contains(" answers ") {
-            assert!(started.elapsed() < PATIENCE, "{pod}: no answer by name");
-            thread::sleep(Duration::from_millis(300));
-        }
+        answers(project, pod, "http://web.default.svc.cluster.local/");
     }
     for host in ["one", "two"] {
         let line = "bash -c 'exec 3<>/dev/tcp/127.0.0.1/30080 && printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3 && tail -n 1 <&3' | grep -o answers";
         wait(project, host, line, "answers");
+    }
+}
+
+/// Waits until the pod gets an answer: routes and names follow the pods.
+fn answers(project: &Project, pod: &str, url: &str) {
+    let line = format!("kubectl exec {pod} -- /answer get {url}");
+    let started = Instant::now();
+    loop {
+        let output = project.homelab(&["lab", "ssh", "one", "--", &line]);
+        if text(&output.stdout).contains(" answers 10.42.") {
+            return;
+        }
+        let error = text(&output.stderr);
+        assert!(started.elapsed() < PATIENCE, "{pod}: {url}: {error}");
+        thread::sleep(Duration::from_millis(300));
     }
 }
 

@@ -209,6 +209,7 @@ fn nothing(family: &str) -> Json {
         "docker_network" => json!([]),
         "node_images" => json!({ "answers": {} }),
         "compose_config" => json!("no_files"),
+        "kubernetes_object" => json!("not_asked"),
         "compose_project" | "docker_build_cache" | "docker_usage" | "entries" | "listing" => json!({}),
         _ => json!("absent"),
     }
@@ -250,6 +251,8 @@ fn written_out(family: &str, name: &str, short: &Json) -> Result<Json, Failed> {
             ("docker_engine", Some("absent")) => {
                 json!({ "absent": { "data_root": "/var/lib/docker", "has_state": false } })
             }
+            ("kubernetes_object", Some("absent")) => json!({ "asked": {} }),
+            ("kubernetes_cluster", Some("k3s")) => cluster(&Map::new())?,
             (_, None | Some("absent")) => short.clone(),
             ("package", Some(version)) => package(&Map::from_iter([("version".to_owned(), json!(version))]))?,
             ("path", Some(kind)) => path(&Map::from_iter([(kind.to_owned(), json!(true))]))?,
@@ -259,7 +262,17 @@ fn written_out(family: &str, name: &str, short: &Json) -> Result<Json, Failed> {
             _ => short.clone(),
         });
     };
-    let is_full = ["present", "denied", "possible", "impossible", "unrefreshed", "provided"];
+    let is_full = [
+        "asked",
+        "answers",
+        "silent",
+        "present",
+        "denied",
+        "possible",
+        "impossible",
+        "unrefreshed",
+        "provided",
+    ];
     if is_full.iter().any(|key| given.contains_key(*key)) {
         return Ok(short.clone());
     }
@@ -287,8 +300,32 @@ fn written_out(family: &str, name: &str, short: &Json) -> Result<Json, Failed> {
             given,
         ),
         "system" => system(given),
+        "kubernetes_object" => Ok(json!({ "asked": given })),
+        "kubernetes_cluster" => cluster(given),
         _ => Ok(short.clone()),
     }
+}
+
+/// A cluster that answers, with the kinds that cases use.
+fn cluster(given: &Map<String, Json>) -> Result<Json, Failed> {
+    let kinds = [
+        ("", "v1", "Namespace", false),
+        ("", "v1", "ConfigMap", true),
+        ("", "v1", "Secret", true),
+        ("", "v1", "Service", true),
+        ("", "v1", "ServiceAccount", true),
+        ("apps", "v1", "Deployment", true),
+        ("batch", "v1", "Job", true),
+        ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", false),
+    ];
+    let kinds = kinds.map(|(group, version, kind, is_namespaced)| {
+        json!({ "group": group, "version": version, "kind": kind, "is_namespaced": is_namespaced })
+    });
+    let usual = json!({
+        "uid": "2539e575", "version": "v1.34.4+k3s1", "is_predicted": false, "namespaces": ["default", "kube-system"], "kinds": kinds,
+        "versions": ["v1", "apps/v1", "batch/v1", "apiextensions.k8s.io/v1"], "nodes": {}, "node_ports": {}
+    });
+    Ok(json!({ "answers": over(usual, given)? }))
 }
 
 fn present(usual: Json, given: &Map<String, Json>) -> Result<Json, Failed> {

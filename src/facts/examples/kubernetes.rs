@@ -61,7 +61,8 @@ fn object() -> (FactKey, Vec<Fact>) {
         answer: Some(Answer::Accepted(settings.clone())),
         taken: vec![moved()],
         shared: vec![moved()],
-        owned: 1,
+        gained: 1,
+        is_finished: true,
         last_applied: Some(settings),
         managers: vec![text("kubectl")],
     };

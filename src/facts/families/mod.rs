@@ -9,6 +9,7 @@ mod docker;
 mod entries;
 pub(super) mod http;
 mod inquiry;
+mod k3s;
 mod kernel;
 mod kubernetes;
 mod listing;

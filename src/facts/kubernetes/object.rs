@@ -169,9 +169,12 @@ pub struct Object {
     /// Fields of other managers that homelab would own too, with the value that they have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<Moved>,
-    /// How many fields homelab owns now.
+    /// How many fields homelab would own that it does not own now.
     #[serde(default)]
-    pub owned: usize,
+    pub gained: usize,
+    /// Whether it is a Job that has ended.
+    #[serde(default)]
+    pub is_finished: bool,
     /// The object as `kubectl apply` last wrote it, if that is how it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_applied: Option<Value>,

@@ -56,7 +56,7 @@ pub(in crate::operations) struct Kubeconfig {
     context: String,
     /// User who owns the file. By default the owner is kept; a new file belongs to `root`.
     user: Option<String>,
-    /// Permissions.
+    /// Permissions; default: `"0600"`.
     #[serde(default = "default_mode")]
     mode: Mode,
     /// `true` keeps the other contexts of a file that is there, and the one that is in use.

@@ -1,5 +1,18 @@
-//! k3s: a Kubernetes that is one program.
+//! k3s: the program, its settings and unit, and the node that it runs. All of it is written by homelab; the install script of k3s is
+//! not used, since nobody can say before what it will do.
 
+pub(super) mod agent;
+mod check;
+mod configuration;
+mod flags;
 pub(super) mod image;
 pub(super) mod kubeconfig;
+mod node;
+mod removal;
+mod role;
+mod script;
+pub(super) mod server;
+mod source;
 mod start;
+mod version;
+mod wish;

@@ -1,13 +1,25 @@
 //! Kubernetes: the objects of a cluster that a host speaks for.
 
+pub(super) mod config_map;
+mod decision;
+mod documents;
 pub(super) mod exec;
 pub(super) mod job;
 mod manifest;
+pub(super) mod manifests;
 mod names;
+pub(super) mod namespace;
 pub(super) mod node;
+mod parameters;
+mod planned;
 mod reach;
+mod record;
+mod removal;
 pub(super) mod restart;
+mod script;
+pub(super) mod secret;
+mod set;
+mod shown;
+mod single;
 pub(super) mod wait;
-
-pub(in crate::operations) use manifest::Manifest;
-pub(in crate::operations) use reach::api;
+mod wish;

@@ -24,13 +24,13 @@ const FOLDER: &str = "/etc/systemd/system";
 const OTHER_FOLDERS: [&str; 2] = ["/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
 
 /// The file of a unit or a drop-in of it.
-pub(super) struct UnitFile<'a> {
+pub(in crate::operations) struct UnitFile<'a> {
     /// With its suffix.
-    pub(super) unit: &'a str,
+    pub(in crate::operations) unit: &'a str,
     /// Without `.conf`.
-    pub(super) drop_in: Option<&'a str>,
+    pub(in crate::operations) drop_in: Option<&'a str>,
     /// The argument that names the unit.
-    pub(super) argument: &'static str,
+    pub(in crate::operations) argument: &'static str,
 }
 
 impl UnitFile<'_> {
@@ -43,7 +43,7 @@ impl UnitFile<'_> {
 
     /// The unit whose state is known; a template has none.
     /// What the first round reads. A file of a package in another folder decides what becomes of the unit if this one goes.
-    pub(super) fn needs(&self, present: bool) -> Vec<FactKey> {
+    pub(in crate::operations) fn needs(&self, present: bool) -> Vec<FactKey> {
         let mut keys = path_and_ancestors(&self.path());
         keys.extend(self.key());
         if !present && self.drop_in.is_none() {
@@ -69,7 +69,7 @@ impl UnitFile<'_> {
 
     /// Plans that the file has this content and that systemd has loaded it. If it changes, `needs` has to be there; with that are
     /// the arguments that name the user and the program.
-    pub(super) fn write(
+    pub(in crate::operations) fn write(
         &self,
         context: &PlanContext<'_>,
         content: WishedContent<'_>,

@@ -1,7 +1,7 @@
 //! systemd.
 
 pub(super) mod daemon_reload;
-mod files;
+pub(super) mod files;
 pub(super) mod name;
 mod needs;
 mod refusal;

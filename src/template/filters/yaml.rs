@@ -13,7 +13,7 @@ const LONGEST_KEY: usize = 1000;
 const NO_STRINGS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
 /// The value, without a line break at the end.
-pub(super) fn text(value: &Json) -> String {
+pub fn text(value: &Json) -> String {
     let mut text = String::new();
     block(value, 0, &mut text);
     text.trim_matches('\n').to_owned()

@@ -123,7 +123,7 @@ fn object(asked: &AskedObject, live: Option<Value>, answer: Option<Answer>) -> O
     let mut object = Object::default();
     if let Some(live) = &live {
         let owners = Owners::of(live);
-        object.owned = owners.own().len();
+        object.is_finished = is_finished(live);
         object.managers = owners.managers().iter().cloned().collect();
         object.resource_version = live
             .pointer("/metadata/resourceVersion")
@@ -132,6 +132,7 @@ fn object(asked: &AskedObject, live: Option<Value>, answer: Option<Answer>) -> O
         object.last_applied = last_applied(live).map(|applied| cleaned(applied, asked));
         if let Some(Answer::Accepted(answer)) = &answer {
             let after = Owners::of(answer);
+            object.gained = after.own().difference(owners.own()).count();
             let moved = |(field, manager): (&str, &str)| Moved {
                 field: field.to_owned(),
                 manager: manager.to_owned(),
@@ -150,6 +151,15 @@ fn object(asked: &AskedObject, live: Option<Value>, answer: Option<Answer>) -> O
         refused @ Answer::Refused(_) => refused,
     });
     object
+}
+
+/// Whether its conditions say that it has ended, as those of a Job do.
+fn is_finished(live: &Value) -> bool {
+    let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| {
+        let text = |key: &str| condition.get(key).and_then(Value::as_str);
+        matches!(text("type"), Some("Complete" | "Failed")) && text("status") == Some("True")
+    })
 }
 
 /// What `kubectl apply` last applied, if it made the object.

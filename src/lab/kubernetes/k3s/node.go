@@ -404,6 +404,10 @@ func (n *node) startNetwork(ctx context.Context, clusterNetwork string) error {
 	if err != nil {
 		return err
 	}
+	// Pods that run already, as after a start of the host, need the routes before anyone is told that the node is up.
+	if err := within(startLimit, "set the routes to the pods of other nodes", func() error { return n.route(ctx) }); err != nil {
+		return err
+	}
 	go func() {
 		for ; ; time.Sleep(2 * time.Second) {
 			if err := n.route(ctx); err != nil {

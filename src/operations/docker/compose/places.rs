@@ -12,6 +12,7 @@ use crate::change::Stop;
 use crate::content::Assets;
 use crate::error::{Diagnostic, Origin, SourceFile, closest, suggestion};
 use crate::operations::PlanContext;
+use crate::operations::file_place::place_in_project;
 use crate::template::STACKS;
 use crate::value::parse_toml;
 
@@ -212,55 +213,9 @@ pub(super) fn unknown_service(
     Stop::Refused(Box::new(mistake.hint_maybe(hint)))
 }
 
-/// Where a place of a file of a stack is in the project. In what a template gives, that is the same line of the template, if it has one.
+/// Where a place of a file of a stack is in the project.
 fn source(context: &PlanContext<'_>, stack: &str, name: &str, text: &str, place: Range<usize>) -> Option<Origin> {
-    let path = format!("{STACKS}/{stack}/{name}");
-    if let Some(own) = context.asset_text(&path) {
-        let file = SourceFile::new(format!("templates/{path}"), own);
-        return (own == text).then(|| Origin::new(&file, place));
-    }
-    let path = format!("{path}{}", Assets::TEMPLATE_SUFFIX);
-    let template = context.asset_text(&path)?;
-    let start = text.get(..place.start)?.rfind('\n').map_or(0, |at| at + 1);
-    let line = text[start..].lines().next().unwrap_or_default();
-    let in_template = template_line(template, text, start, line)?;
-    let file = SourceFile::new(format!("templates/{path}"), template);
-    let of_template = template[in_template..].lines().next().unwrap_or_default();
-    if of_template != line {
-        // What an expression gives has no place of its own.
-        let indent = of_template.len() - of_template.trim_start().len();
-        return Some(Origin::new(
-            &file,
-            in_template + indent..in_template + of_template.trim_end().len(),
-        ));
-    }
-    let end = (in_template + place.end.saturating_sub(start)).min(in_template + line.len());
-    Some(Origin::new(&file, in_template + (place.start - start)..end))
-}
-
-/// Where the line of a template begins that gives the line at `start` of its text: the same one, of several the one in the same turn,
-/// or of a template that only has expressions within lines the one with the same number.
-fn template_line(template: &str, text: &str, start: usize, line: &str) -> Option<usize> {
-    let same = |text: &str| -> Vec<usize> {
-        let mut at = 0;
-        let starts = text.split_inclusive('\n').map(|one| {
-            let own = at;
-            at += one.len();
-            (own, one.trim_end_matches(['\n', '\r']))
-        });
-        starts.filter(|(_, one)| *one == line).map(|(at, _)| at).collect()
-    };
-    let (written, rendered) = (same(template), same(text));
-    if !line.trim().is_empty() && written.len() == rendered.len() {
-        let turn = rendered.iter().position(|at| *at == start)?;
-        return written.get(turn).copied();
-    }
-    if template.contains("{%") || template.lines().count() != text.lines().count() {
-        return None;
-    }
-    let number = text[..start].matches('\n').count();
-    let before = template.split_inclusive('\n').take(number);
-    Some(before.map(str::len).sum())
+    place_in_project(context, &format!("{STACKS}/{stack}/{name}"), text, place)
 }
 
 /// The line that a reason names: `yaml: line 2: …`.

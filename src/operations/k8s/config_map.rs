@@ -1,0 +1,101 @@
+//! `k8s.config_map`: a ConfigMap of a cluster.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "k8s.config_map"
+//! config_map = "settings"
+//! namespace = "shop"
+//! data = { LOG_LEVEL = "info" }
+//! ```
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::single::{Data, IfExists, Single, needs, touches};
+use crate::change::{Outcome, Stop};
+use crate::facts::FactKey;
+use crate::facts::overlay::FactScope;
+use crate::operations::{Define, Operation, PlanContext};
+use crate::value::{Known, Text};
+
+/// Parameters of `k8s.config_map`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct ConfigMap {
+    /// Name of the ConfigMap.
+    config_map: String,
+    /// Namespace that it is in.
+    namespace: String,
+    /// Values by key. Reviews show them; write secrets into a `k8s.secret`.
+    #[serde(default)]
+    data: BTreeMap<String, Text>,
+    /// Files below `templates/` by key: their content is the value. Names that end in `.j2` are rendered.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+    /// `true` lets nobody change the values: for others it has to be deleted.
+    #[serde(default)]
+    immutable: bool,
+    /// What to do if it is there: `"update"`, the default, or `"keep"` to leave it as it is, whatever it holds.
+    #[serde(default)]
+    if_exists: IfExists,
+    /// `false` deletes it.
+    #[serde(default = "crate::operations::parameters::yes")]
+    present: bool,
+    /// File on the host with which `kubectl` reaches the cluster; by default `k3s kubectl` is used.
+    kubeconfig: Option<String>,
+}
+
+impl Define for ConfigMap {
+    const NAME: &'static str = "k8s.config_map";
+    const SUMMARY: &'static str = "Have a ConfigMap in a cluster of Kubernetes";
+    const MAIN_ARGUMENT: &'static str = "config_map";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "k8s.config_map"
+config_map = "settings"
+namespace = "shop"
+data = { LOG_LEVEL = "info" }
+"#;
+}
+
+impl Operation for ConfigMap {
+    fn needs(&self) -> Vec<FactKey> {
+        needs(self.kubeconfig.as_ref())
+    }
+
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
+        touches(self.kubeconfig.as_ref())
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let data = match Data::read(context, &self.data, &self.files)? {
+            Known::Yes(data) => data,
+            Known::No(why) => {
+                return Ok(Outcome::Deferred {
+                    waits_for: Vec::new(),
+                    why,
+                    touches: self.touches(context),
+                    preview: Vec::new(),
+                });
+            }
+        };
+        let mut fields = data.of_config_map();
+        for fields in &mut fields {
+            if self.immutable {
+                fields.insert("immutable".to_owned(), true.into());
+            }
+        }
+        let single = Single {
+            argument: "config_map",
+            kubeconfig: self.kubeconfig.as_deref(),
+            kind: "ConfigMap",
+            namespace: Some(&self.namespace),
+            name: &self.config_map,
+            fields,
+            is_kept: self.if_exists == IfExists::Keep,
+            present: self.present,
+        };
+        single.plan(context)
+    }
+}

@@ -1,0 +1,174 @@
+//! `k8s.manifests`: the objects that files describe are in a cluster.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "k8s.manifests"
+//! src = "shop"                                 # below templates/
+//! ```
+//!
+//! What becomes of an object is said by the cluster's own API server, which is asked to try it (`--dry-run=server`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::decision::{BY_CLIENT, Rules};
+use super::documents::{Documents, Wanted, read};
+use super::parameters::{Names, Wait};
+use super::reach::api;
+use super::set::Set;
+use super::wish::Described;
+use super::{planned, removal};
+use crate::change::{Outcome, Stop};
+use crate::facts::FactKey;
+use crate::facts::kubernetes::{Api, Cluster, ClusterKey, ObjectId};
+use crate::facts::overlay::FactScope;
+use crate::operations::parameters::Span;
+use crate::operations::{Define, Operation, PlanContext};
+use crate::value::Varied;
+
+/// Parameters of `k8s.manifests`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Manifests {
+    /// Files or folders below `templates/`: a path, or a list of paths. Names that end in `.j2` are rendered; of a folder
+    /// `.yaml`, `.yml` and `.json` are read, without sub-folders.
+    src: Names,
+    /// Name of the set that the objects are, unique in the cluster: `--prune` finds objects that left the files by it. By default the
+    /// last part of the first `src`.
+    set: Option<String>,
+    /// Namespace of objects that name none; by default `"default"`.
+    namespace: Option<String>,
+    /// Files of `src` that are left out, by their paths below `templates/`.
+    #[serde(default)]
+    exclude: Vec<String>,
+    /// Objects that are made if they are missing, and left alone once they are there, as `Kind/name`.
+    #[serde(default)]
+    keep: Vec<String>,
+    /// Images to use instead of those in the files: the name without tag or digest, and the image that stands in its place.
+    #[serde(default)]
+    images: BTreeMap<String, String>,
+    /// Values to put into objects, by `Kind/name:/pointer`, such as `{ "Deployment/web:/spec/replicas" = 2 }`. They may be secrets.
+    set_fields: Option<Varied<Map<String, Value>>>,
+    /// Groups to use instead of those in the files: `group/version` and `group/version`.
+    #[serde(default)]
+    rename_groups: BTreeMap<String, String>,
+    /// Managers from whom fields may be taken; by default `["kubectl-client-side-apply"]`. Other fields that somebody else set to another
+    /// value are an error.
+    #[serde(default = "by_client")]
+    adopt: Vec<String>,
+    /// Objects that may be deleted and made again where a field cannot be changed, as `Kind/name`.
+    #[serde(default)]
+    recreate: Vec<String>,
+    /// What to wait for: `true`, the default, for Deployments, StatefulSets, DaemonSets, CustomResourceDefinitions and APIServices;
+    /// `false` for nothing; or a list of `Kind` or `Kind/name`, which may name Jobs.
+    #[serde(default)]
+    wait: Wait,
+    /// How long to wait for them, such as `"10m"`; default: `"5m"`.
+    #[serde(default = "five_minutes")]
+    within: Span,
+    /// `false` deletes all objects of the set.
+    #[serde(default = "crate::operations::parameters::yes")]
+    present: bool,
+    /// File on the host with which `kubectl` reaches the cluster; by default `k3s kubectl` is used.
+    kubeconfig: Option<String>,
+}
+
+fn by_client() -> Vec<String> {
+    vec![BY_CLIENT.to_owned()]
+}
+
+fn five_minutes() -> Span {
+    Span(Duration::from_secs(300))
+}
+
+impl Define for Manifests {
+    const NAME: &'static str = "k8s.manifests";
+    const SUMMARY: &'static str = "Have the objects of manifests in a cluster of Kubernetes";
+    const MAIN_ARGUMENT: &'static str = "src";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "k8s.manifests"
+src = "shop"
+namespace = "shop"
+"#;
+}
+
+impl Operation for Manifests {
+    fn needs(&self) -> Vec<FactKey> {
+        vec![FactKey::KubernetesCluster(Api {
+            kubeconfig: self.kubeconfig.clone(),
+        })]
+    }
+
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
+        self.needs().into_iter().map(FactScope::Key).collect()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let api = api(context, self.kubeconfig.as_deref())?;
+        let documents = self.documents(context, &api)?;
+        if let Some(later) = documents.later.first() {
+            return Ok(Outcome::Deferred {
+                waits_for: Vec::new(),
+                why: later.why.clone(),
+                touches: self.touches(context),
+                preview: Vec::new(),
+            });
+        }
+        let mut described = Vec::new();
+        for document in documents.objects {
+            if let Some(pointer) = document.keep.fields.first() {
+                let item = format!("{}/{}:{pointer}", document.manifest.id.kind, document.manifest.id.name);
+                let title = "a field in `keep` is not supported yet";
+                return Err(context
+                    .refuse_item("keep", &item, title, "only whole objects can be kept")
+                    .hint("remove the field from the manifest: fields that no manifest has are left alone"));
+            }
+            described.push(Described {
+                manifest: document.manifest,
+                is_kept: document.keep.is_whole,
+            });
+        }
+        let set = Set {
+            api,
+            argument: "src",
+            name: Some(documents.set),
+            namespace: self.namespace.as_deref(),
+            rules: Rules {
+                adopt: &self.adopt,
+                recreate: &self.recreate,
+            },
+            wait: &self.wait,
+            within: self.within.0,
+        };
+        if self.present {
+            planned::plan(&set, context, described)
+        } else {
+            removal::plan(&set, context, described)
+        }
+    }
+}
+
+impl Manifests {
+    fn documents(&self, context: &PlanContext<'_>, api: &Api) -> Result<Documents, Stop> {
+        let cluster = context.get(ClusterKey(api));
+        let scope = |id: &ObjectId| match &cluster {
+            Ok(Cluster::Answers(answers)) => answers.serves(&id.group, &id.version, &id.kind),
+            _ => None,
+        };
+        let wanted = Wanted {
+            src: &self.src.0,
+            set: self.set.as_deref(),
+            namespace: self.namespace.as_deref(),
+            exclude: &self.exclude,
+            keep: &self.keep,
+            images: self.images.clone(),
+            set_fields: self.set_fields.as_ref(),
+            rename_groups: self.rename_groups.clone(),
+        };
+        read(context, &wanted, &scope)
+    }
+}

@@ -1,0 +1,424 @@
+//! What a set of objects is planned to become.
+
+use std::collections::BTreeMap;
+
+use super::decision::{Decision, decide};
+use super::documents::turn;
+use super::record::{Record, digest_of};
+use super::script::{Applied, apply, establish, version_line, wait};
+use super::set::{Set, set_object};
+use super::wish::{CustomKind, Described, Wish, placed};
+use super::{removal, shown};
+use crate::change::{
+    Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
+};
+use crate::error::Diagnostic;
+use crate::facts::kubernetes::{
+    Answer, Answers, Cluster, ClusterKey, Object, ObjectFact, ObjectId, ObjectKey, ServedKind,
+};
+use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+
+/// What is planned for one object.
+struct Planned {
+    wish: Wish,
+    change: ResourceChange,
+    /// The version that the review saw, if fields are taken from others.
+    forced: Option<String>,
+    is_recreated: bool,
+}
+
+impl Planned {
+    fn new(wish: Wish, change: ResourceChange) -> Self {
+        Self {
+            wish,
+            change,
+            forced: None,
+            is_recreated: false,
+        }
+    }
+
+    /// Which command applies it: definitions of kinds come before their objects.
+    fn group(&self, has_definitions: bool) -> (usize, bool) {
+        (
+            usize::from(has_definitions && turn(&self.wish.id) > 1),
+            self.forced.is_some(),
+        )
+    }
+}
+
+/// Plans that these objects are there.
+///
+/// Errors: something is not known, or the API server refuses an object.
+pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, described: Vec<Described>) -> Result<Outcome, Stop> {
+    set.plan(context, described)
+}
+
+impl Set<'_> {
+    fn plan(&self, context: &PlanContext<'_>, described: Vec<Described>) -> Result<Outcome, Stop> {
+        let cluster = context.get(ClusterKey(&self.api));
+        let answers = match &cluster {
+            Ok(Cluster::Answers(answers)) => Some(&**answers),
+            _ => None,
+        };
+        let wishes = placed(context, &self.api, described, self.namespace, answers);
+        // All of it in one round.
+        let record = self.record(context);
+        let facts: Vec<Result<ObjectFact, Stop>> = wishes
+            .iter()
+            .map(|wish| context.get(ObjectKey(&wish.question)))
+            .collect();
+        let answers = match cluster? {
+            Cluster::Answers(answers) => *answers,
+            other => return self.without_cluster(context, &other),
+        };
+        let record = record?;
+        self.check_project(context, record.as_ref())?;
+        if answers.is_predicted {
+            context.tell("objects as written: no API server has seen them".to_owned());
+        }
+        let mut known = answers.clone();
+        let (mut planned, mut ids) = (Vec::new(), BTreeMap::new());
+        let custom: Vec<CustomKind> = wishes
+            .iter()
+            .filter_map(|wish| CustomKind::of(&wish.manifest.object))
+            .collect();
+        for (wish, fact) in wishes.into_iter().zip(facts) {
+            ids.insert(wish.id.clone(), digest_of(&wish.manifest.object));
+            let fact = if answers.is_predicted {
+                ObjectFact::NotAsked
+            } else {
+                fact?
+            };
+            planned.extend(self.planned(context, wish, &fact, (&mut known, &custom), record.as_ref())?);
+        }
+        self.outcome(context, planned, ids, record)
+    }
+
+    /// What happens to one object.
+    fn planned(
+        &self,
+        context: &PlanContext<'_>,
+        wish: Wish,
+        fact: &ObjectFact,
+        (known, custom): (&mut Answers, &[CustomKind]),
+        record: Option<&Record>,
+    ) -> Result<Option<Planned>, Stop> {
+        let ObjectFact::Asked(object) = fact else {
+            self.check_served(context, &wish, known, custom)?;
+            return Ok(Some(created(context, wish, known)));
+        };
+        Ok(match decide(&wish, object, record, &self.rules) {
+            Decision::Unchanged => None,
+            Decision::Foreign(tool) => {
+                context.tell(format!("{} is left alone: {tool} takes care of it", wish.id));
+                None
+            }
+            Decision::Create => Some(created(context, wish, known)),
+            Decision::Recreate => {
+                let live = object.live.clone().unwrap_or_default();
+                let before = [("content", shown::removed(context, &live))];
+                let mut after = attributes(shown::written(context, &wish.manifest.object, &wish.manifest.masked));
+                after.insert("object", Attribute::known("deleted and made again"));
+                let mut change = changed(
+                    &wish,
+                    Action::Update,
+                    Before::Present(before.into_iter().collect()),
+                    after,
+                );
+                change.risk = Risk::Removal;
+                Some(Planned {
+                    is_recreated: true,
+                    ..Planned::new(wish, change)
+                })
+            }
+            Decision::Update {
+                after,
+                takes_over,
+                force,
+            } => {
+                let live = object.live.clone().unwrap_or_default();
+                let (old, new) = shown::compared(context, &live, &after);
+                let mut attributes = attributes(new);
+                if let Some((count, managers)) = takes_over {
+                    let fields = if count == 1 { "field" } else { "fields" };
+                    let text = format!("{count} {fields} from {}", managers.join(", "));
+                    attributes.insert("takes over", Attribute::known(text));
+                }
+                let before = Before::Present([("content", old)].into_iter().collect());
+                let mut change = changed(&wish, Action::Update, before, attributes);
+                let left = Object {
+                    live: Some(after.clone()),
+                    answer: Some(Answer::Accepted(after)),
+                    ..Object::default()
+                };
+                change.effects = vec![set_object(&wish.question, left)];
+                Some(Planned {
+                    forced: object.resource_version.clone().filter(|_| force),
+                    ..Planned::new(wish, change)
+                })
+            }
+            Decision::Conflict(fields) => return Err(self.conflict(context, &wish, &fields)),
+            Decision::Refused { why, is_immutable } => return Err(self.refused(context, &wish, &why, is_immutable)),
+        })
+    }
+
+    /// Refuses an object of a kind that the cluster does not serve, or in a namespace that it does not have.
+    fn check_served(
+        &self,
+        context: &PlanContext<'_>,
+        wish: &Wish,
+        known: &Answers,
+        custom: &[CustomKind],
+    ) -> Result<(), Stop> {
+        let id = &wish.id;
+        let is_own =
+            |one: &CustomKind| one.group == id.group && one.kind == id.kind && one.versions.contains(&id.version);
+        if known.serves(&id.group, &id.version, &id.kind).is_none() && !custom.iter().any(is_own) {
+            let title = format!("the cluster does not serve the kind of `{id}`");
+            let label = format!("{} of {}", id.kind, id.api_version());
+            return Err(self.at(
+                context,
+                wish,
+                title,
+                label,
+                "correct `apiVersion` and `kind`, or apply its CustomResourceDefinition before",
+            ));
+        }
+        match &id.namespace {
+            Some(namespace) if !known.namespaces.contains(namespace) => {
+                let title = format!("there is no namespace `{namespace}` for `{id}`");
+                Err(self.at(
+                    context,
+                    wish,
+                    title,
+                    "not in the cluster, and no operation before makes it",
+                    "make it with `k8s.namespace`, or add it to the manifests",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn at(&self, context: &PlanContext<'_>, wish: &Wish, title: String, label: impl Into<String>, hint: &str) -> Stop {
+        let mistake = Diagnostic::new(title)
+            .at(&wish.manifest.place, label)
+            .at(context.origin_of(self.argument), "used here")
+            .hint(hint);
+        Stop::Refused(Box::new(mistake))
+    }
+
+    fn conflict(&self, context: &PlanContext<'_>, wish: &Wish, fields: &[(String, String)]) -> Stop {
+        let title = format!("fields of `{}` belong to another manager", wish.id);
+        let named: Vec<String> = fields
+            .iter()
+            .map(|(field, manager)| format!("{field} ({manager})"))
+            .collect();
+        let manager = fields.first().map(|(_, manager)| manager.as_str()).unwrap_or_default();
+        let hint = format!("remove these fields from the manifest, or take them over with `adopt = [\"{manager}\"]`");
+        self.at(context, wish, title, named.join(", "), &hint)
+    }
+
+    fn refused(&self, context: &PlanContext<'_>, wish: &Wish, why: &str, is_immutable: bool) -> Stop {
+        let title = format!("the API server refuses `{}`", wish.id);
+        let hint = if is_immutable && self.name.is_none() {
+            "delete the object first, with `present = false`".to_owned()
+        } else if is_immutable {
+            format!(
+                "write `recreate = [\"{}/{}\"]` to have it deleted and made again",
+                wish.id.kind, wish.id.name
+            )
+        } else {
+            "correct the manifest".to_owned()
+        };
+        self.at(context, wish, title, "described here", &hint)
+            .because(why.to_owned())
+    }
+
+    /// All changes with their steps.
+    fn outcome(
+        &self,
+        context: &PlanContext<'_>,
+        mut planned: Vec<Planned>,
+        ids: BTreeMap<ObjectId, String>,
+        record: Option<Record>,
+    ) -> Result<Outcome, Stop> {
+        let gone = removal::left(self, context, &ids, record.as_ref())?;
+        let has_definitions = planned.iter().any(|one| one.wish.id.kind == "CustomResourceDefinition");
+        planned.sort_by_key(|one| (one.group(has_definitions), turn(&one.wish.id)));
+        let new = self.name.as_ref().map(|_| Record {
+            project: context.project().to_owned(),
+            objects: ids.clone(),
+            is_finished: true,
+        });
+        let is_finished = record.as_ref().is_none_or(|record| record.is_finished);
+        if planned.is_empty() && gone.is_empty() && is_finished {
+            return Ok(Outcome::Unchanged);
+        }
+        let waited: Vec<ObjectId> = {
+            let all = ids.keys().filter(|_| !is_finished);
+            let changed = planned.iter().map(|one| &one.wish.id);
+            let mut waited: Vec<ObjectId> = all
+                .chain(changed)
+                .filter(|id| self.wait.covers(&id.kind, &id.name))
+                .cloned()
+                .collect();
+            waited.sort();
+            waited.dedup();
+            waited
+        };
+        self.add_steps(context, &mut planned, has_definitions, (record.as_ref(), new.as_ref()));
+        let mut changes: Vec<ResourceChange> = planned.into_iter().map(|one| one.change).collect();
+        changes.extend(gone);
+        if changes.is_empty() {
+            changes.push(self.unfinished());
+        }
+        let body = new
+            .as_ref()
+            .zip(self.name.as_ref())
+            .map(|(record, name)| record.object(name));
+        if (!waited.is_empty() || body.is_some())
+            && let Some(last) = changes.last_mut()
+        {
+            let waited: Vec<&ObjectId> = waited.iter().collect();
+            last.steps.push(wait(&self.api, self.within, &waited, body.as_ref()));
+        }
+        Ok(Outcome::Change(changes))
+    }
+
+    /// The set whose last run did not come to its end.
+    fn unfinished(&self) -> ResourceChange {
+        let state = |text: &str| [("rollout", Attribute::known(text))].into_iter().collect();
+        ResourceChange::new(
+            ResourceId::new(ResourceKind::KubernetesSet, self.name.as_deref().unwrap_or_default()),
+            Action::Update,
+            Before::Present(state("not finished")),
+            Some(state("finished")),
+        )
+    }
+
+    /// Gives the first change of each group the step that applies all of the group.
+    fn add_steps(
+        &self,
+        context: &PlanContext<'_>,
+        planned: &mut [Planned],
+        has_definitions: bool,
+        (old, new): (Option<&Record>, Option<&Record>),
+    ) {
+        // Written with old and new names before the first object: a run that ends early leaves nothing unknown.
+        let begun = new.zip(self.name.as_ref()).map(|(new, name)| {
+            let mut begun = new.clone();
+            begun.is_finished = false;
+            // A Job counts as done only when it is.
+            begun
+                .objects
+                .iter_mut()
+                .filter(|(id, _)| id.kind == "Job")
+                .for_each(|(_, digest)| "-".clone_into(digest));
+            for (id, digest) in old.iter().flat_map(|old| &old.objects) {
+                if id.kind == "Job" || new.digest(id).is_none() {
+                    begun.objects.insert(id.clone(), digest.clone());
+                }
+            }
+            begun.object(name)
+        });
+        let mut begun = begun.as_ref();
+        let mut at = 0;
+        while at < planned.len() {
+            let group = planned[at].group(has_definitions);
+            let end = at
+                + planned[at..]
+                    .iter()
+                    .take_while(|one| one.group(has_definitions) == group)
+                    .count();
+            let step = {
+                let members = &planned[at..end];
+                let mut applied = Applied::default();
+                // The record takes fields from nobody.
+                if !group.1 {
+                    applied.objects.extend(begun.take());
+                }
+                for one in members {
+                    applied.objects.push(&one.wish.manifest.object);
+                    applied.has_secrets |= one.wish.is_secret();
+                    if one.is_recreated {
+                        applied.deleted.push(&one.wish.id);
+                    }
+                }
+                if group.1 {
+                    let line = |one: &Planned| Some(version_line(&one.wish.id, one.forced.as_deref()?));
+                    applied.reviewed = Some(members.iter().filter_map(line).collect());
+                }
+                apply(context, &self.api, self.within, &applied)
+            };
+            planned[at].change.steps.push(step);
+            if has_definitions && group.0 == 0 && planned.get(end).is_none_or(|next| next.group(has_definitions).0 == 1)
+            {
+                let names: Vec<String> = planned[..end]
+                    .iter()
+                    .filter(|one| one.wish.id.kind == "CustomResourceDefinition")
+                    .map(|one| one.wish.id.name.clone())
+                    .collect();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let step = establish(&self.api, self.within, &names);
+                planned[end - 1].change.steps.push(step);
+            }
+            at = end;
+        }
+    }
+}
+
+fn attributes(content: Attribute) -> Attributed {
+    [("content", content)].into_iter().collect()
+}
+
+fn changed(wish: &Wish, action: Action, before: Before, after: Attributed) -> ResourceChange {
+    let id = ResourceId::new(ResourceKind::KubernetesObject, &wish.id.to_string());
+    let mut change = ResourceChange::new(id, action, before, Some(after));
+    let left = Object {
+        live: Some(wish.manifest.object.clone()),
+        answer: Some(Answer::Accepted(wish.manifest.object.clone())),
+        ..Object::default()
+    };
+    // What the server adds is known only later, and secrets are no facts.
+    change.effects = if wish.is_secret() {
+        let key = FactKey::KubernetesObject(wish.question.clone());
+        vec![Effect::Forget(FactScope::Key(key), "it is applied".to_owned())]
+    } else {
+        vec![set_object(&wish.question, left)]
+    };
+    change
+}
+
+/// A new object, which may bring a namespace or kinds.
+fn created(context: &PlanContext<'_>, wish: Wish, known: &mut Answers) -> Planned {
+    let after = attributes(shown::written(context, &wish.manifest.object, &wish.manifest.masked));
+    let mut change = changed(&wish, Action::Create, Before::Absent, after);
+    if bring(known, &wish) {
+        let key = FactKey::KubernetesCluster(wish.question.0.api.clone());
+        let cluster = Fact::KubernetesCluster(Cluster::Answers(Box::new(known.clone())));
+        change.effects.push(Effect::Set(key, cluster));
+    }
+    Planned::new(wish, change)
+}
+
+/// Adds what an object brings to a cluster; whether it brings anything.
+fn bring(known: &mut Answers, wish: &Wish) -> bool {
+    if wish.id.kind == "Namespace" && wish.id.group.is_empty() {
+        return known.namespaces.insert(wish.id.name.clone());
+    }
+    let Some(custom) = CustomKind::of(&wish.manifest.object) else {
+        return false;
+    };
+    for version in custom.versions {
+        known.versions.insert(format!("{}/{version}", custom.group));
+        known.kinds.insert(ServedKind {
+            group: custom.group.clone(),
+            version,
+            kind: custom.kind.clone(),
+            is_namespaced: custom.is_namespaced,
+        });
+    }
+    true
+}

@@ -1,0 +1,210 @@
+//! The commands that change objects of a cluster.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::change::{Command, Step};
+use crate::content::Input;
+use crate::facts::kubernetes::{Api, ObjectId};
+use crate::operations::PlanContext;
+use crate::quote::{quote, quote_all};
+
+/// The words of `kubectl apply` that every change has.
+const APPLY: &str = "apply --server-side --field-manager=homelab";
+
+/// Time for what is asked beside waiting.
+const ASIDE: Duration = Duration::from_secs(120);
+
+/// What the resource versions of objects are read with.
+const VERSIONS: &str = "{{define \"v\"}}{{.kind}}/{{.metadata.name}} {{.metadata.resourceVersion}}\n{{end}}\
+    {{if eq .kind \"List\"}}{{range .items}}{{template \"v\" .}}{{end}}{{else}}{{template \"v\" .}}{{end}}";
+
+/// Objects that one command applies.
+#[derive(Default)]
+pub(super) struct Applied<'a> {
+    pub(super) objects: Vec<&'a Value>,
+    pub(super) has_secrets: bool,
+    /// For objects whose fields of other managers are taken: their versions, as the review saw them.
+    pub(super) reviewed: Option<Vec<String>>,
+    /// Objects that are deleted before.
+    pub(super) deleted: Vec<&'a ObjectId>,
+}
+
+/// The step that applies objects.
+pub(super) fn apply(context: &PlanContext<'_>, api: &Api, within: Duration, applied: &Applied<'_>) -> Step {
+    let kubectl = api.kubectl();
+    let mut script = Api::path().to_owned();
+    for id in &applied.deleted {
+        script.push_str(&format!(
+            "{kubectl} delete --wait --timeout={}s {} || exit\n",
+            within.as_secs(),
+            words(id)
+        ));
+    }
+    match &applied.reviewed {
+        None => script.push_str(&format!("{kubectl} {APPLY} -f -")),
+        Some(versions) => script.push_str(&format!(
+            "list=$(cat)\n\
+             now=$(printf '%s\\n' \"$list\" | {kubectl} get --ignore-not-found -o go-template={template} -f -) || exit\n\
+             [ \"$now\" = {versions} ] || {{ printf 'an object was changed since the review:\\n%s\\n' \"$now\" >&2; exit 1; }}\n\
+             printf '%s\\n' \"$list\" | {kubectl} {APPLY} --force-conflicts -f -",
+            template = quote(VERSIONS),
+            versions = quote(&versions.join("\n")),
+        )),
+    }
+    let count = applied.objects.len();
+    let objects = if count == 1 { "object" } else { "objects" };
+    let force = if applied.reviewed.is_some() {
+        " --force-conflicts"
+    } else {
+        ""
+    };
+    let list = list(applied.objects.iter().copied());
+    let input = if applied.has_secrets {
+        Input::secret(list.into_bytes(), context.digests())
+    } else {
+        Input::open(list.into_bytes())
+    };
+    Step::Run(Command {
+        input: Some(input),
+        timeout: within + ASIDE,
+        ..Command::new(format!("kubectl {APPLY}{force} ({count} {objects})"), script)
+    })
+}
+
+/// The step that waits for CustomResourceDefinitions, so that their objects can be made.
+pub(super) fn establish(api: &Api, within: Duration, names: &[&str]) -> Step {
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| format!("customresourcedefinition.apiextensions.k8s.io/{name}"))
+        .collect();
+    let script = format!(
+        "{}{} wait --for=condition=Established --timeout={}s {}",
+        Api::path(),
+        api.kubectl(),
+        within.as_secs(),
+        quote_all(names.iter().map(String::as_str))
+    );
+    let summary = "kubectl wait --for=condition=Established";
+    Step::Run(Command {
+        timeout: within + ASIDE,
+        ..Command::new(summary, script)
+    })
+}
+
+/// The step that deletes objects and waits until they are gone.
+pub(super) fn delete(api: &Api, within: Duration, ids: &[&ObjectId]) -> Step {
+    let minimal: Vec<Value> = ids.iter().map(|id| minimal(id)).collect();
+    let script = format!(
+        "{}{} delete --ignore-not-found --wait --timeout={}s -f -",
+        Api::path(),
+        api.kubectl(),
+        within.as_secs()
+    );
+    let count = ids.len();
+    let objects = if count == 1 { "object" } else { "objects" };
+    Step::Run(Command {
+        input: Some(Input::open(list(&minimal).into_bytes())),
+        timeout: within + ASIDE,
+        ..Command::new(format!("kubectl delete ({count} {objects})"), script)
+    })
+}
+
+/// The step that waits until workloads have rolled out and Jobs have ended, and then says `then` to the cluster, which is a record.
+pub(super) fn wait(api: &Api, within: Duration, ids: &[&ObjectId], then: Option<&Value>) -> Step {
+    let kubectl = api.kubectl();
+    let seconds = within.as_secs();
+    let mut script = format!("{}status=0\n", Api::path());
+    let (mut rolled, mut jobs) = (Vec::new(), Vec::new());
+    for id in ids {
+        match id.kind.as_str() {
+            "Deployment" | "StatefulSet" | "DaemonSet" => rolled.push(minimal(id)),
+            "Job" => jobs.push(words(id)),
+            kind => {
+                let condition = if kind == "APIService" {
+                    "Available"
+                } else {
+                    "Established"
+                };
+                script.push_str(&format!(
+                    "{kubectl} wait --for=condition={condition} --timeout={seconds}s {} || status=1\n",
+                    words(id)
+                ));
+            }
+        }
+    }
+    if !rolled.is_empty() {
+        // Each line of its own: an object name has no quotes.
+        script.push_str(&format!(
+            "printf '%s\\n' {} | {kubectl} rollout status --timeout={seconds}s -f - || status=1\n",
+            quote(&list(&rolled))
+        ));
+    }
+    for words in jobs {
+        script.push_str(&format!(
+            "end=$(($(date +%s) + {seconds})); while :; do\n\
+             c=$({kubectl} get {words} -o jsonpath='{{.status.conditions[?(@.status==\"True\")].type}}')\n\
+             case $c in *Failed*) echo {failed} >&2; status=1; break ;; *Complete*) break ;; esac\n\
+             [ $(date +%s) -lt $end ] || {{ echo {late} >&2; status=1; break; }}; sleep 1; done\n",
+            failed = quote(&format!("{words} failed")),
+            late = quote(&format!("{words} has not ended")),
+        ));
+    }
+    script.push_str(&explanation(api, ids));
+    if let Some(record) = then {
+        script.push_str(&format!(
+            "printf '%s\\n' {} | {kubectl} {APPLY} --force-conflicts -f - >/dev/null",
+            quote(&record.to_string())
+        ));
+    }
+    Step::Run(Command {
+        timeout: within * u32::try_from(ids.len().clamp(1, 60)).unwrap_or(1) + ASIDE,
+        ..Command::new("kubectl rollout status", script)
+    })
+}
+
+/// Shell text that ends a step whose `status` is not 0, and says why workloads are not ready.
+///
+/// Stand-in: the explanation per pod comes with `k8s.wait`.
+fn explanation(api: &Api, ids: &[&ObjectId]) -> String {
+    let namespaces: std::collections::BTreeSet<&str> = ids.iter().filter_map(|id| id.namespace.as_deref()).collect();
+    let pods: String = namespaces
+        .iter()
+        .map(|namespace| format!("{} get pods -n {} >&2; ", api.kubectl(), quote(namespace)))
+        .collect();
+    format!("[ $status = 0 ] || {{ {pods}exit 1; }}\n")
+}
+
+/// A list of objects in one line.
+fn list<'a>(objects: impl IntoIterator<Item = &'a Value>) -> String {
+    let items: Vec<&Value> = objects.into_iter().collect();
+    json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string()
+}
+
+/// An object with nothing but its name.
+fn minimal(id: &ObjectId) -> Value {
+    let mut metadata = json!({ "name": id.name });
+    if let Some(namespace) = &id.namespace {
+        metadata["namespace"] = namespace.as_str().into();
+    }
+    json!({ "apiVersion": id.api_version(), "kind": id.kind, "metadata": metadata })
+}
+
+/// Words of a command line that name an object: `-n shop deployment.v1.apps/web`.
+fn words(id: &ObjectId) -> String {
+    let kind = match id.group.as_str() {
+        "" => id.kind.clone(),
+        group => format!("{}.{}.{group}", id.kind, id.version),
+    };
+    let name = quote(&format!("{kind}/{}", id.name));
+    match &id.namespace {
+        Some(namespace) => format!("-n {} {name}", quote(namespace)),
+        None => name,
+    }
+}
+
+/// The line by which the version of an object is compared: see [`VERSIONS`].
+pub(super) fn version_line(id: &ObjectId, version: &str) -> String {
+    format!("{}/{} {version}", id.kind, id.name)
+}
