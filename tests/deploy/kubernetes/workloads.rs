@@ -28,6 +28,19 @@ server = "https://127.0.0.1:6443"
 context = "home"
 
 [[operation]]
+capture = "kubeconfig"
+file = "/etc/rancher/k3s/k3s.yaml"
+secret = true
+
+[[operation]]
+op = "k3s.kubeconfig"
+dest = "/root/merged"
+from = "{{ captured.kubeconfig }}"
+server = "https://127.0.0.1:6443"
+context = "home"
+merge = true
+
+[[operation]]
 op = "k8s.node"
 node = "one"
 labels = { "home.example/disk" = "ssd", room = 3 }
@@ -176,6 +189,7 @@ fn what_runs_in_a_cluster_is_looked_after_and_failures_are_explained() {
 
 /// The image, the credentials, the node, and a handler that restarts.
 fn node_and_restart(project: &Project, host: &Host<'_>) {
+    host.inside("k3s kubectl config --kubeconfig=/root/merged set-context work --cluster=none --user=none");
     let review = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
     says(
         &review,
@@ -202,6 +216,9 @@ fn node_and_restart(project: &Project, host: &Host<'_>) {
     assert!(said.starts_with("ssd 3 ") && said.contains("slow"), "{said}");
     assert_eq!(host.inside("stat -c %a /root/config").trim(), "600");
     host.inside("kubectl --kubeconfig=/root/config --context=home get nodes");
+    host.inside("kubectl --kubeconfig=/root/merged --context=home get nodes");
+    let contexts = host.inside("kubectl --kubeconfig=/root/merged config get-contexts -o name | sort");
+    assert_eq!(contexts.trim(), "home\nwork");
     let again = project.homelab(&["deploy", "dev", "all", "--yes", "-v"]).expect(0);
     says(&again, &["nothing to do", "one: round trips: 1\n"]);
     assert_eq!(host.inside(&restarted_at), at);
