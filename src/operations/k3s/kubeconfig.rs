@@ -295,7 +295,10 @@ fn in_world(file: &Json, world: World) -> String {
 /// Replaces every text by what stands for it in this world.
 fn cover(value: &mut Json, world: World) {
     match value {
-        Json::String(text) => *text = Secret::new(text.as_str()).in_world(world).to_owned(),
+        Json::String(text) => {
+            let secret = Secret::new(text.as_str());
+            secret.in_world(world).clone_into(text);
+        }
         Json::Array(items) => items.iter_mut().for_each(|item| cover(item, world)),
         Json::Object(table) => table.values_mut().for_each(|value| cover(value, world)),
         Json::Null | Json::Bool(_) | Json::Number(_) => {}
