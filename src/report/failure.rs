@@ -8,7 +8,7 @@ use crate::apply::{Failure, HostEnd, HostResult, OperationResult, ResourceEnd};
 use crate::change::{ResourceId, ResourceKind};
 
 /// Lines of output that are shown, the last ones.
-const MOST_OUTPUT: usize = 20;
+const MOST_OUTPUT: usize = 40;
 /// Longer lines of output are cut, in characters.
 const LONG: usize = 400;
 const ROOM: usize = 100;

@@ -108,9 +108,9 @@ fn signing_key() -> String {
 #[test]
 fn no_operation_of_any_kind_adds_one() {
     let names = format!("{SOURCES}{EVERY_KIND}");
-    let needs_cluster = |name: &str| name.starts_with("k8s.");
-    // `deploy::kubernetes` counts theirs.
-    for definition in OPERATIONS.iter().filter(|definition| !needs_cluster(definition.name)) {
+    // `deploy::kubernetes` counts theirs: they fail without a cluster.
+    let need_cluster = ["k8s.exec", "k8s.job", "k8s.node", "k8s.restart", "k8s.wait"];
+    for definition in OPERATIONS.iter().filter(|one| !need_cluster.contains(&one.name)) {
         let line = format!("op = \"{}\"", definition.name);
         assert!(names.contains(&line), "add `{}` to every_kind.toml", definition.name);
     }

@@ -109,7 +109,7 @@ impl Operation for Image {
             (found, _) => found,
         };
         match found {
-            Ok(NodeImages::Answers(found)) if self.present => self.add(context, &source, &wanted, &found),
+            Ok(NodeImages::Answers(found)) if self.present => Self::add(context, &source, &wanted, &found),
             Ok(NodeImages::Answers(found)) => Ok(Self::remove(&wanted, &found)),
             // Without k3s there are no images of it.
             Ok(NodeImages::NoProgram) if !self.present => Ok(Outcome::Unchanged),
@@ -186,7 +186,6 @@ impl Image {
     }
 
     fn add(
-        &self,
         context: &PlanContext<'_>,
         source: &Source,
         wanted: &[Wanted],
@@ -397,18 +396,16 @@ fn archived(context: &PlanContext<'_>, path: &str, content: &Content) -> Result<
 /// The ids that an image of the Docker engine may have; none if an earlier operation brings it.
 fn of_docker(context: &PlanContext<'_>, name: &str) -> Result<Vec<String>, Stop> {
     engine::runs(context, "docker", true)?;
-    match context.get(ImageKey(name))? {
-        Some(image) => Ok(match image.id {
-            Known::Yes(id) => vec![id],
-            Known::No(_) => Vec::new(),
-        }),
-        None => {
-            let title = format!("the Docker engine has no image `{name}`");
-            Err(context
-                .refuse("docker", title, "not on the host, and no earlier operation brings it")
-                .hint("pull or build it first, in an earlier operation"))
-        }
-    }
+    let Some(image) = context.get(ImageKey(name))? else {
+        let title = format!("the Docker engine has no image `{name}`");
+        return Err(context
+            .refuse("docker", title, "not on the host, and no earlier operation brings it")
+            .hint("pull or build it first, in an earlier operation"));
+    };
+    Ok(match image.id {
+        Known::Yes(id) => vec![id],
+        Known::No(_) => Vec::new(),
+    })
 }
 
 /// The name that containerd gives an image.

@@ -56,7 +56,7 @@ pub(in crate::operations) struct Kubeconfig {
     context: String,
     /// User who owns the file. By default the owner is kept; a new file belongs to `root`.
     user: Option<String>,
-    /// Permissions.
+    /// Permissions; default: `"0600"`.
     #[serde(default = "default_mode")]
     mode: Mode,
     /// `true` keeps the other contexts of a file that is there, and the one that is in use.
@@ -295,7 +295,10 @@ fn in_world(file: &Json, world: World) -> String {
 /// Replaces every text by what stands for it in this world.
 fn cover(value: &mut Json, world: World) {
     match value {
-        Json::String(text) => *text = Secret::new(text.as_str()).in_world(world).to_owned(),
+        Json::String(text) => {
+            let secret = Secret::new(text.as_str());
+            secret.in_world(world).clone_into(text);
+        }
         Json::Array(items) => items.iter_mut().for_each(|item| cover(item, world)),
         Json::Object(table) => table.values_mut().for_each(|value| cover(value, world)),
         Json::Null | Json::Bool(_) | Json::Number(_) => {}

@@ -8,6 +8,6 @@ use crate::operations::PlanContext;
 /// The earlier operation that brings or starts k3s on this host, if there is one.
 pub(super) fn comes_with(context: &PlanContext<'_>) -> Option<OperationId> {
     let units = UNITS.iter().map(|unit| FactKey::Unit((*unit).to_owned()));
-    let keys = units.chain([FactKey::Path(PROGRAM.to_owned())]);
-    keys.into_iter().find_map(|key| context.predicted_by(&key))
+    let mut keys = units.chain([FactKey::K3s, FactKey::Path(PROGRAM.to_owned())]);
+    keys.find_map(|key| context.predicted_by(&key))
 }

@@ -123,7 +123,7 @@ fn only_the_last_lines_of_much_output() {
         &[(ResourceKind::Package, "x", ResourceEnd::Failed)],
         Some(failure),
     ));
-    assert!(text.contains("  | … 80 lines before\n  | line 81\n"), "{text}");
+    assert!(text.contains("  | … 60 lines before\n  | line 61\n"), "{text}");
     assert!(text.ends_with("  | line 100\n"), "{text}");
 }
 

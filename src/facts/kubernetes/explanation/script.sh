@@ -2,7 +2,7 @@ since=$(date -u -d "@$(($(date +%s) - 600))" +%Y-%m-%dT%H:%M:%S 2>/dev/null)
 read -r mark </proc/sys/kernel/random/uuid
 template=$(printf "%s" TEMPLATE | sed -e "s/MARK/$mark/g" -e "s/SINCE/$since/g")
 logs=0 events=
-flush() { [ -z "$events" ] || printf '%s' "$events" | sort | tail -n 8 | sed 's/^.\{11\}\(.\{8\}\) \( *\)/\2\1 /'; events=; }
+flush() { [ -z "$events" ] || printf '%s' "$events" | sort | tail -n 5 | sed 's/^.\{11\}\(.\{8\}\) \( *\)/\2\1 /'; events=; }
 hl_kubectl get deployments,statefulsets,daemonsets,jobs,replicasets,pods,persistentvolumeclaims,events -o go-template="$template" 2>&1 | tr -d '\000-\010\013-\037\177' |
 { while IFS= read -r line; do case $line in
 "$mark event "*) events="$events${line#"$mark event "}
