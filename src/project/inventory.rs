@@ -111,9 +111,10 @@ fn one_machine_twice(inventory: &Inventory) -> Vec<Diagnostic> {
         };
         known.insert(Place::of(first), first);
         let title = format!("hosts `{}` and `{}` are one machine", first.name, host.name);
-        let how = match host.connection.is_local() {
-            true => "this machine too",
-            false => "the same address and port",
+        let how = if host.connection.is_local() {
+            "this machine too"
+        } else {
+            "the same address and port"
         };
         mistakes.push(
             Diagnostic::new(title)
