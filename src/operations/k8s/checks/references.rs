@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::pods::{Pods, pods};
-use super::{Planned, Run};
+use super::run::{Planned, Run};
 use crate::error::{Diagnostic, Origin, closest};
 use crate::facts::kubernetes::ObjectId;
 use crate::operations::k8s::documents::is_built_in;
