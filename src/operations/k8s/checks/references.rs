@@ -1,4 +1,4 @@
-//! What pods need and no operation of the run brings: ConfigMaps, Secrets, claims of volumes, ServiceAccounts.
+//! What pods need and no operation of the run brings: Secrets, claims of volumes and the like.
 
 use std::collections::BTreeSet;
 
@@ -112,7 +112,7 @@ fn names(value: &Value, name: &str) -> bool {
     }
 }
 
-/// Whether a StatefulSet makes this claim for one of its pods.
+/// Whether a `StatefulSet` makes this claim for one of its pods.
 fn is_of_replicas(object: &Planned<'_>, id: &ObjectId) -> bool {
     if id.kind != "PersistentVolumeClaim" || !object.is("apps", "StatefulSet") {
         return false;
