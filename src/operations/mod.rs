@@ -6,6 +6,7 @@
 mod apt;
 mod assets;
 mod capture;
+mod cluster_objects;
 mod conduct;
 mod context;
 mod crontab;
@@ -41,12 +42,13 @@ use definition::Define;
 
 pub use assets::{CERTIFICATE, certificate_hint};
 pub use capture::MAKES_VALUES;
+pub use cluster_objects::ClusterObjects;
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::{OwedRecord, PlanContext, Role};
 pub use definition::Definition;
 pub use docker::signal_mistake;
 pub use files::pattern_mistake;
-pub use k8s::{ClusterObjects, wrong_objects};
+pub use k8s::wrong_objects;
 pub use operation::{CronEntry, Demand, ImageUse, Operation, Served, ServedService, Site, Stays, Tree};
 pub use run_as::{BECOME_KEYS, RunAs};
 pub use systemd::Needs as UnitNeeds;

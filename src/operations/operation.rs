@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use super::cluster_objects::ClusterObjects;
 use super::context::PlanContext;
-use super::k8s::ClusterObjects;
 use crate::change::{Conduct, Outcome, ResourceId, ResourceKind, Stop};
 use crate::error::Origin;
 use crate::facts::FactKey;

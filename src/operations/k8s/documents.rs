@@ -229,18 +229,17 @@ fn refused(context: &PlanContext<'_>, files: &[ReadFile], fault: Fault) -> Stop 
     let mistake = match &fault.at {
         At::File(spot) => {
             let mistake = Diagnostic::new(fault.title);
-            match place(files, spot) {
-                Some(place) => mistake.at(&place, fault.label).at(used, "used here"),
-                None => {
-                    let file = files.get(spot.file);
-                    let text = file.map(|file| file.text.expose().as_str()).unwrap_or_default();
-                    let line = text.get(..spot.place.start).unwrap_or_default().matches('\n').count() + 1;
-                    let path = file.map(|file| file.path.as_str()).unwrap_or_default();
-                    mistake.at(
-                        used,
-                        format!("line {line} of `templates/{path}` as rendered: {}", fault.label),
-                    )
-                }
+            if let Some(place) = place(files, spot) {
+                mistake.at(&place, fault.label).at(used, "used here")
+            } else {
+                let file = files.get(spot.file);
+                let text = file.map(|file| file.text.expose().as_str()).unwrap_or_default();
+                let line = text.get(..spot.place.start).unwrap_or_default().matches('\n').count() + 1;
+                let path = file.map(|file| file.path.as_str()).unwrap_or_default();
+                mistake.at(
+                    used,
+                    format!("line {line} of `templates/{path}` as rendered: {}", fault.label),
+                )
             }
         }
         At::Argument(argument, item) => {
@@ -257,7 +256,7 @@ fn refused(context: &PlanContext<'_>, files: &[ReadFile], fault: Fault) -> Stop 
         }
     };
     let mistake = match &fault.also {
-        Some((spot, label)) => mistake.at_maybe(place(files, spot).as_ref(), label.clone()),
+        Some(also) => mistake.at_maybe(place(files, &also.0).as_ref(), also.1.clone()),
         None => mistake,
     };
     Stop::Refused(Box::new(mistake.hint_maybe(fault.hint)))

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::checks::{ClusterObject, ClusterObjects, needed};
+use super::checks::needed;
 use super::decision::{BY_CLIENT, Rules};
 use super::documents::{Documents, Wanted, read};
 use super::parameters::{Names, Wait};
@@ -28,6 +28,7 @@ use crate::change::{Outcome, Stop};
 use crate::facts::kubernetes::{Api, Cluster, ClusterKey, ObjectFact, ObjectId, ObjectKey};
 use crate::facts::overlay::FactScope;
 use crate::facts::{Fact, FactKey};
+use crate::operations::cluster_objects::{ClusterObject, ClusterObjects};
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Varied;

@@ -25,4 +25,4 @@ mod single;
 pub(super) mod wait;
 mod wish;
 
-pub use self::checks::{ClusterObjects, wrong_objects};
+pub use self::checks::wrong_objects;

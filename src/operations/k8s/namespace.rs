@@ -12,11 +12,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::checks::ClusterObjects;
 use super::single::{Single, cluster_objects, needs, touches};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
+use crate::operations::cluster_objects::ClusterObjects;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `k8s.namespace`.

@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::checks::ClusterObjects;
 use super::single::{Data, IfExists, Single, cluster_objects, needs, touches};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
+use crate::operations::cluster_objects::ClusterObjects;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::{Known, Text};
 

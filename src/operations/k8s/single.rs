@@ -8,7 +8,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::checks::{ClusterObject, ClusterObjects};
 use super::decision::{BY_CLIENT, Rules};
 use super::manifest::Manifest;
 use super::parameters::Wait;
@@ -22,6 +21,7 @@ use crate::facts::FactKey;
 use crate::facts::kubernetes::{Api, ObjectId};
 use crate::facts::overlay::FactScope;
 use crate::operations::PlanContext;
+use crate::operations::cluster_objects::{ClusterObject, ClusterObjects};
 use crate::secret::MASK;
 use crate::value::{Known, Text};
 

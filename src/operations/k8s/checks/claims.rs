@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Run;
 use super::pods::{Count, Pods, pods};
+use super::run::Run;
 use crate::error::{Diagnostic, Origin};
 
 /// A claim of the run, with the pods that use it.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Run;
 use super::pods::{Pods, pods};
+use super::run::Run;
 use crate::error::{Diagnostic, suggestion};
 
 /// The folder in which programs that offer devices meet the kubelet.

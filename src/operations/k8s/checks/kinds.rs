@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Planned, Run};
+use super::run::{Planned, Run};
 use crate::error::closest;
 use crate::facts::kubernetes::{Answers, ObjectId};
 

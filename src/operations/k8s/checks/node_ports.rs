@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Planned, Run};
+use super::run::{Planned, Run};
 use crate::error::Diagnostic;
 
 /// Ports that two Services of the run want, or that a Service of the cluster has.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Planned;
+use super::run::Planned;
 
 /// The pods that an object makes.
 pub(super) struct Pods<'a> {

@@ -1,11 +1,11 @@
-//! What pods need and no operation of the run brings: ConfigMaps, Secrets, claims of volumes, ServiceAccounts.
+//! What pods need and no operation of the run brings: Secrets, claims of volumes and the like.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::pods::{Pods, pods};
-use super::{Planned, Run};
+use super::run::{Planned, Run};
 use crate::error::{Diagnostic, Origin, closest};
 use crate::facts::kubernetes::ObjectId;
 use crate::operations::k8s::documents::is_built_in;
@@ -112,7 +112,7 @@ fn names(value: &Value, name: &str) -> bool {
     }
 }
 
-/// Whether a StatefulSet makes this claim for one of its pods.
+/// Whether a `StatefulSet` makes this claim for one of its pods.
 fn is_of_replicas(object: &Planned<'_>, id: &ObjectId) -> bool {
     if id.kind != "PersistentVolumeClaim" || !object.is("apps", "StatefulSet") {
         return false;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::kinds::{definitions, version_of};
-use super::{Planned, Run};
+use super::run::{Planned, Run};
 use crate::error::{Diagnostic, suggestion};
 
 /// Objects that do not fit their definitions.

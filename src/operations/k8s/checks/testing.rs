@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Planned, Run};
+use super::run::{Planned, Run};
 use crate::error::{Diagnostic, Origin, SourceFile};
 use crate::facts::kubernetes::{Answers, Node, ObjectId};
 

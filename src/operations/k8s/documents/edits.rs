@@ -233,7 +233,7 @@ fn put(object: &mut Value, pointer: &str, value: Value) -> bool {
 pub(super) fn set_images(objects: &mut [Written], images: &BTreeMap<String, String>) -> Result<(), Fault> {
     let mut used: BTreeSet<String> = BTreeSet::new();
     let mut unused: BTreeSet<&String> = images.keys().collect();
-    for name in images.keys().filter(|name| bare_image(name) != name.as_str()) {
+    if let Some(name) = images.keys().find(|name| bare_image(name) != name.as_str()) {
         let title = format!("`{name}` in `images` has a tag or a digest");
         return Err(Fault::of("images", name, title, "must be the image's name alone")
             .hint(format!("write `{}`", bare_image(name))));

@@ -17,7 +17,7 @@ pub(super) struct Fault {
     pub(super) title: String,
     pub(super) label: String,
     /// Another place that helps to understand it.
-    pub(super) also: Option<(Spot, String)>,
+    pub(super) also: Option<Box<(Spot, String)>>,
     pub(super) hint: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl Fault {
     }
 
     pub(super) fn also(mut self, spot: Spot, label: impl Into<String>) -> Self {
-        self.also = Some((spot, label.into()));
+        self.also = Some(Box::new((spot, label.into())));
         self
     }
 

@@ -241,7 +241,7 @@ fn unreadable(file: usize, name: &str, text: &Text, broken: Broken) -> Fault {
     let start = whole[..broken.place.start].rfind('\n').map_or(0, |at| at + 1);
     let line = whole[start..].lines().next().unwrap_or_default();
     let above = whole[..start].lines().next_back().unwrap_or_default();
-    let is_rendered = name.ends_with(".j2");
+    let is_rendered = name.strip_suffix(".j2").is_some();
     let hint = if line.starts_with('\t') || line.trim_start_matches(' ').starts_with('\t') {
         "YAML takes no tabs for indentation: use spaces".to_owned()
     } else if broken.why.contains("is there twice") {

@@ -10,7 +10,6 @@ use serde_json::{Number, Value};
 /// How the tags begin that every YAML parser knows.
 const CORE: &str = "tag:yaml.org,2002:";
 
-#[expect(clippy::expect_used, reason = "the pattern is constant, and a test uses it")]
 static FLOAT: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$").expect("a valid pattern"));
 

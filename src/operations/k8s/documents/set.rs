@@ -134,7 +134,7 @@ fn refuse_twice(all: &[Written]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Data of a Secret or a ConfigMap that is not encoded.
+/// Data of a Secret or a `ConfigMap` that is not encoded.
 fn wrong_data(object: &Written) -> Option<Fault> {
     let key = match (object.id.group.as_str(), object.id.kind.as_str()) {
         ("", "Secret") => "data",
@@ -179,19 +179,15 @@ fn wrong_definition(object: &Written) -> Option<Fault> {
 
 /// The name of a set: `set`, or the last part of the first `src`.
 pub(super) fn set_name(set: Option<&str>, src: &[String]) -> Result<String, Fault> {
-    let (argument, item, name) = match set {
-        Some(set) => ("set", set, set.to_owned()),
-        None => {
-            let first = src.first().map(String::as_str).unwrap_or_default();
-            let last = first.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-            let last = last.strip_suffix(".j2").unwrap_or(last);
-            let endings = [".yaml", ".yml", ".json"].into_iter();
-            let bare = endings
-                .filter_map(|ending| last.strip_suffix(ending))
-                .next()
-                .unwrap_or(last);
-            ("src", first, bare.to_owned())
-        }
+    let (argument, item, name) = if let Some(set) = set {
+        ("set", set, set.to_owned())
+    } else {
+        let first = src.first().map(String::as_str).unwrap_or_default();
+        let last = first.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let last = last.strip_suffix(".j2").unwrap_or(last);
+        let mut endings = [".yaml", ".yml", ".json"].into_iter();
+        let bare = endings.find_map(|ending| last.strip_suffix(ending)).unwrap_or(last);
+        ("src", first, bare.to_owned())
     };
     match wrong_name("", "ConfigMap", &format!("homelab-set-{name}")) {
         None if !name.is_empty() => Ok(name),
@@ -234,7 +230,8 @@ mod tests {
             }
             At::Argument(argument, item) => format!("{argument} {item}"),
         };
-        let also = fault.also.map(|(spot, _)| {
+        let also = fault.also.map(|also| {
+            let spot = also.0;
             let line = texts[spot.file][..spot.place.start].matches('\n').count() + 1;
             format!(" ({}:{line})", spot.file)
         });

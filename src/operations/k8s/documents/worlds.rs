@@ -90,7 +90,7 @@ impl Worlds {
             && let Some(Value::Object(data)) = masked.get_mut("data")
         {
             for value in data.values_mut() {
-                let is_later = matches!(self.cover, Cover::Later) && *value == Value::from(Cover::Later.as_str());
+                let is_later = matches!(self.cover, Cover::Later) && value.as_str() == Some(Cover::Later.as_str());
                 if !is_later {
                     *value = Value::from(Cover::Secret.as_str());
                 }

@@ -396,7 +396,7 @@ impl<'a> Reading<'a> {
                 return Ok((entries, self.byte(event.end_mark)));
             }
             let place = self.place(&event);
-            let Some((key, is_merge)) = self.key(event)? else {
+            let Some((key, is_merge)) = self.key(&event)? else {
                 return Err(Broken {
                     place,
                     why: "a key must be text".to_owned(),
@@ -433,17 +433,17 @@ impl<'a> Reading<'a> {
     }
 
     /// The key that an event is, and whether it stands for the entries of other tables; `None` if it is no text.
-    fn key(&mut self, event: Event) -> Result<Option<(String, bool)>, Broken> {
-        let place = self.place(&event);
-        match event.data {
+    fn key(&mut self, event: &Event) -> Result<Option<(String, bool)>, Broken> {
+        let place = self.place(event);
+        match &event.data {
             EventData::Scalar {
-                ref anchor,
-                ref tag,
-                ref value,
+                anchor,
+                tag,
+                value,
                 style,
                 ..
             } => {
-                let is_plain = style == ScalarStyle::Plain;
+                let is_plain = *style == ScalarStyle::Plain;
                 let is_merge = value == "<<" && is_plain && tag.is_none();
                 let broken = |why| Broken {
                     place: place.clone(),
@@ -468,9 +468,9 @@ impl<'a> Reading<'a> {
                 }
                 Ok(Some((word.key().map_err(broken)?, is_merge)))
             }
-            EventData::Alias { ref anchor } => {
+            EventData::Alias { anchor } => {
                 let known = self.anchors.get(anchor);
-                let known = known.ok_or_else(|| self.broken(&event, format!("unknown anchor `{anchor}`")))?;
+                let known = known.ok_or_else(|| self.broken(event, format!("unknown anchor `{anchor}`")))?;
                 Ok(known.text().map(|text| (text.to_owned(), false)))
             }
             _ => Ok(None),
