@@ -185,7 +185,12 @@ fn the_example_of_each_operation_can_be_planned() {
         project.write(&format!("templates/etc/motd{index}"), "{{ host.name }}\n");
     }
     project.write("templates/scripts/setup.sh", "#!/bin/sh\ntrue\n");
-    project.write("group_data/all.toml", "registry_token = 't0ken'\n");
+    project.write(
+        "group_data/all.toml",
+        "registry_token = 't0ken'\ndatabase_password = 'pa55word'\n",
+    );
+    let manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: settings }\n";
+    project.write("templates/shop/settings.yaml", manifest);
     project.write("templates/site/index.html", "<p>hello</p>\n");
     project.write("templates/services/grafana/compose.yaml", "services: {}\n");
     is_accepted(&project, "dev", "all");
