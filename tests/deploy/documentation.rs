@@ -187,8 +187,16 @@ fn the_example_of_each_operation_can_be_planned() {
     project.write("templates/scripts/setup.sh", "#!/bin/sh\ntrue\n");
     project.write(
         "group_data/all.toml",
-        "registry_token = 't0ken'\ndatabase_password = 'p4ss'\nk3s = { token = 't0ken', agent_token = 't0ken' }\n",
+        "registry_token = 't0ken'
+database_password = 'pa55word'
+k3s = { token = 't0ken', agent_token = 't0ken' }
+",
     );
+    let manifest = "apiVersion: v1
+kind: ConfigMap
+metadata: { name: settings }
+";
+    project.write("templates/shop/settings.yaml", manifest);
     project.write("templates/site/index.html", "<p>hello</p>\n");
     project.write("templates/services/grafana/compose.yaml", "services: {}\n");
     is_accepted(&project, "dev", "all");

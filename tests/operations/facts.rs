@@ -234,6 +234,7 @@ fn family_and_name(key: &FactKey) -> (String, String) {
             let name = match held {
                 Json::String(name) => name,
                 Json::Number(number) => number.to_string(),
+                _ if family == "kubernetes_object" => key.to_string(),
                 _ => key.to_string().trim_matches('`').trim().to_owned(),
             };
             (family, name)

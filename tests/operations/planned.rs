@@ -55,7 +55,9 @@ fn plan(case: &Case) -> Result<Expect, Failed> {
     if !checked.mistakes.is_empty() {
         return Ok(error(checked.mistakes.iter().map(|found| &found.diagnostic)));
     }
-    let selection = select(&loaded.project, "test", "test", &Filter::default())?;
+    let mut selection = select(&loaded.project, "test", "test", &Filter::default())?;
+    // That of the folder is another one in each run.
+    "home".clone_into(&mut selection.project);
     let mut answers = Answers::of(case);
     let mut snapshot = Snapshot::default();
     let digests = DigestKey::random();
@@ -91,7 +93,9 @@ pub(super) fn plan_of(case: &Case) -> Result<Build, Failed> {
     if let Some(mistake) = checked.mistakes.first() {
         return Err(mistake.diagnostic.to_string().into());
     }
-    let selection = select(&loaded.project, "test", "test", &Filter::default())?;
+    let mut selection = select(&loaded.project, "test", "test", &Filter::default())?;
+    // That of the folder is another one in each run.
+    "home".clone_into(&mut selection.project);
     settle(
         &selection,
         &mut Snapshot::default(),

@@ -79,7 +79,11 @@ pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, described: Vec<Desc
     let mut changes = removed(set, context, &all.iter().collect::<Vec<_>>())?;
     if let Some(id) = &of_record {
         match changes.last_mut() {
-            Some(last) => last.steps.push(set.deletion(&[id])),
+            Some(last) => {
+                last.steps.push(set.deletion(&[id]));
+                let record = question(context, &set.api, id, None);
+                last.effects.push(set_object(&record, Object::default()));
+            }
             None => changes.extend(removed(set, context, &[id])?),
         }
     }

@@ -116,7 +116,11 @@ pub(super) fn delete(api: &Api, within: Duration, ids: &[&ObjectId]) -> Step {
 pub(super) fn wait(api: &Api, within: Duration, ids: &[&ObjectId], then: Option<&Value>) -> Step {
     let kubectl = api.kubectl();
     let seconds = within.as_secs();
-    let mut script = format!("{}status=0\n", Api::path());
+    let mut script = Api::path().to_owned();
+    if then.is_some() {
+        script.push_str("record=$(cat)\n");
+    }
+    script.push_str("status=0\n");
     let (mut rolled, mut jobs) = (Vec::new(), Vec::new());
     for id in ids {
         match id.kind.as_str() {
@@ -153,10 +157,9 @@ pub(super) fn wait(api: &Api, within: Duration, ids: &[&ObjectId], then: Option<
         ));
     }
     script.push_str(&explanation(api, ids));
-    if let Some(record) = then {
+    if then.is_some() {
         script.push_str(&format!(
-            "printf '%s\\n' {} | {kubectl} {APPLY} --force-conflicts -f - >/dev/null",
-            quote(&record.to_string())
+            "printf '%s\\n' \"$record\" | {kubectl} {APPLY} --force-conflicts -f - >/dev/null"
         ));
     }
     let summary = if ids.is_empty() {
@@ -165,6 +168,7 @@ pub(super) fn wait(api: &Api, within: Duration, ids: &[&ObjectId], then: Option<
         "kubectl rollout status"
     };
     Step::Run(Command {
+        input: then.map(|record| Input::open(record.to_string().into_bytes())),
         timeout: within * u32::try_from(ids.len().clamp(1, 60)).unwrap_or(1) + ASIDE,
         ..Command::new(summary, script)
     })
@@ -172,6 +176,9 @@ pub(super) fn wait(api: &Api, within: Duration, ids: &[&ObjectId], then: Option<
 
 /// Shell text that ends a step whose `status` is not 0, and says why workloads are not ready.
 fn explanation(api: &Api, ids: &[&ObjectId]) -> String {
+    if ids.is_empty() {
+        return String::new();
+    }
     let mut namespaces: BTreeMap<Option<&str>, Vec<ObjectName>> = BTreeMap::new();
     for id in ids {
         let name = ObjectName {

@@ -187,7 +187,7 @@ fn another_value_changes_one_object(project: &Project, host: &Host<'_>) {
 
 fn others_keep_their_fields(project: &Project, host: &Host<'_>) {
     host.inside("kubectl -n shop patch configmap settings --field-manager=operator --type=merge -p '{\"data\":{\"level\":\"trace\"}}'");
-    let refused = deploy(project, &["--yes"]).expect(1);
+    let refused = deploy(project, &["--yes"]).expect(3);
     assert!(refused.stderr.contains("data.level (operator)"), "{}", refused.stderr);
     assert_eq!(level(host), "trace x");
     project.write("tasks/shop/objects.toml", format!("{SHOP}adopt = [\"operator\"]\n"));
@@ -278,7 +278,9 @@ fn calls_do_not_grow_with_objects(project: &Project, host: &Host<'_>) {
     deploy(project, &["--yes"]).expect(0);
     let calls = |most: usize| {
         let calls = host.inside("cat /root/calls; rm /root/calls");
-        assert!(calls.lines().count() <= most, "{calls}");
+        // A template of one call has several lines.
+        let count = calls.lines().filter(|line| line.starts_with("kubectl ")).count();
+        assert!(count <= most, "{calls}");
     };
     // Asked before and after, applied and recorded.
     calls(14);
