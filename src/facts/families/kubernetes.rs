@@ -137,12 +137,13 @@ fn probe(keys: &[FactKey]) -> String {
 
 /// All clusters that keys are about.
 fn apis(keys: &[FactKey]) -> BTreeSet<&Api> {
-    let of = |key| match key {
-        &FactKey::KubernetesCluster(ref api) => Some(api),
-        &FactKey::KubernetesObject(ref question) => Some(&question.0.api),
-        _ => None,
-    };
-    keys.iter().filter_map(of).collect()
+    keys.iter()
+        .filter_map(|key| match key {
+            FactKey::KubernetesCluster(api) => Some(api),
+            FactKey::KubernetesObject(question) => Some(&question.0.api),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The objects of a cluster, with the positions of their keys.
@@ -278,7 +279,8 @@ fn of_cluster(answers: &mut Answers, word: &str, rest: &str) -> Option<()> {
             }
         }
         ("node", [name, version]) => {
-            answers.nodes.entry((*name).to_owned()).or_default().version = (*version).to_owned()
+            let node = answers.nodes.entry((*name).to_owned()).or_default();
+            (*version).clone_into(&mut node.version);
         }
         ("label" | "taint" | "ready" | "allocatable", [name, fields @ ..]) => {
             let node = answers.nodes.get_mut(*name)?;

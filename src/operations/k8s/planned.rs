@@ -94,7 +94,7 @@ impl Set<'_> {
             };
             planned.extend(self.planned(context, wish, &fact, (&mut known, &custom), record.as_ref())?);
         }
-        self.outcome(context, planned, ids, record)
+        self.outcome(context, planned, &ids, record.as_ref())
     }
 
     /// What happens to one object.
@@ -237,18 +237,18 @@ impl Set<'_> {
         &self,
         context: &PlanContext<'_>,
         mut planned: Vec<Planned>,
-        ids: BTreeMap<ObjectId, String>,
-        record: Option<Record>,
+        ids: &BTreeMap<ObjectId, String>,
+        record: Option<&Record>,
     ) -> Result<Outcome, Stop> {
-        let gone = removal::left(self, context, &ids, record.as_ref())?;
+        let gone = removal::left(self, context, ids, record)?;
         let has_definitions = planned.iter().any(|one| one.wish.id.kind == "CustomResourceDefinition");
         planned.sort_by_key(|one| (one.group(has_definitions), turn(&one.wish.id)));
         let new = self.name.as_ref().map(|_| Record {
             project: context.project().to_owned(),
-            objects: remembered(&ids, record.as_ref(), context.prunes()),
+            objects: remembered(ids, record, context.prunes()),
             is_finished: true,
         });
-        let is_finished = record.as_ref().is_none_or(|record| record.is_finished);
+        let is_finished = record.is_none_or(|record| record.is_finished);
         if planned.is_empty() && gone.is_empty() && is_finished {
             return Ok(Outcome::Unchanged);
         }
@@ -264,7 +264,7 @@ impl Set<'_> {
             waited.dedup();
             waited
         };
-        self.add_steps(context, &mut planned, has_definitions, (record.as_ref(), new.as_ref()));
+        self.add_steps(context, &mut planned, has_definitions, (record, new.as_ref()));
         let mut changes: Vec<ResourceChange> = planned.into_iter().map(|one| one.change).collect();
         changes.extend(gone);
         if changes.is_empty() {

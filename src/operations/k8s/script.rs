@@ -1,5 +1,6 @@
 //! The commands that change objects of a cluster.
 
+use std::fmt::Write as _;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -37,22 +38,24 @@ pub(super) fn apply(context: &PlanContext<'_>, api: &Api, within: Duration, appl
     let kubectl = api.kubectl();
     let mut script = Api::path().to_owned();
     for id in &applied.deleted {
-        script.push_str(&format!(
+        let _ = write!(
+script,
             "{kubectl} delete --wait --timeout={}s {} || exit\n",
             within.as_secs(),
             words(id)
-        ));
+        );
     }
     match &applied.reviewed {
-        None => script.push_str(&format!("{kubectl} {APPLY} -f -")),
-        Some(versions) => script.push_str(&format!(
+        None => { let _ = write!(script, "{kubectl} {APPLY} -f -"); },
+        Some(versions) => { let _ = write!(
+script,
             "list=$(cat)\n\
              now=$(printf '%s\\n' \"$list\" | {kubectl} get --ignore-not-found -o go-template={template} -f -) || exit\n\
              [ \"$now\" = {versions} ] || {{ printf 'an object was changed since the review:\\n%s\\n' \"$now\" >&2; exit 1; }}\n\
              printf '%s\\n' \"$list\" | {kubectl} {APPLY} --force-conflicts -f -",
             template = quote(VERSIONS),
             versions = quote(&versions.join("\n")),
-        )),
+        ); },
     }
     let count = applied.objects.len();
     let objects = if count == 1 { "object" } else { "objects" };
@@ -132,35 +135,39 @@ pub(super) fn wait(api: &Api, within: Duration, ids: &[&ObjectId], then: Option<
                 } else {
                     "Established"
                 };
-                script.push_str(&format!(
+                let _ = write!(
+script,
                     "{kubectl} wait --for=condition={condition} --timeout={seconds}s {} || status=1\n",
                     words(id)
-                ));
+                );
             }
         }
     }
     if !rolled.is_empty() {
         // Each line of its own: an object name has no quotes.
-        script.push_str(&format!(
+        let _ = write!(
+script,
             "printf '%s\\n' {} | {kubectl} rollout status --timeout={seconds}s -f - || status=1\n",
             quote(&list(&rolled))
-        ));
+        );
     }
     for words in jobs {
-        script.push_str(&format!(
+        let _ = write!(
+script,
             "end=$(($(date +%s) + {seconds})); while :; do\n\
              c=$({kubectl} get {words} -o jsonpath='{{.status.conditions[?(@.status==\"True\")].type}}')\n\
              case $c in *Failed*) echo {failed} >&2; status=1; break ;; *Complete*) break ;; esac\n\
              [ $(date +%s) -lt $end ] || {{ echo {late} >&2; status=1; break; }}; sleep 1; done\n",
             failed = quote(&format!("{words} failed")),
             late = quote(&format!("{words} has not ended")),
-        ));
+        );
     }
     script.push_str(&explanation(api, ids));
     if then.is_some() {
-        script.push_str(&format!(
+        let _ = write!(
+script,
             "printf '%s\\n' \"$record\" | {kubectl} {APPLY} --force-conflicts -f - >/dev/null"
-        ));
+        );
     }
     let summary = if ids.is_empty() {
         "kubectl apply (the record of the set)"

@@ -53,9 +53,9 @@ const WITHIN: Duration = Duration::from_secs(120);
 
 impl Single<'_> {
     pub(super) fn plan(self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        self.check(context, self.argument, self.name)?;
+        check(context, self.argument, self.name)?;
         if let Some(namespace) = self.namespace {
-            self.check(context, "namespace", namespace)?;
+            check(context, "namespace", namespace)?;
         }
         let api = api(context, self.kubeconfig)?;
         let [object, masked] = self.fields.clone().map(|fields| self.object(fields));
@@ -95,24 +95,6 @@ impl Single<'_> {
         }
     }
 
-    /// Refuses a name that no object can have.
-    fn check(&self, context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
-        let is_edge = |edge: Option<u8>| edge.is_some_and(|edge| edge.is_ascii_lowercase() || edge.is_ascii_digit());
-        let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-        let bytes = name.as_bytes();
-        let longest = if argument == "namespace" { 63 } else { 253 };
-        if is_edge(bytes.first().copied())
-            && is_edge(bytes.last().copied())
-            && bytes.iter().all(|byte| is_inner(*byte))
-            && bytes.len() <= longest
-        {
-            return Ok(());
-        }
-        let title = format!("`{name}` is not a valid name");
-        let label = format!("use at most {longest} lower-case letters, digits and `-`");
-        Err(context.refuse(argument, title, label).hint("choose another name"))
-    }
-
     fn object(&self, fields: Map<String, Value>) -> Value {
         let mut metadata = json!({ "name": self.name });
         if let Some(namespace) = self.namespace {
@@ -127,6 +109,24 @@ impl Single<'_> {
         }
         object
     }
+}
+
+/// Refuses a name that no object can have.
+fn check(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
+    let is_edge = |edge: Option<u8>| edge.is_some_and(|edge| edge.is_ascii_lowercase() || edge.is_ascii_digit());
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let bytes = name.as_bytes();
+    let longest = if argument == "namespace" { 63 } else { 253 };
+    if is_edge(bytes.first().copied())
+        && is_edge(bytes.last().copied())
+        && bytes.iter().all(|byte| is_inner(*byte))
+        && bytes.len() <= longest
+    {
+        return Ok(());
+    }
+    let title = format!("`{name}` is not a valid name");
+    let label = format!("use at most {longest} lower-case letters, digits and `-`");
+    Err(context.refuse(argument, title, label).hint("choose another name"))
 }
 
 /// The object of each of these operations, as the checks of the whole run see it.
