@@ -78,7 +78,7 @@ fn due(wish: &Wish<'_>, name: &str, found: &K3s, unit: &UnitState, work: &Work) 
         .map(|node| &node.version)
         .or(found.program.as_ref())
         .is_some_and(is_old);
-    let restart = changed || !runs || found.is_outdated || unit.is_outdated || runs && node.is_some() && is_upgrade;
+    let restart = changed || !runs || found.is_outdated || unit.is_outdated || node.is_some() && is_upgrade;
     Due {
         enable: unit.enabled != "enabled",
         restart,
