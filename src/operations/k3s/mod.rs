@@ -4,8 +4,10 @@
 pub(super) mod agent;
 mod check;
 mod configuration;
+mod due;
 mod flags;
 mod node;
+mod plan;
 mod removal;
 mod role;
 mod script;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::node::Due;
+use super::due::Due;
 use super::wish::Wish;
 use crate::facts::k3s::{DATA, DRAINED, PROGRAM};
 use crate::quote::quote;
