@@ -58,7 +58,7 @@ pub(in crate::operations) struct Agent {
     /// How long the node may take to become ready, such as `"10m"`.
     #[serde(default = "super::wish::patience")]
     within: Span,
-    /// `true` moves pods to other nodes before k3s is restarted. Pods of DaemonSets stay.
+    /// `true` moves pods to other nodes before k3s is restarted. Pods of a `DaemonSet` stay.
     #[serde(default)]
     drain: bool,
     /// How long pods may take to leave; after that nothing is restarted, and the node is used again.

@@ -14,7 +14,7 @@ use crate::change::Stop;
 use crate::facts::k3s::{DATA, K3s, Node};
 use crate::operations::PlanContext;
 use crate::secret::sha256_hex;
-use crate::value::Text;
+use crate::value::{Text, Varied};
 
 /// The effects of taints.
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
@@ -263,7 +263,7 @@ pub(super) fn kept_settings(
     if wish.role == Role::Agent || !(found.has_data || found.is_server) {
         return Ok(());
     }
-    let wanted = wish.config.map(|config| config.expose());
+    let wanted = wish.config.map(Varied::expose);
     for name in KEPT {
         let usual = match name {
             "cluster-cidr" => Value::from("10.42.0.0/16"),
@@ -277,9 +277,10 @@ pub(super) fn kept_settings(
         }
         let title = format!("`{name}` of a cluster cannot be changed");
         let label = "the cluster on the host was made with another one";
-        let refused = match wanted.is_some_and(|wanted| wanted.contains_key(name)) {
-            true => context.refuse_entry("config", name, title, label),
-            false => context.refuse("version", title, label),
+        let refused = if wanted.is_some_and(|wanted| wanted.contains_key(name)) {
+            context.refuse_entry("config", name, title, label)
+        } else {
+            context.refuse("version", title, label)
         };
         return Err(refused.hint(format!(
             "write the one in `{}` of the host",

@@ -4,10 +4,12 @@
 pub(super) mod agent;
 mod check;
 mod configuration;
+mod due;
 mod flags;
 pub(super) mod image;
 pub(super) mod kubeconfig;
 mod node;
+mod plan;
 mod removal;
 mod role;
 mod script;

@@ -1,5 +1,6 @@
 //! The node of a host: restarted where a file changed, and waited for.
 
+use super::due::Due;
 use super::role::Role;
 use super::script;
 use super::source;
@@ -15,28 +16,6 @@ use crate::facts::unit::{UnitFact, UnitKey, UnitState};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::work::Work;
-
-/// What has to happen to a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is done or not, by itself")]
-pub(super) struct Due {
-    pub(super) enable: bool,
-    pub(super) restart: bool,
-    /// Pods are moved away before the restart.
-    pub(super) drain: bool,
-    /// The database is copied before the restart.
-    pub(super) snapshot: bool,
-    /// The node does not say that it is ready.
-    pub(super) wait: bool,
-    /// A run of homelab moved pods away and ended before it let them come back.
-    pub(super) uncordon: bool,
-}
-
-impl Due {
-    fn is_any(self) -> bool {
-        self != Self::default()
-    }
-}
 
 /// Plans the node, after the files.
 pub(super) fn plan(
@@ -78,7 +57,7 @@ fn due(wish: &Wish<'_>, name: &str, found: &K3s, unit: &UnitState, work: &Work) 
         .map(|node| &node.version)
         .or(found.program.as_ref())
         .is_some_and(is_old);
-    let restart = changed || !runs || found.is_outdated || unit.is_outdated || runs && node.is_some() && is_upgrade;
+    let restart = changed || !runs || found.is_outdated || unit.is_outdated || node.is_some() && is_upgrade;
     Due {
         enable: unit.enabled != "enabled",
         restart,

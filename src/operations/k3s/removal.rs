@@ -26,7 +26,13 @@ const TREES: [&str; 6] = [
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Plans that nothing of it is left.
-pub(super) fn plan(context: &PlanContext<'_>, wish: &Wish<'_>, name: &str, found: &K3s) -> Result<Outcome, Stop> {
+pub(super) fn plan(
+    context: &PlanContext<'_>,
+    wish: &Wish<'_>,
+    name: &str,
+    written: &[String],
+    found: &K3s,
+) -> Result<Outcome, Stop> {
     let files = [
         PROGRAM.to_owned(),
         wish.role.unit_path(),
@@ -35,7 +41,7 @@ pub(super) fn plan(context: &PlanContext<'_>, wish: &Wish<'_>, name: &str, found
     ];
     let mut is_there = *found != K3s::default();
     // All that it would write is looked at: what an earlier run wrote of it is no orphan.
-    for path in files.iter().chain(&wish.written()) {
+    for path in files.iter().chain(written) {
         is_there |= context.path(path)? != PathFact::Absent;
     }
     let mut links = Vec::new();

@@ -1,8 +1,9 @@
 //! Shell text that restarts a node and waits until it is ready.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::node::Due;
+use super::due::Due;
 use super::wish::Wish;
 use crate::facts::k3s::{DATA, DRAINED, PROGRAM};
 use crate::quote::quote;
@@ -43,7 +44,7 @@ pub(super) fn text(wish: &Wish<'_>, name: &str, due: Due) -> String {
     }
     if due.drain {
         let limit = wish.drain.unwrap_or_default().as_secs().max(1);
-        text.push_str(&format!("l={limit}\n{}", DRAIN.replace("DRAINED", DRAINED)));
+        let _ = write!(text, "l={limit}\n{}", DRAIN.replace("DRAINED", DRAINED));
     }
     if due.restart {
         text.push_str("systemctl stop -- $u || fail \"$u does not stop\"\n");
@@ -74,7 +75,7 @@ timeout 5 journalctl --sync; journalctl --quiet --no-pager --output=cat --since 
 }
 "#;
 
-/// Pods of DaemonSets stay, as do those that a kubelet makes by itself, and those that have ended. `$l` is the limit in seconds.
+/// Pods of a `DaemonSet` stay, as do those that a kubelet makes by itself, and those that have ended. `$l` is the limit in seconds.
 const DRAIN: &str = r#"k patch node "$n" --type=merge -p '{"spec":{"unschedulable":true},"metadata":{"annotations":{"DRAINED":"true"}}}' >/dev/null || fail "cannot keep new pods away from $n"
 t=$(($(date +%s)+l)) y=
 while :; do

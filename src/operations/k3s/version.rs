@@ -24,9 +24,13 @@ impl FromStr for Version {
             .strip_prefix('v')
             .and_then(|rest| rest.split_once("+k3s"))
             .ok_or(NoVersion)?;
-        let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
-            true => text.parse().map_err(|_| NoVersion),
-            false => Err(NoVersion),
+        let number = |text: &str| {
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            if is_number {
+                text.parse().map_err(|_| NoVersion)
+            } else {
+                Err(NoVersion)
+            }
         };
         let [major, minor, patch] = numbers.split('.').collect::<Vec<_>>()[..] else {
             return Err(NoVersion);
