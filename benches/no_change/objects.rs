@@ -80,7 +80,7 @@ fn objects() -> String {
             ),
             _ => format!("apiVersion: v1\nkind: ConfigMap\n{metadata}\ndata: {{ text: 'number {number}' }}\n"),
         };
-        let _ = write!(text, "{object}---\n");
+        let _ = writeln!(text, "{object}---");
     }
     text
 }

@@ -64,7 +64,14 @@ pub struct PlanContext<'a> {
     has_stand_ins: bool,
     named: Arc<BTreeSet<FactKey>>,
     pins: Arc<Pins>,
+    run: RunOf<'a>,
+}
+
+/// The run that a plan is for.
+#[derive(Clone, Copy, Default)]
+struct RunOf<'a> {
     project: &'a str,
+    /// Whether it removes what left the configuration.
     prunes: bool,
 }
 
@@ -99,27 +106,25 @@ impl<'a> PlanContext<'a> {
             has_stand_ins: false,
             named: Arc::default(),
             pins: Arc::default(),
-            project: "",
-            prunes: false,
+            run: RunOf::default(),
         }
     }
 
     /// The same in a run of this project, which removes what left the configuration if it `prunes`.
     #[must_use]
     pub fn of_project(mut self, project: &'a str, prunes: bool) -> Self {
-        self.project = project;
-        self.prunes = prunes;
+        self.run = RunOf { project, prunes };
         self
     }
 
     /// The name by which hosts know the project.
     pub(super) fn project(&self) -> &str {
-        self.project
+        self.run.project
     }
 
     /// Whether the run removes what left the configuration.
     pub(super) fn prunes(&self) -> bool {
-        self.prunes
+        self.run.prunes
     }
 
     /// The same for an operation in which something stands in for values that are known only later.

@@ -1,7 +1,7 @@
 //! The commands that change objects of a cluster.
 
-use std::fmt::Write as _;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -38,24 +38,28 @@ pub(super) fn apply(context: &PlanContext<'_>, api: &Api, within: Duration, appl
     let kubectl = api.kubectl();
     let mut script = Api::path().to_owned();
     for id in &applied.deleted {
-        let _ = write!(
-script,
-            "{kubectl} delete --wait --timeout={}s {} || exit\n",
+        let _ = writeln!(
+            script,
+            "{kubectl} delete --wait --timeout={}s {} || exit",
             within.as_secs(),
             words(id)
         );
     }
     match &applied.reviewed {
-        None => { let _ = write!(script, "{kubectl} {APPLY} -f -"); },
-        Some(versions) => { let _ = write!(
-script,
-            "list=$(cat)\n\
+        None => {
+            let _ = write!(script, "{kubectl} {APPLY} -f -");
+        }
+        Some(versions) => {
+            let _ = write!(
+                script,
+                "list=$(cat)\n\
              now=$(printf '%s\\n' \"$list\" | {kubectl} get --ignore-not-found -o go-template={template} -f -) || exit\n\
              [ \"$now\" = {versions} ] || {{ printf 'an object was changed since the review:\\n%s\\n' \"$now\" >&2; exit 1; }}\n\
              printf '%s\\n' \"$list\" | {kubectl} {APPLY} --force-conflicts -f -",
-            template = quote(VERSIONS),
-            versions = quote(&versions.join("\n")),
-        ); },
+                template = quote(VERSIONS),
+                versions = quote(&versions.join("\n")),
+            );
+        }
     }
     let count = applied.objects.len();
     let objects = if count == 1 { "object" } else { "objects" };
@@ -135,9 +139,9 @@ pub(super) fn wait(api: &Api, within: Duration, ids: &[&ObjectId], then: Option<
                 } else {
                     "Established"
                 };
-                let _ = write!(
-script,
-                    "{kubectl} wait --for=condition={condition} --timeout={seconds}s {} || status=1\n",
+                let _ = writeln!(
+                    script,
+                    "{kubectl} wait --for=condition={condition} --timeout={seconds}s {} || status=1",
                     words(id)
                 );
             }
@@ -145,15 +149,15 @@ script,
     }
     if !rolled.is_empty() {
         // Each line of its own: an object name has no quotes.
-        let _ = write!(
-script,
-            "printf '%s\\n' {} | {kubectl} rollout status --timeout={seconds}s -f - || status=1\n",
+        let _ = writeln!(
+            script,
+            "printf '%s\\n' {} | {kubectl} rollout status --timeout={seconds}s -f - || status=1",
             quote(&list(&rolled))
         );
     }
     for words in jobs {
         let _ = write!(
-script,
+            script,
             "end=$(($(date +%s) + {seconds})); while :; do\n\
              c=$({kubectl} get {words} -o jsonpath='{{.status.conditions[?(@.status==\"True\")].type}}')\n\
              case $c in *Failed*) echo {failed} >&2; status=1; break ;; *Complete*) break ;; esac\n\
@@ -165,7 +169,7 @@ script,
     script.push_str(&explanation(api, ids));
     if then.is_some() {
         let _ = write!(
-script,
+            script,
             "printf '%s\\n' \"$record\" | {kubectl} {APPLY} --force-conflicts -f - >/dev/null"
         );
     }

@@ -210,7 +210,11 @@ mod tests {
     }
 
     fn deployment(spec: Value) -> Value {
-        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "w", "namespace": "a" }, "spec": { "template": { "spec": spec } } })
+        let mut object =
+            json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "w", "namespace": "a" } });
+        object["spec"] = json!({ "template": {} });
+        object["spec"]["template"]["spec"] = spec;
+        object
     }
 
     #[test]

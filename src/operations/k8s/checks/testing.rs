@@ -6,17 +6,19 @@ use super::run::{Planned, Run};
 use crate::error::{Diagnostic, Origin, SourceFile};
 use crate::facts::kubernetes::{Answers, Node, ObjectId};
 
+type Place = Box<dyn Fn(&str) -> Origin>;
+
 /// What `ask` says of objects, each given as JSON in a text of YAML's flow style.
 pub(super) fn of<T>(objects: &[Value], cluster: Option<&Answers>, ask: impl FnOnce(&Run<'_>) -> T) -> T {
     let ids: Vec<ObjectId> = objects.iter().map(id).collect();
-    let places: Vec<Box<dyn Fn(&str) -> Origin>> = ids
+    let places: Vec<Place> = ids
         .iter()
         .map(|id| {
             let name = id.name.clone();
             Box::new(move |pointer: &str| {
                 let text = format!("{name}{pointer}");
                 Origin::new(&SourceFile::own(text.clone(), text), 0..0)
-            }) as Box<dyn Fn(&str) -> Origin>
+            }) as Place
         })
         .collect();
     let planned: Vec<Planned<'_>> = ids

@@ -1,5 +1,5 @@
-use std::fmt::Write as _;
 use super::*;
+use std::fmt::Write as _;
 
 /// What kubectl 1.34 makes of a file: its documents as JSON, with ` | ` between them.
 const AS_KUBECTL: &[(&str, &str)] = &[
@@ -201,11 +201,7 @@ fn what_cannot_be_read_has_a_place_and_a_reason() {
     let mut bomb = String::from("a0: &a0 [x]\n");
     for at in 1..12 {
         let before = at - 1;
-        let _ = write!(
-bomb,
-            "a{at}: &a{at} [{}]\n",
-            vec![format!("*a{before}"); 9].join(",")
-        );
+        let _ = writeln!(bomb, "a{at}: &a{at} [{}]", vec![format!("*a{before}"); 9].join(","));
     }
     let deep = format!("a: {}", "[".repeat(300));
     for (text, line, why) in [
