@@ -72,7 +72,7 @@ pub(in crate::operations) struct Agent {
 impl Define for Agent {
     const NAME: &'static str = "k3s.agent";
     const SUMMARY: &'static str = "Run an agent, a node of a Kubernetes cluster";
-    const MAIN_ARGUMENT: &'static str = "";
+    const MAIN_ARGUMENT: &'static str = "version";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "k3s.agent"
 server = "https://k3s.home.example:6443"

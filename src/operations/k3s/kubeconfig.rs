@@ -330,7 +330,7 @@ mod tests {
         let shown = after["content"].shown().expect("shown");
         assert_eq!(
             shown,
-            "apiVersion: v1\nkind: Config\nclusters:\n  - name: home\n    cluster:\n      certificate-authority-data: Q0E=\n      \
+            "apiVersion: v1\nkind: Config\nclusters:\n  - name: home\n    cluster:\n      certificate-authority-data: \"Q0E=\"\n      \
              server: \"https://k3s.example:6443\"\ncontexts:\n  - name: home\n    context:\n      cluster: home\n      user: home\nusers:\n  \
              - name: home\n    user:\n      client-certificate-data: \"Q0VSVA==\"\n      client-key-data: [secret]\ncurrent-context: home\n"
         );

@@ -70,7 +70,7 @@ pub(in crate::operations) struct Server {
 impl Define for Server {
     const NAME: &'static str = "k3s.server";
     const SUMMARY: &'static str = "Run a server of a Kubernetes cluster";
-    const MAIN_ARGUMENT: &'static str = "";
+    const MAIN_ARGUMENT: &'static str = "version";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "k3s.server"
 version = "v1.34.4+k3s1"

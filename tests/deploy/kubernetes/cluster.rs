@@ -16,7 +16,7 @@ use crate::support::project::{Project, Ran, text};
 const PATIENCE: Duration = Duration::from_secs(90);
 const INVENTORY: &str = include_str!("../../../inventories/kubernetes.toml");
 /// Two pods that leave slowly, of which one has to run.
-const WEB: &str = r#"
+const WEB: &str = r"
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
@@ -43,7 +43,7 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata: {name: web}
 spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
-"#;
+";
 
 /// Where k3s comes from, and in which version.
 struct Source {
@@ -117,9 +117,7 @@ fn two_empty_hosts_become_a_cluster() {
     assert!(review.stdout.contains("+ k3s node kube-dev"), "{}", review.stdout);
     assert!(!server.is("test -e /usr/local/bin/k3s"));
 
-    let began = Instant::now();
     let done = deploy(project, &["--yes"]).expect(0);
-    eprintln!("two empty hosts became a cluster in {:.1?}", began.elapsed());
     assert_eq!(done.stdout.contains("(stand-in)"), !source.is_real, "{}", done.stdout);
     for host in [server, agent] {
         let modes =
@@ -200,14 +198,12 @@ fn upgrades_while_a_client_asks(project: &Project, source: &Source, server: &Hos
     server.wait_until("test -e /var/lib/rancher/k3s/server/db-before-v1.34.5+k3s1", PATIENCE);
     run.kill().unwrap();
     run.wait().unwrap();
-    let began = Instant::now();
     let done = deploy(project, &["--yes"]).expect(0);
-    eprintln!("the rest of the upgrade took {:.1?}", began.elapsed());
     assert!(done.stdout.contains("moved away before the restart"), "{}", done.stdout);
     thread::sleep(Duration::from_secs(1));
     server.inside("touch /root/stop");
     let answered = server.inside("wc -l </root/answered");
-    eprintln!("{} requests were answered", answered.trim());
+    assert_ne!(answered.trim(), "0");
     assert!(
         !server.is("test -e /root/failed"),
         "{}",

@@ -62,7 +62,7 @@ spec: { selector: { app: web }, ports: [{ port: 80, targetPort: 8080 }] }
 "#;
 
 /// A kind, and an object of it, in one file.
-const THING: &str = r#"
+const THING: &str = r"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: { name: things.example.org }
@@ -80,7 +80,7 @@ apiVersion: example.org/v1
 kind: Thing
 metadata: { name: one }
 spec: {}
-"#;
+";
 
 /// Notes each call of `kubectl`.
 const COUNTING: &str = r#"mv /usr/local/bin/k3s /usr/local/bin/k3s.real && printf '#!/bin/sh\n[ "$1" != kubectl ] || echo "$*" >>/root/calls\nexec /usr/local/bin/k3s.real "$@"\n' >/usr/local/bin/k3s && chmod 0755 /usr/local/bin/k3s"#;
