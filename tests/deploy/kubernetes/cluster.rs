@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran, text};
@@ -107,7 +107,7 @@ fn quiet(project: &Project) -> Ran {
 #[ignore = "builds Kubernetes the first time, for which CI has no room yet"]
 fn two_empty_hosts_become_a_cluster() {
     let project = &Project::of_this_repository();
-    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
     project.write(".gitignore", "/.env\n");
     let source = &Source::of(project);
     data(project, source, &source.version, "{}");
@@ -164,14 +164,14 @@ fn what_a_cluster_keeps_is_not_changed(project: &Project, source: &Source) {
         assert!(refused.stderr.contains(said), "{config}: {}", refused.stderr);
     }
     data(project, source, &source.version, "{}");
-    project.write(".env", "HOMELAB_LAB_KEY=another-key\n");
+    project.write(".env", "HOMELAB_LAB_KEY=another-key-of-a-test\n");
     let refused = deploy(project, &["--yes"]).expect(3);
     assert!(
         refused.stderr.contains("the cluster on the host has another token"),
         "{}",
         refused.stderr
     );
-    project.write(".env", "HOMELAB_LAB_KEY=key-of-a-test\n");
+    project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
 }
 
 /// A run is killed while the server is restarted, and the next one goes on. No request of a client fails.
