@@ -31,7 +31,7 @@ pub use captured::{Captured, CapturedSource, NoCaptures};
 pub use facts::{Attribute, FactSource, NamedFact, NoValue};
 pub(crate) use filters::password::LAB_KEY;
 pub use filters::password::lab_password_for as lab_password;
-pub use filters::yaml::text as yaml_text;
+pub use filters::yaml::{readable as readable_yaml, text as yaml_text};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, Peer, STACKS, TemplateData, stack_of};

@@ -17,6 +17,9 @@ impl Readable<'_> for K3sKey {
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
 
+/// What stands before the answer about the node: `kubectl` may complain about the API server before that, and succeed.
+const MARK: &str = "homelab-node ";
+
 /// The node is asked for by its own credential, which servers and agents have. It may read itself.
 fn probe(_: &[FactKey]) -> String {
     format!(
@@ -31,9 +34,9 @@ fn probe(_: &[FactKey]) -> String {
          n=$(sed -n 's/^node-name: *\"\\{{0,1\\}}\\([^\"]*\\)\"\\{{0,1\\}}$/\\1/p' $s/config.yaml 2>/dev/null)\n\
          [ -n \"$n\" ] || n=$(hostname | tr A-Z a-z)\n\
          o=$(timeout 15 $k kubectl --kubeconfig=$d/agent/kubelet.kubeconfig --cache-dir=/dev/null/none --request-timeout=10s get node \"$n\" \
-         -o go-template='{{{{.metadata.name}}}} {{{{.status.nodeInfo.kubeletVersion}}}} {{{{if index .metadata.annotations \"{DRAINED}\"}}}}drained{{{{else}}}}-{{{{end}}}} \
+         -o go-template='{MARK}{{{{.metadata.name}}}} {{{{.status.nodeInfo.kubeletVersion}}}} {{{{if index .metadata.annotations \"{DRAINED}\"}}}}drained{{{{else}}}}-{{{{end}}}} \
          {{{{range .status.conditions}}}}{{{{if eq .type \"Ready\"}}}}{{{{.status}}}} {{{{.reason}}}}: {{{{.message}}}}{{{{end}}}}{{{{end}}}}' </dev/null 2>&1)\n\
-         if [ $? = 0 ]; then echo \"node $(printf %s \"$o\" | tr '\\n' ' ')\"; else echo \"silent $(printf '%s\\n' \"$o\" | tail -n 1)\"; fi"
+         if [ $? = 0 ]; then echo \"node $(printf %s \"${{o#*{MARK}}}\" | tr '\\n' ' ')\"; else echo \"silent $(printf '%s\\n' \"$o\" | tail -n 1)\"; fi"
     )
 }
 

@@ -55,7 +55,7 @@ pub(super) fn decide(wish: &Wish, object: &Object, record: Option<&Record>, rule
     }
     if wish.id.kind == "Job" && wish.id.group == "batch" {
         let done = record.and_then(|record| record.digest(&wish.id));
-        if done == Some(&digest_of(&wish.manifest.object)) {
+        if done == Some(&digest_of(&wish.manifest.masked)) {
             return Decision::Unchanged;
         }
     }

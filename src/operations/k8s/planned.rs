@@ -86,7 +86,7 @@ impl Set<'_> {
             .filter_map(|wish| CustomKind::of(&wish.manifest.object))
             .collect();
         for (wish, fact) in wishes.into_iter().zip(facts) {
-            ids.insert(wish.id.clone(), digest_of(&wish.manifest.object));
+            ids.insert(wish.id.clone(), digest_of(&wish.manifest.masked));
             let fact = if answers.is_predicted {
                 ObjectFact::NotAsked
             } else {

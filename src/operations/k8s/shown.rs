@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::change::Attribute;
 use crate::operations::PlanContext;
 use crate::secret::{MASK, sha256_hex};
-use crate::template::yaml_text;
+use crate::template::readable_yaml;
 
 /// An object as it is written, with words for what is secret.
 pub(super) fn written(context: &PlanContext<'_>, object: &Value, masked: &Value) -> Attribute {
@@ -32,7 +32,7 @@ pub(super) fn removed(context: &PlanContext<'_>, live: &Value) -> Attribute {
 }
 
 fn attribute(context: &PlanContext<'_>, object: &Value, shown: &Value, is_secret: bool) -> Attribute {
-    let text = format!("{}\n", yaml_text(&in_order(shown)));
+    let text = readable_yaml(&in_order(shown));
     if !is_secret {
         return Attribute::Known(text);
     }

@@ -245,6 +245,7 @@ fn a_budget_that_holds_ends_the_drain(project: &Project, source: &Source, server
     assert_eq!(cordoned.trim(), "");
     // The next run goes on with what this one owes.
     server.inside("kubectl delete pdb web");
+    project.write("tasks/k3s/agent.toml", task.replace("\"5s\"", "\"2m\""));
     deploy(project, &["--yes"]).expect(0);
     assert_ne!(agent.inside("systemctl show -p InvocationID k3s-agent"), before);
     let _ = source;
