@@ -8,7 +8,7 @@ use crate::support::host::Host;
 use crate::support::project::{Project, Ran};
 use crate::support::registry::Registry;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 const INVENTORY: &str =
     "groups = ['development']\n[hosts.box]\nlab = { registry = true }\ngroups = ['services', 'docker']\n";
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::docker::docker;
 use super::host::Host;
 use super::leftovers;
 
@@ -90,7 +91,18 @@ impl Project {
     /// Starts the lab hosts of an inventory. Returns one of them.
     pub(crate) fn up(&self, inventory: &'static str, host: &'static str) -> Host<'_> {
         self.homelab(&["lab", "up", inventory]).expect(0);
+        self.renew_lists();
         Host::of(self, inventory, host)
+    }
+}
+
+impl Project {
+    /// The image of the hosts has package lists. A test may not see them grow old, which depends on when the image was built.
+    fn renew_lists(&self) {
+        let label = format!("label=homelab.lab.project={}", homelab::lab::project_id(self.root()));
+        for host in docker(&["ps", "-q", "--filter", &label]).lines() {
+            docker(&["exec", host, "touch", "-c", "/var/lib/apt/lists/partial"]);
+        }
     }
 }
 
