@@ -260,8 +260,8 @@ fn checks() -> [Check; 6] {
         Check::Objects(Box::new(ObjectsCheck {
             objects: web_objects(),
             until: Until::Condition {
-                name: text("Available"),
-                status: text("True"),
+                name: text("available"),
+                status: text("true"),
             },
         })),
         Check::Command {
