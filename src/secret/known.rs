@@ -232,6 +232,12 @@ fn spelled(secret: &str) -> Vec<String> {
         }
         text
     });
+    // As Go writes it, for pages.
+    let paged = |json: &str| {
+        json.replace('&', "\\u0026")
+            .replace('<', "\\u003c")
+            .replace('>', "\\u003e")
+    };
     let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let quoted = html.replace('"', "&quot;").replace('\'', "&#39;");
     let escaped = secret.chars().fold(String::new(), |mut text, one| {
@@ -244,6 +250,10 @@ fn spelled(secret: &str) -> Vec<String> {
     vec![
         secret.to_owned(),
         json.replace('/', "\\/"),
+        in_json(&json),
+        in_json(&paged(&json)),
+        paged(&json),
+        paged(&ascii),
         json,
         ascii,
         html,
@@ -315,6 +325,8 @@ mod tests {
                 hex(whole.as_bytes()),
                 hex(whole.as_bytes()).to_uppercase(),
                 serde_json::to_string(&whole).expect("JSON"),
+                serde_json::to_string(&whole).expect("JSON").replace('>', "\\u003e"),
+                serde_json::to_string(&serde_json::to_string(&whole).expect("JSON")).expect("JSON"),
                 crate::quote::quote(&whole),
                 url(&whole, "", true),
                 url(&whole, "", false),
