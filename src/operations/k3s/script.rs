@@ -75,13 +75,21 @@ timeout 5 journalctl --sync; journalctl --quiet --no-pager --output=cat --since 
 }
 "#;
 
-/// Pods of a `DaemonSet` stay, as do those that a kubelet makes by itself, and those that have ended. `$l` is the limit in seconds.
+/// Pods of a `DaemonSet` stay, as do those that a kubelet makes by itself, and those that have ended. One that nothing makes again ends
+/// it before any pod is moved. `$l` is the limit in seconds.
 const DRAIN: &str = r#"k patch node "$n" --type=merge -p '{"spec":{"unschedulable":true},"metadata":{"annotations":{"DRAINED":"true"}}}' >/dev/null || fail "cannot keep new pods away from $n"
 t=$(($(date +%s)+l)) y=
 while :; do
-o=$(k get pods --all-namespaces --field-selector "spec.nodeName=$n" -o go-template='{{range .items}}{{$s := false}}{{range .metadata.ownerReferences}}{{if eq .kind "DaemonSet" "Node"}}{{$s = true}}{{end}}{{end}}{{if or (eq .status.phase "Succeeded") (eq .status.phase "Failed")}}{{$s = true}}{{end}}{{if not $s}}{{.metadata.namespace}} {{.metadata.name}} {{if .metadata.deletionTimestamp}}ends{{else}}runs{{end}}
+o=$(k get pods --all-namespaces --field-selector "spec.nodeName=$n" -o go-template='{{range .items}}{{$s := false}}{{range .metadata.ownerReferences}}{{if eq .kind "DaemonSet" "Node"}}{{$s = true}}{{end}}{{end}}{{if or (eq .status.phase "Succeeded") (eq .status.phase "Failed")}}{{$s = true}}{{end}}{{if not $s}}pod {{.metadata.namespace}} {{.metadata.name}} {{if .metadata.deletionTimestamp}}ends{{else if .metadata.ownerReferences}}runs{{else}}alone{{end}}
 {{end}}{{end}}' 2>&1) || { uncordon; fail "cannot read the pods of $n: $o"; }
+o=$(printf '%s\n' "$o" | sed -n 's/^pod //p')
 [ -n "$o" ] || break
+a=$(printf '%s\n' "$o" | awk '$3 == "alone" { print $1 "/" $2 }')
+if [ -n "$a" ]; then
+uncordon
+printf 'nothing makes these pods of %s again, so they stay:\n%s\n' "$n" "$a"
+echo "nothing was restarted; delete them, give them a Deployment, or leave out drain"; exit 1
+fi
 y=$(printf '%s\n' "$o" | while read -r s p r; do
 [ "$r" = runs ] || continue
 printf '{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"namespace":"%s","name":"%s"}}' "$s" "$p" | k create --raw "/api/v1/namespaces/$s/pods/$p/eviction" -f - 2>&1 >/dev/null | sed "s|^|$s/$p: |"

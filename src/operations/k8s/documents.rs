@@ -89,6 +89,11 @@ struct ReadFile {
     file: Option<ProjectFile>,
 }
 
+/// The name of the set that `set` and `src` give, if it is one.
+pub(in crate::operations) fn set_of(set: Option<&str>, src: &[String]) -> Option<String> {
+    set_name(set, src).ok()
+}
+
 /// Reads the manifests of the project. `scope` says whether objects of a kind that the API server has not by itself are in namespaces,
 /// as far as that is known.
 ///

@@ -17,20 +17,20 @@ use serde_json::{Map, Value};
 
 use super::checks::needed;
 use super::decision::{BY_CLIENT, Rules};
-use super::documents::{Documents, Wanted, read};
+use super::documents::{Documents, Wanted, read, set_of};
 use super::parameters::{Names, Wait};
 use super::reach::api;
 use super::set::Set;
 use super::single::{needs, touches};
 use super::wish::{Described, question};
 use super::{planned, removal};
-use crate::change::{Outcome, Stop};
+use crate::change::{Outcome, ResourceKind, Stop};
 use crate::facts::kubernetes::{Api, Cluster, ClusterKey, ObjectFact, ObjectId, ObjectKey};
 use crate::facts::overlay::FactScope;
 use crate::facts::{Fact, FactKey};
 use crate::operations::cluster_objects::{ClusterObject, ClusterObjects};
 use crate::operations::parameters::Span;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext};
 use crate::value::Varied;
 
 /// Parameters of `k8s.manifests`.
@@ -84,6 +84,9 @@ fn by_client() -> Vec<String> {
     vec![BY_CLIENT.to_owned()]
 }
 
+/// What to do where two operations have one set.
+const ONE_SET: &str = "give one of them another `set`: each set has a name of its own in the cluster";
+
 fn five_minutes() -> Span {
     Span(Duration::from_secs(300))
 }
@@ -106,6 +109,18 @@ impl Operation for Manifests {
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         touches()
+    }
+
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
+        let set = set_of(self.set.as_deref(), &self.src.0);
+        // Each would take the objects of the other for what left its files.
+        let objects = format!(
+            "{} in {}",
+            self.src.0.join(", "),
+            self.namespace.as_deref().unwrap_or("default")
+        );
+        let demand = |set: String| Demand::new(ResourceKind::KubernetesSet, &set, "src", objects).hint(ONE_SET);
+        set.map(demand).into_iter().collect()
     }
 
     fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {
