@@ -77,8 +77,8 @@ fn mistakes_in_manifests_are_found_without_a_host() {
         ),
         (
             "web.yaml",
-            "name: release-outside-ip}",
-            "name: release-outside}",
+            "metadata: {name: release-outside-ip}",
+            "metadata: {name: release-outside}",
             "duplicate object",
         ),
         (
@@ -123,7 +123,7 @@ fn mistakes_in_manifests_are_found_without_a_host() {
         assert!(text.contains(from), "{from}");
         let project = project(CHARTS, &FILES);
         project.write(&name, text.replacen(from, to, 1));
-        let found = project.homelab(&["check"]).expect(1);
+        let found = project.homelab(&["check"]).expect(3);
         assert!(found.stderr.contains(expected), "{expected}: {}", found.stderr);
         assert!(found.stderr.contains(&format!("{name}:")), "{name}: {}", found.stderr);
     }
@@ -155,8 +155,8 @@ const CHANGED: [(&str, &str, &str, &str); 20] = [
     (
         "service",
         "v1",
-        "spec: { clusterIP: None, selector: { a: b }, ports: [{ port: 80 }] }",
-        "spec: { clusterIP: None, selector: { a: b }, ports: [{ port: 80 }, { port: 443, name: tls }] }",
+        "spec: { clusterIP: None, selector: { a: b }, ports: [{ port: 80, name: web }] }",
+        "spec: { clusterIP: None, selector: { a: b }, ports: [{ port: 80, name: web }, { port: 443, name: tls }] }",
     ),
     (
         "service",
