@@ -241,8 +241,14 @@ fn spelled(secret: &str) -> Vec<String> {
         text.push(one);
         text
     });
+    // Programs in Go write these so for HTML.
+    let go = json
+        .replace('&', "\\u0026")
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e");
     vec![
         secret.to_owned(),
+        go.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"),
         json.replace('/', "\\/"),
         json,
         ascii,
@@ -315,6 +321,7 @@ mod tests {
                 hex(whole.as_bytes()),
                 hex(whole.as_bytes()).to_uppercase(),
                 serde_json::to_string(&whole).expect("JSON"),
+                serde_json::to_string(&whole).expect("JSON").replace('>', "\\u003e"),
                 crate::quote::quote(&whole),
                 url(&whole, "", true),
                 url(&whole, "", false),
