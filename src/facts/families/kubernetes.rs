@@ -52,7 +52,7 @@ const OF_CLUSTER: &str = r#"{{range .items}}{{if eq .kind "Namespace"}}namespace
 
 /// Shell functions. `hl_ask WORDS NUMBER…` hands the objects of these numbers to `kubectl WORDS`.
 const FUNCTIONS: &str = r#"hl_pack() { gzip -c | base64 | tr -d "\n"; echo; }
-hl_why() { tr -s "\n\t" "  " | cut -c 1-2000 | sed "s/ *$//"; }
+hl_why() { tr -s "\n\t" "  " | cut -c 1-65536 | sed "s/ *$//"; }
 hl_list() { printf "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":["; s=; for i; do eval "printf \"%s%s\" \"\$s\" \"\$b$i\""; s=,; done; printf "]}"; }
 hl_ask() (
 w=$1; shift; [ $# -gt 0 ] || exit

@@ -7,7 +7,8 @@ use serde_json::Value;
 /// The manager of what homelab applies.
 const OWN: &str = "homelab";
 
-/// The fields of each manager, those of subresources such as `status` left out.
+/// The fields of each manager, those of `status` left out. Others that stand for themselves are fields of the object, such as those that
+/// `kubectl scale` and autoscalers set.
 pub(super) struct Owners {
     by_manager: BTreeMap<String, BTreeSet<String>>,
     own: BTreeSet<String>,
@@ -25,7 +26,7 @@ impl Owners {
         let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
         for entry in entries.into_iter().flatten() {
             let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
-            if !text("subresource").is_empty() {
+            if text("subresource") == "status" {
                 continue;
             }
             let mut fields = BTreeSet::new();
@@ -109,6 +110,7 @@ mod tests {
             {"manager": "homelab", "operation": "Apply", "fieldsV1": {"f:data": {"f:a": {}, "f:b.c": {}}}},
             {"manager": "homelab", "operation": "Update", "fieldsV1": {"f:data": {"f:x": {}}}},
             {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
+            {"manager": "autoscaler", "operation": "Update", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
             {"manager": "kubectl", "operation": "Update", "fieldsV1": {
                 "f:spec": {"f:ports": {".": {}, "k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}}}},
                 "f:metadata": {"f:finalizers": {"v:\"x\"": {}}}
@@ -119,6 +121,7 @@ mod tests {
         assert_eq!(own, ["data.a", "data.b.c"]);
         let others: Vec<(&str, &str)> = owners.of_others().collect();
         let expected = [
+            ("spec.replicas", "autoscaler"),
             ("data.x", "homelab"),
             ("metadata.finalizers[\"x\"]", "kubectl"),
             ("spec.ports", "kubectl"),
@@ -126,6 +129,6 @@ mod tests {
             ("spec.ports[port=80,protocol=\"TCP\"].port", "kubectl"),
         ];
         assert_eq!(others, expected);
-        assert_eq!(owners.managers().len(), 2);
+        assert_eq!(owners.managers().len(), 3);
     }
 }
