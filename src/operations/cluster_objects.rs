@@ -1,6 +1,7 @@
 //! The objects of clusters that operations are about: some mistakes are only seen in those of a whole run.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -23,6 +24,20 @@ pub struct ClusterObjects {
 pub(super) struct ClusterObject {
     pub(super) id: ObjectId,
     pub(super) object: Value,
+    /// The same as reviews show it.
+    pub(super) masked: Value,
+    /// Whether what the cluster has of it is left alone.
+    pub(super) is_kept: bool,
     /// Where what a JSON pointer names is written.
-    pub(super) place: Box<dyn Fn(&str) -> Origin + Send + Sync>,
+    pub(super) places: Places,
+}
+
+/// Where parts of an object are written, by JSON pointers.
+pub(super) type Places = Arc<dyn Fn(&str, Part) -> Origin + Send + Sync>;
+
+/// What of an entry of a table is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Key,
+    Value,
 }

@@ -4,13 +4,17 @@
 
 mod claims;
 mod devices;
+mod fields;
+mod keys;
 mod kinds;
 mod node_ports;
 mod pods;
 mod references;
 mod run;
 mod schema;
+mod selectors;
 
+pub(super) use self::fields::meant;
 pub(super) use self::kinds::served_instead;
 
 use std::collections::BTreeMap;
@@ -53,7 +57,8 @@ pub fn wrong_objects(all: &[ClusterObjects]) -> (Vec<Diagnostic>, Vec<String>) {
         let needed = references(&run).into_iter().filter(|one| is_absent(&one.id));
         mistakes.extend(needed.map(|one| missing(&one)));
         let shared = claims::shared_by_nodes(&run).into_iter();
-        notices.extend(shared.map(|(text, place)| format!("{text} ({place})")));
+        let unnamed = selectors::wrong_ports(&run).1.into_iter();
+        notices.extend(shared.chain(unnamed).map(|(text, place)| format!("{text} ({place})")));
     }
     (mistakes, notices)
 }
@@ -62,14 +67,20 @@ fn planned(object: &ClusterObject) -> Planned<'_> {
     Planned {
         id: &object.id,
         object: &object.object,
-        place: &*object.place,
+        masked: &object.masked,
+        is_kept: object.is_kept,
+        places: &*object.places,
     }
 }
 
 /// What is certain to fail.
 fn certain(run: &Run<'_>) -> Vec<Diagnostic> {
     let all = [
+        fields::wrong_fields(run),
         schema::wrong_resources(run),
+        selectors::unlike_pods(run),
+        selectors::wrong_ports(run).0,
+        keys::missing_keys(run),
         node_ports::taken(run),
         devices::lacking(run),
         claims::shared_by_pods(run),

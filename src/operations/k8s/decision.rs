@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::record::{Record, digest_of};
+use super::refusal::is_immutable;
 use super::wish::Wish;
 use crate::facts::kubernetes::{Answer, Object};
 
@@ -136,18 +137,6 @@ fn foreign(live: &Value, managers: &[String]) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// Whether the server refuses an object only since there is another one of its name.
-fn is_immutable(why: &str) -> bool {
-    [
-        "field is immutable",
-        "cannot change roleRef",
-        "updates to statefulset spec",
-        "is immutable",
-    ]
-    .iter()
-    .any(|words| why.contains(words))
 }
 
 /// Takes out of `after` what `applied` has and `wanted` lacks.

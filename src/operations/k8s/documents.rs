@@ -36,6 +36,7 @@ use crate::error::{Diagnostic, Origin, not_text};
 use crate::facts::kubernetes::ObjectId;
 use crate::operations::PlanContext;
 use crate::operations::assets::Rendered;
+use crate::operations::cluster_objects::{Part, Places};
 use crate::operations::file_place::ProjectFile;
 use crate::secret::Secret;
 use crate::value::{Text, Varied};
@@ -69,9 +70,6 @@ pub(in crate::operations) struct Document {
     pub(in crate::operations) manifest: Manifest,
     /// What of it is left alone once it is there.
     pub(in crate::operations) keep: Keep,
-    written: Written,
-    text: Arc<str>,
-    file: Option<ProjectFile>,
 }
 
 /// A file that uses a value which is not known yet.
@@ -137,40 +135,34 @@ pub(in crate::operations) fn read(
     }
     let objects = set_of_files.objects.into_iter().map(|(written, keep)| {
         let place = place(&files, &written.spot());
+        let place = place.unwrap_or_else(|| context.origin_of("src").clone());
         let manifest = Manifest {
             object: written.worlds.real().clone(),
             masked: written.worlds.masked(),
-            place: place.unwrap_or_else(|| context.origin_of("src").clone()),
-            id: written.id.clone(),
+            places: places(&files[written.file], &written, place.clone()),
+            place,
+            id: written.id,
         };
-        let file = &files[written.file];
-        Document {
-            manifest,
-            keep,
-            text: file.text.expose().as_str().into(),
-            file: file.file.clone(),
-            written,
-        }
+        Document { manifest, keep }
     });
     let objects = objects.collect();
     Ok(Documents { set, objects, later })
 }
 
-impl Document {
-    /// Where what a JSON pointer names is written.
-    pub(in crate::operations) fn places(&self) -> Box<dyn Fn(&str) -> Origin + Send + Sync> {
-        let (node, text, file) = (
-            Arc::clone(&self.written.node),
-            Arc::clone(&self.text),
-            self.file.clone(),
-        );
-        let whole = self.manifest.place.clone();
-        Box::new(move |pointer| {
-            let place = first_line(&text, &node.place_of(pointer));
-            let place = file.as_ref().and_then(|file| file.place(place));
-            place.unwrap_or_else(|| whole.clone())
-        })
-    }
+/// Where parts of an object are written; `whole` is where it begins.
+fn places(file: &ReadFile, written: &Written, whole: Origin) -> Places {
+    let node = Arc::clone(&written.node);
+    let text: Arc<str> = file.text.expose().as_str().into();
+    let file = file.file.clone();
+    Arc::new(move |pointer, part| {
+        let place = match part {
+            Part::Key => node.key_place_of(pointer),
+            Part::Value => node.place_of(pointer),
+        };
+        let place = first_line(&text, &place);
+        let place = file.as_ref().and_then(|file| file.place(place));
+        place.unwrap_or_else(|| whole.clone())
+    })
 }
 
 /// The text of a file; why it is not known if it uses a value of which nothing is known.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::error::Origin;
 use crate::facts::kubernetes::ObjectId;
+use crate::operations::cluster_objects::Places;
 
 /// An object that is to be in a cluster.
 #[derive(Clone)]
@@ -14,6 +15,8 @@ pub(in crate::operations) struct Manifest {
     pub(in crate::operations) masked: Value,
     /// Where its document begins.
     pub(in crate::operations) place: Origin,
+    /// Where parts of it are written.
+    pub(in crate::operations) places: Places,
     /// Its name. The namespace is that of the document; what is in no namespace, or names none, has none here.
     pub(in crate::operations) id: ObjectId,
 }

@@ -9,6 +9,7 @@
 //! What becomes of an object is said by the cluster's own API server, which is asked to try it (`--dry-run=server`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -213,7 +214,9 @@ fn cluster_objects(documents: &Documents) -> Vec<ClusterObject> {
         .map(|document| ClusterObject {
             id: document.manifest.id.clone(),
             object: document.manifest.object.clone(),
-            place: document.places(),
+            masked: document.manifest.masked.clone(),
+            is_kept: document.keep.is_whole,
+            places: Arc::clone(&document.manifest.places),
         })
         .collect()
 }

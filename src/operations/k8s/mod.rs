@@ -15,6 +15,7 @@ mod parameters;
 mod planned;
 mod reach;
 mod record;
+mod refusal;
 mod removal;
 pub(super) mod restart;
 mod script;

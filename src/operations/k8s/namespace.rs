@@ -57,7 +57,13 @@ impl Operation for Namespace {
 
     fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {
         let object = ("Namespace", None, self.namespace.as_str());
-        Some(cluster_objects(context, self.kubeconfig.as_ref(), object, self.present))
+        Some(cluster_objects(
+            context,
+            self.kubeconfig.as_ref(),
+            object,
+            &[],
+            (self.present, false),
+        ))
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -2,24 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use super::checks::served_instead;
+use serde_json::Value;
+
+use super::checks::{meant, served_instead};
 use super::decision::{Decision, decide};
 use super::documents::turn;
 use super::record::{Record, digest_of, id_of};
 use super::script::{Applied, apply, establish, version_line, wait};
 use super::set::{Set, set_object};
 use super::wish::{CustomKind, Described, Wish, placed, question};
-use super::{removal, shown};
+use super::{refusal, removal, shown};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, Origin};
 use crate::facts::kubernetes::{
     Answer, Answers, Cluster, ClusterKey, Object, ObjectFact, ObjectId, ObjectKey, ServedKind,
 };
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
+use crate::operations::cluster_objects::Part;
 
 /// What is planned for one object.
 struct Planned {
@@ -91,6 +94,15 @@ impl Set<'_> {
                 ObjectFact::NotAsked
             } else {
                 fact?
+            };
+            let is_redefined = planned.iter().any(|one: &Planned| {
+                let kind = CustomKind::of(&one.wish.manifest.object);
+                kind.is_some_and(|kind| kind.group == wish.id.group && kind.kind == wish.id.kind)
+            });
+            let fact = if is_redefined {
+                as_redefined(context, &wish, fact)
+            } else {
+                fact
             };
             planned.extend(self.planned(context, wish, &fact, (&mut known, &custom), record.as_ref())?);
         }
@@ -196,13 +208,11 @@ impl Set<'_> {
         }
     }
 
+    /// A mistake of an object as a whole.
     fn at(&self, context: &PlanContext<'_>, wish: &Wish, title: String, label: impl Into<String>, hint: &str) -> Stop {
         let used = context.origin_of(self.argument);
-        let mut mistake = Diagnostic::new(title).at(&wish.manifest.place, label).hint(hint);
-        if wish.manifest.place != *used {
-            mistake = mistake.at(used, "used here");
-        }
-        Stop::Refused(Box::new(mistake))
+        let mistake = Diagnostic::new(title).at(&wish.manifest.place, label).hint(hint);
+        used_by(mistake, used)
     }
 
     fn conflict(&self, context: &PlanContext<'_>, wish: &Wish, fields: &[(String, String)]) -> Stop {
@@ -228,8 +238,25 @@ impl Set<'_> {
         } else {
             "correct the manifest".to_owned()
         };
-        self.at(context, wish, title, "described here", &hint)
-            .because(why.to_owned())
+        let named = refusal::fields(why, &wish.manifest.object);
+        if is_immutable || named.is_empty() {
+            return self
+                .at(context, wish, title, "described here", &hint)
+                .because(refusal::plain(why));
+        }
+        let (mut mistake, mut near) = (Diagnostic::new(title), None);
+        for field in &named {
+            let (part, label) = if field.is_unknown {
+                near = near.or_else(|| meant(&wish.id, &field.pointer));
+                (Part::Key, "no such field")
+            } else {
+                (Part::Value, "the server does not take this")
+            };
+            mistake = mistake.at(&(wish.manifest.places)(&field.pointer, part), label);
+        }
+        let hint = near.map_or(hint, |near| format!("did you mean `{near}`?"));
+        let mistake = mistake.because(refusal::plain(why)).hint(hint);
+        used_by(mistake, context.origin_of(self.argument))
     }
 
     /// All changes with their steps.
@@ -274,6 +301,13 @@ impl Set<'_> {
             .as_ref()
             .zip(self.name.as_ref())
             .map(|(record, name)| record.object(name));
+        if !waited.is_empty()
+            && !changes
+                .iter()
+                .any(|change| change.id.kind == ResourceKind::KubernetesSet)
+        {
+            changes.push(self.rollout(&waited));
+        }
         if (!waited.is_empty() || body.is_some())
             && let Some(last) = changes.last_mut()
         {
@@ -289,6 +323,18 @@ impl Set<'_> {
             }
         }
         Ok(Outcome::Change(changes))
+    }
+
+    /// What is waited for when all objects are there: it fails by itself, not with an object that was applied.
+    fn rollout(&self, waited: &[ObjectId]) -> ResourceChange {
+        let names: Vec<String> = waited.iter().map(|id| format!("{}/{}", id.kind, id.name)).collect();
+        let after = [("waits for", Attribute::known(names.join(", ")))];
+        ResourceChange::new(
+            ResourceId::new(ResourceKind::KubernetesSet, self.name.as_deref().unwrap_or_default()),
+            Action::Update,
+            Before::Present(Attributed::default()),
+            Some(after.into_iter().collect()),
+        )
     }
 
     /// The set whose last run did not come to its end.
@@ -370,6 +416,47 @@ impl Set<'_> {
             }
             at = end;
         }
+    }
+}
+
+/// A mistake in an object, with the operation that uses it.
+fn used_by(mistake: Diagnostic, used: &Origin) -> Stop {
+    let is_there = mistake.labels.iter().any(|label| label.origin == *used);
+    let mistake = if is_there {
+        mistake
+    } else {
+        mistake.at(used, "used here")
+    };
+    Stop::Refused(Box::new(mistake))
+}
+
+/// What is known of an object whose kind is defined anew before: the server answers by the old definition, so what it refuses is
+/// taken as it is written.
+fn as_redefined(context: &PlanContext<'_>, wish: &Wish, fact: ObjectFact) -> ObjectFact {
+    let ObjectFact::Asked(mut object) = fact else {
+        return fact;
+    };
+    context.tell(format!(
+        "{} as written: the server has not seen it with the new definition of its kind",
+        wish.id
+    ));
+    if let Some(Answer::Refused(_)) = object.answer {
+        let mut after = object.live.clone().unwrap_or_default();
+        merge(&mut after, &wish.manifest.masked);
+        object.answer = Some(Answer::Accepted(after));
+    }
+    ObjectFact::Asked(object)
+}
+
+/// Puts what `wanted` has into `into`.
+fn merge(into: &mut Value, wanted: &Value) {
+    match (into, wanted) {
+        (Value::Object(into), Value::Object(wanted)) => {
+            for (key, value) in wanted {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, wanted) => *into = wanted.clone(),
     }
 }
 

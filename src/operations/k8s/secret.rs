@@ -78,7 +78,15 @@ impl Operation for Secret {
 
     fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {
         let object = ("Secret", Some(self.namespace.as_str()), self.secret.as_str());
-        Some(cluster_objects(context, self.kubeconfig.as_ref(), object, self.present))
+        let keys: Vec<&str> = self.data.keys().chain(self.files.keys()).map(String::as_str).collect();
+        let is_kept = self.if_exists == IfExists::Keep;
+        Some(cluster_objects(
+            context,
+            self.kubeconfig.as_ref(),
+            object,
+            &keys,
+            (self.present, is_kept),
+        ))
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

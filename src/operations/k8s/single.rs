@@ -1,6 +1,7 @@
 //! Operations on one object, which parameters describe: manifests of one object.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,11 +18,12 @@ use super::wish::Described;
 use super::{planned, removal};
 use crate::change::{Outcome, Stop};
 use crate::content::Assets;
+use crate::error::Origin;
 use crate::facts::FactKey;
 use crate::facts::kubernetes::{Api, ObjectId};
 use crate::facts::overlay::FactScope;
 use crate::operations::PlanContext;
-use crate::operations::cluster_objects::{ClusterObject, ClusterObjects};
+use crate::operations::cluster_objects::{ClusterObject, ClusterObjects, Places};
 use crate::secret::MASK;
 use crate::value::{Known, Text};
 
@@ -63,6 +65,7 @@ impl Single<'_> {
             object,
             masked,
             place: context.origin_of(self.argument).clone(),
+            places: written_at(context.origin_of(self.argument)),
             id: ObjectId {
                 group: String::new(),
                 version: "v1".to_owned(),
@@ -129,14 +132,26 @@ fn check(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), St
     Err(context.refuse(argument, title, label).hint("choose another name"))
 }
 
-/// The object of each of these operations, as the checks of the whole run see it.
+/// The places of an object that parameters describe.
+fn written_at(place: &Origin) -> Places {
+    let place = place.clone();
+    Arc::new(move |_, _| place.clone())
+}
+
+/// The object of each of these operations, as the checks of the whole run see it: with the keys of its data, without their values.
 pub(super) fn cluster_objects(
     context: &PlanContext<'_>,
     kubeconfig: Option<&String>,
     (kind, namespace, name): (&str, Option<&str>, &str),
-    is_present: bool,
+    keys: &[&str],
+    (is_present, is_kept): (bool, bool),
 ) -> ClusterObjects {
-    let place = context.origin_of("namespace").clone();
+    let object = if keys.is_empty() {
+        Value::Null
+    } else {
+        let keys = keys.iter().map(|key| ((*key).to_owned(), Value::Null));
+        json!({ "data": Map::from_iter(keys) })
+    };
     let object = ClusterObject {
         id: ObjectId {
             group: String::new(),
@@ -145,8 +160,10 @@ pub(super) fn cluster_objects(
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
         },
-        object: Value::Null,
-        place: Box::new(move |_| place.clone()),
+        masked: object.clone(),
+        object,
+        is_kept,
+        places: written_at(context.origin_of("namespace")),
     };
     ClusterObjects {
         api: Api {

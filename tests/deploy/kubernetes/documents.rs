@@ -77,8 +77,8 @@ fn mistakes_in_manifests_are_found_without_a_host() {
         ),
         (
             "web.yaml",
-            "name: release-outside-ip}",
-            "name: release-outside}",
+            "metadata: {name: release-outside-ip}",
+            "metadata: {name: release-outside}",
             "duplicate object",
         ),
         (
@@ -92,6 +92,25 @@ fn mistakes_in_manifests_are_found_without_a_host() {
             "nodePort: 31480, protocol: TCP",
             "nodePort: 31480}, {port: 81, nodePort: 31480",
             "is taken",
+        ),
+        (
+            "web.yaml",
+            "revisionHistoryLimit: 3",
+            "revisionHistoryLimt: 3",
+            "did you mean `revisionHistoryLimit`?",
+        ),
+        ("web.yaml", "replicas: 0", "replicas: \"0\"", "must be an integer"),
+        (
+            "web.yaml",
+            "selector: {matchLabels: {app: release-web}}\n      template",
+            "selector: {matchLabels: {app: web}}\n      template",
+            "does not find its own pods",
+        ),
+        (
+            "web.yaml",
+            "targetPort: http",
+            "targetPort: htpp",
+            "did you mean `http`?",
         ),
         (
             "operator.yaml.j2",
@@ -123,7 +142,7 @@ fn mistakes_in_manifests_are_found_without_a_host() {
         assert!(text.contains(from), "{from}");
         let project = project(CHARTS, &FILES);
         project.write(&name, text.replacen(from, to, 1));
-        let found = project.homelab(&["check"]).expect(1);
+        let found = project.homelab(&["check"]).expect(3);
         assert!(found.stderr.contains(expected), "{expected}: {}", found.stderr);
         assert!(found.stderr.contains(&format!("{name}:")), "{name}: {}", found.stderr);
     }
@@ -155,8 +174,8 @@ const CHANGED: [(&str, &str, &str, &str); 20] = [
     (
         "service",
         "v1",
-        "spec: { clusterIP: None, selector: { a: b }, ports: [{ port: 80 }] }",
-        "spec: { clusterIP: None, selector: { a: b }, ports: [{ port: 80 }, { port: 443, name: tls }] }",
+        "spec: { clusterIP: None, selector: { a: b }, ports: [{ port: 80, name: web }] }",
+        "spec: { clusterIP: None, selector: { a: b }, ports: [{ port: 80, name: web }, { port: 443, name: tls }] }",
     ),
     (
         "service",
@@ -384,7 +403,13 @@ fn a_cluster_takes_manifests_as_the_review_shows_them() {
         review.stdout
     );
     deploy(project, &["--yes"]).expect(0);
-    assert_eq!(live(host, ""), live(host, "-copy"));
+    let mut copies = live(host, "-copy");
+    // `kubectl` leaves a key in the Secret that left `stringData`.
+    let secret = CHANGED.iter().position(|(resource, ..)| *resource == "secret");
+    let secret = secret.and_then(|at| copies.get_mut(&at)).expect("a Secret");
+    let left = secret["data"].as_object_mut().expect("data").remove("a");
+    assert_eq!(left, Some(Value::from("eA==")));
+    assert_eq!(live(host, ""), copies);
     let again = deploy(project, &["--yes"]).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
 }

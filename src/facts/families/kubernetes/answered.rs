@@ -46,30 +46,13 @@ impl Answered {
             "left" => self.left.push(rest.parse().ok()?),
             "refused" => {
                 let (number, why) = rest.split_once(' ').unwrap_or((rest, ""));
-                self.refused.insert(number.parse().ok()?, shortened(&redacted(why)));
+                self.refused.insert(number.parse().ok()?, redacted(why).into_owned());
             }
             "get" => self.live.extend(unpacked(rest)?),
             _ => self.applied.extend(unpacked(rest)?),
         }
         Some(())
     }
-}
-
-/// The longest text of the server that is kept, in characters. It quotes whole objects.
-const LONGEST_REASON: usize = 2000;
-
-/// Begin and end of a long text, from which secrets were removed before: what is wrong stands at its end.
-fn shortened(why: &str) -> String {
-    let count = why.chars().count();
-    if count <= LONGEST_REASON {
-        return why.to_owned();
-    }
-    let part = LONGEST_REASON / 2;
-    let (begin, end): (String, String) = (
-        why.chars().take(part).collect(),
-        why.chars().skip(count - part).collect(),
-    );
-    format!("{begin} … {end}")
 }
 
 /// The objects in what `kubectl -o json` printed; `None` if it is something else.

@@ -29,7 +29,7 @@ impl Shared<'_> {
     /// Where the last one names it.
     fn place(&self) -> Option<Origin> {
         let (pods, pointer) = self.used.last()?;
-        Some((pods.object.place)(&format!("{}{pointer}", pods.pointer)))
+        Some(pods.object.place(&format!("{}{pointer}", pods.pointer)))
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn lacking(run: &Run<'_>) -> Vec<Diagnostic> {
                 0 => format!("the pods of {} would wait forever", pods.name()),
                 most => format!("the most that a node has is {most}"),
             };
-            let place = (pods.object.place)(&format!("{}{pointer}", pods.pointer));
+            let place = pods.object.place(&format!("{}{pointer}", pods.pointer));
             let near = suggestion(&name, known().map(String::as_str)).filter(|_| most == 0);
             let hint = near
                 .unwrap_or_else(|| "ask for less, or deploy what offers it first, such as a device plugin".to_owned());

@@ -20,8 +20,8 @@ pub(super) fn taken(run: &Run<'_>) -> Vec<Diagnostic> {
             if let Some((first, at)) = seen.insert((port, protocol), (*service, pointer.clone())) {
                 mistakes.push(
                     Diagnostic::new(title)
-                        .at(&(service.place)(&pointer), "wanted again here")
-                        .at(&(first.place)(&at), "first wanted here")
+                        .at(&service.place(&pointer), "wanted again here")
+                        .at(&first.place(&at), "first wanted here")
                         .hint(hint),
                 );
                 continue;
@@ -33,7 +33,7 @@ pub(super) fn taken(run: &Run<'_>) -> Vec<Diagnostic> {
             // What this run changes is seen above.
             if let Some(owner) = owner.filter(|owner| !is_planned(owner)) {
                 let label = format!("Service `{owner}` of the cluster has it");
-                mistakes.push(Diagnostic::new(title).at(&(service.place)(&pointer), label).hint(hint));
+                mistakes.push(Diagnostic::new(title).at(&service.place(&pointer), label).hint(hint));
             }
         }
     }

@@ -55,7 +55,7 @@ pub(in crate::operations::k8s) fn references(run: &Run<'_>) -> Vec<Reference> {
                 .filter(|one| one.is("", kind) && one.namespace() == pods.object.namespace());
             let near = closest(name, same.map(|one| one.id.name.as_str()));
             found.push(Reference {
-                place: (pods.object.place)(&format!("{}{pointer}", pods.pointer)),
+                place: pods.object.place(&format!("{}{pointer}", pods.pointer)),
                 needed_by: pods.name(),
                 near: near.map(str::to_owned),
                 id,
@@ -190,7 +190,8 @@ fn named<'a>(pods: &Pods<'a>) -> Vec<(&'static str, &'a str, String)> {
     found
 }
 
-fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (usize, &'a Value)> + use<'a> {
+/// The items of a list below a key, with their numbers.
+pub(super) fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (usize, &'a Value)> + use<'a> {
     let items = value.get(key).and_then(Value::as_array);
     items.into_iter().flatten().enumerate()
 }

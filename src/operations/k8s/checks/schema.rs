@@ -26,21 +26,16 @@ fn wrong(object: &Planned<'_>, schema: &Value, value: &Value, pointer: &str) -> 
     }
     let name = name_of(pointer);
     let kind = format!("{}/{}", object.id.kind, object.id.name);
-    let at = |title: String, label: String| Diagnostic::new(title).at(&(object.place)(pointer), label);
+    let at = |title: String, label: String| Diagnostic::new(title).at(&object.place(pointer), label);
     let is_either = schema.get("x-kubernetes-int-or-string").and_then(Value::as_bool) == Some(true);
     let wanted = schema.get("type").and_then(Value::as_str).filter(|_| !is_either);
     if let Some(wanted) = wanted.filter(|wanted| !fits(wanted, value)) {
-        let hint = match (wanted, value) {
-            ("string", Value::Number(_) | Value::Bool(_)) => "put it in quotes".to_owned(),
-            ("integer" | "number" | "boolean", Value::String(_)) => "write it without quotes".to_owned(),
-            _ => format!("write {}", described(wanted)),
-        };
         return Some(
             at(
                 format!("`{name}` of {kind} must be {}", described(wanted)),
                 is(value).to_owned(),
             )
-            .hint(hint),
+            .hint(way_to(wanted, value)),
         );
     }
     if let Some(allowed) = schema
@@ -85,7 +80,7 @@ fn wrong(object: &Planned<'_>, schema: &Value, value: &Value, pointer: &str) -> 
 }
 
 /// `/spec/ports/0` as `spec.ports[0]`.
-fn name_of(pointer: &str) -> String {
+pub(super) fn name_of(pointer: &str) -> String {
     let mut name = String::new();
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
@@ -100,7 +95,17 @@ fn name_of(pointer: &str) -> String {
     name
 }
 
-fn fits(wanted: &str, value: &Value) -> bool {
+/// How to write a value of another type.
+pub(super) fn way_to(wanted: &str, value: &Value) -> String {
+    match (wanted, value) {
+        ("string", Value::Number(_) | Value::Bool(_)) => "put it in quotes".to_owned(),
+        ("integer" | "number" | "boolean", Value::String(_)) => "write it without quotes".to_owned(),
+        _ => format!("write {}", described(wanted)),
+    }
+}
+
+/// Whether a value is of a type.
+pub(super) fn fits(wanted: &str, value: &Value) -> bool {
     match wanted {
         "object" => value.is_object(),
         "array" => value.is_array(),
@@ -112,7 +117,8 @@ fn fits(wanted: &str, value: &Value) -> bool {
     }
 }
 
-fn described(wanted: &str) -> &str {
+/// A type in words.
+pub(super) fn described(wanted: &str) -> &str {
     match wanted {
         "object" => "a table",
         "array" => "a list",
@@ -124,7 +130,8 @@ fn described(wanted: &str) -> &str {
     }
 }
 
-fn is(value: &Value) -> &'static str {
+/// What a value is, for a label.
+pub(super) fn is(value: &Value) -> &'static str {
     match value {
         Value::Null => "this is nothing",
         Value::Bool(_) => "this is a boolean",

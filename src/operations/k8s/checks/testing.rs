@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::run::{Planned, Run};
 use crate::error::{Diagnostic, Origin, SourceFile};
 use crate::facts::kubernetes::{Answers, Node, ObjectId};
+use crate::operations::cluster_objects::Part;
 
-type Place = Box<dyn Fn(&str) -> Origin>;
+type Place = Box<dyn Fn(&str, Part) -> Origin>;
 
 /// What `ask` says of objects, each given as JSON in a text of YAML's flow style.
 pub(super) fn of<T>(objects: &[Value], cluster: Option<&Answers>, ask: impl FnOnce(&Run<'_>) -> T) -> T {
@@ -15,8 +16,9 @@ pub(super) fn of<T>(objects: &[Value], cluster: Option<&Answers>, ask: impl FnOn
         .iter()
         .map(|id| {
             let name = id.name.clone();
-            Box::new(move |pointer: &str| {
-                let text = format!("{name}{pointer}");
+            Box::new(move |pointer: &str, part: Part| {
+                let of_key = if part == Part::Key { " (key)" } else { "" };
+                let text = format!("{name}{pointer}{of_key}");
                 Origin::new(&SourceFile::own(text.clone(), text), 0..0)
             }) as Place
         })
@@ -25,7 +27,13 @@ pub(super) fn of<T>(objects: &[Value], cluster: Option<&Answers>, ask: impl FnOn
         .iter()
         .zip(objects)
         .zip(&places)
-        .map(|((id, object), place)| Planned { id, object, place })
+        .map(|((id, object), places)| Planned {
+            id,
+            object,
+            masked: object,
+            is_kept: false,
+            places,
+        })
         .collect();
     ask(&Run {
         objects: &planned,

@@ -134,6 +134,31 @@ impl Node {
         }
         place
     }
+
+    /// The place of the key that a JSON pointer ends with, or of the nearest thing above it.
+    pub(super) fn key_place_of(&self, pointer: &str) -> Range<usize> {
+        let (above, last) = pointer.rsplit_once('/').unwrap_or_default();
+        let last = last.replace("~1", "/").replace("~0", "~");
+        let key = self.at(above).and_then(|node| match &node.kind {
+            NodeKind::Table(entries) => entries.iter().find(|entry| entry.key == last),
+            NodeKind::List(_) | NodeKind::Scalar(_) => None,
+        });
+        key.map_or_else(|| self.place_of(pointer), |key| key.place.clone())
+    }
+
+    /// What a JSON pointer names.
+    fn at(&self, pointer: &str) -> Option<&Self> {
+        let mut node = self;
+        for part in pointer.split('/').skip(1) {
+            let part = part.replace("~1", "/").replace("~0", "~");
+            node = match &node.kind {
+                NodeKind::Table(_) => node.get(&part)?,
+                NodeKind::List(items) => items.get(part.parse::<usize>().ok()?)?,
+                NodeKind::Scalar(_) => return None,
+            };
+        }
+        Some(node)
+    }
 }
 
 /// The documents of a file. JSON is read as JSON, also several values one after the other.
