@@ -150,7 +150,7 @@ pub(super) fn cluster_objects(
         Value::Null
     } else {
         let keys = keys.iter().map(|key| ((*key).to_owned(), Value::Null));
-        json!({ "data": Map::from_iter(keys) })
+        json!({ "data": keys.collect::<Map<_, _>>() })
     };
     let object = ClusterObject {
         id: ObjectId {

@@ -294,7 +294,7 @@ mod tests {
                 &[],
             ),
         ] {
-            let found = told(of(&[object.clone()], cluster, wrong_fields));
+            let found = told(of(std::slice::from_ref(&object), cluster, wrong_fields));
             assert_eq!(found, expected, "{object}");
         }
     }
