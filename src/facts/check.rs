@@ -58,11 +58,42 @@ pub enum Check {
         by: Identity,
         #[serde(default, skip_serializing_if = "Environment::is_empty")]
         env: Environment,
+        #[serde(skip)]
+        shown: Shown,
     },
     /// A command says what it should.
     Program(Box<ProgramCheck>),
     /// Objects of a cluster are as far as they should be.
     Objects(Box<ObjectsCheck>),
+}
+
+/// A command as people know it, if the script around it is homelab's own. Two checks are the same if their scripts are, so it counts
+/// for nothing there.
+#[derive(Clone, Debug, Default)]
+pub struct Shown(pub Option<String>);
+
+impl PartialEq for Shown {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Shown {}
+
+impl PartialOrd for Shown {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Shown {
+    fn cmp(&self, _other: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}
+
+impl std::hash::Hash for Shown {
+    fn hash<H: std::hash::Hasher>(&self, _state: &mut H) {}
 }
 
 /// What a URL should answer.
@@ -113,7 +144,7 @@ impl Check {
     pub fn run_by(self, user: &Identity) -> Self {
         let by = user.clone();
         match self {
-            Self::Command { script, env, .. } => Self::Command { script, by, env },
+            Self::Command { script, env, shown, .. } => Self::Command { script, by, env, shown },
             Self::Program(check) => Self::Program(Box::new(ProgramCheck { by, ..*check })),
             other => other,
         }
@@ -124,16 +155,16 @@ impl Check {
     pub fn with_environment(self, environment: &Environment) -> Self {
         let env = environment.clone();
         match self {
-            Self::Command { script, by, .. } => Self::Command { script, by, env },
+            Self::Command { script, by, shown, .. } => Self::Command { script, by, env, shown },
             Self::Program(check) => Self::Program(Box::new(ProgramCheck { env, ..*check })),
             other => other,
         }
     }
 
-    /// The command of the project that it runs.
+    /// The command of the project that it runs, as people read it.
     pub fn command(&self) -> Option<String> {
         match self {
-            Self::Command { script, .. } => Some(script.clone()),
+            Self::Command { script, shown, .. } => Some(shown.0.as_ref().unwrap_or(script).clone()),
             Self::Program(check) => Some(quote_all(check.words.iter().map(String::as_str))),
             Self::Tcp { .. } | Self::Http(_) | Self::File(_) | Self::Objects(_) => None,
         }

@@ -268,6 +268,7 @@ fn checks() -> [Check; 6] {
             script: text("true"),
             by: Identity::User(text("anna")),
             env: super::Environment::default(),
+            shown: super::Shown::default(),
         },
     ]
 }

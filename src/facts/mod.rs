@@ -60,7 +60,7 @@ pub mod zfs;
 
 pub use answer::UnreadableAnswer;
 pub use apt::{AptVerb, Installation};
-pub use check::Check;
+pub use check::{Check, Shown};
 pub use collection::Facts;
 pub use environment::{APART, Environment};
 pub use families::{receiving, sending};

@@ -1,6 +1,6 @@
 //! The plan of one host: the walk finds the operations, and each is planned over the facts that earlier ones leave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::as_now::{AsNow, waits_for_others};
@@ -319,7 +319,10 @@ impl<'a> HostPlanner<'a> {
 
     /// What is said in the review beside the changes.
     pub(super) fn notices(&self) -> Vec<String> {
-        let of_objects = wrong_objects(&self.cluster_objects).1;
+        let changes = self.operations.iter().flat_map(PlannedOperation::changes);
+        let objects = changes.filter(|change| change.id.kind == ResourceKind::KubernetesObject);
+        let changed = objects.map(|change| change.id.name.as_str()).collect();
+        let of_objects = wrong_objects(&self.cluster_objects, &changed).1;
         self.notices.iter().cloned().chain(of_objects).collect()
     }
 
@@ -384,7 +387,7 @@ impl<'a> HostPlanner<'a> {
         if is_part || is_wrong || selection.has_unread_tasks {
             return;
         }
-        for mistake in wrong_objects(&self.cluster_objects).0 {
+        for mistake in wrong_objects(&self.cluster_objects, &BTreeSet::new()).0 {
             self.given.note_mistake(mistake, build);
         }
     }

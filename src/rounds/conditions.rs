@@ -90,6 +90,7 @@ mod tests {
             script: "test -e /x".to_owned(),
             by: Identity::Own,
             env: crate::facts::Environment::default(),
+            shown: crate::facts::Shown::default(),
         });
         let port = FactKey::Check(Check::Tcp {
             host: "127.0.0.1".to_owned(),

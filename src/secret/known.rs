@@ -19,6 +19,21 @@ static KNOWN: RwLock<Option<Arc<Known>>> = RwLock::new(None);
 /// Held while secrets are added. Others read meanwhile, also what prints a panic.
 static ADDING: Mutex<()> = Mutex::new(());
 
+/// What a kubeconfig has beside credentials.
+const OPEN_IN_KUBECONFIG: [&str; 11] = [
+    "apiVersion",
+    "kind",
+    "preferences",
+    "current-context",
+    "name",
+    "cluster",
+    "user",
+    "namespace",
+    "server",
+    "certificate-authority-data",
+    "client-certificate-data",
+];
+
 /// Secrets and where to find them in a text.
 struct Known {
     secrets: BTreeSet<String>,
@@ -49,9 +64,33 @@ pub fn remember_file(content: &[u8]) {
 }
 
 fn lines(secret: &str) -> impl Iterator<Item = &str> {
-    // The first and last line of a key say only what it is.
-    let lines = secret.lines().map(str::trim);
-    lines.filter(|line| !line.starts_with("-----"))
+    let is_line = |text: &str| secret.lines().any(|line| line == text);
+    let is_kubeconfig = is_line("apiVersion: v1") && is_line("kind: Config");
+    let next = secret.lines().skip(1).map(Some).chain([None]);
+    let is_secret = move |(line, next): &(&str, Option<&str>)| {
+        // The first and last line of a key say only what it is.
+        !line.trim().starts_with("-----")
+            && !next.is_some_and(|next| begins_table(line, next))
+            && !(is_kubeconfig && says_nothing(line))
+    };
+    secret.lines().zip(next).filter(is_secret).map(|(line, _)| line.trim())
+}
+
+/// Whether this is the name of a table or list of YAML, which begins with the next line.
+fn begins_table(line: &str, next: &str) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
+    let name = line.trim_start_matches([' ', '-']).strip_suffix(':');
+    let is_name = |name: &str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    name.is_some_and(|name| !name.is_empty() && is_name(name)) && indent(next) > indent(line)
+}
+
+/// Whether this line of a kubeconfig has no credentials: names, addresses, and certificates, which are public.
+fn says_nothing(line: &str) -> bool {
+    let key = line.trim_start_matches([' ', '-']).split(':').next();
+    key.is_some_and(|key| OPEN_IN_KUBECONFIG.contains(&key))
 }
 
 fn remember_all<'a>(texts: impl Iterator<Item = &'a str>) {
@@ -364,6 +403,28 @@ mod tests {
             shown.extend(redactor.finish());
             let shown = String::from_utf8(shown).expect("text");
             assert_eq!(shown, "a [secret] b [secret] c piecewise can", "{size}");
+        }
+    }
+
+    #[test]
+    fn lines_that_say_nothing_are_no_secrets() {
+        let kubeconfig = "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: Q0E=\n    server: https://k3s:6443\n  \
+            name: default\nkind: Config\nusers:\n- name: default\n  user:\n    client-key-data: a2V5\n    token: abc\n";
+        for (secret, expected) in [
+            (kubeconfig, &["client-key-data: a2V5", "token: abc"][..]),
+            // What only looks like it.
+            ("apiVersion: v1\nname: default\n", &["apiVersion: v1", "name: default"]),
+            ("correct-horse:", &["correct-horse:"]),
+            (
+                "correct-horse:\nbattery-staple:\n",
+                &["correct-horse:", "battery-staple:"],
+            ),
+            ("users:\n  anna: hunter22\n", &["anna: hunter22"]),
+            ("users:\n- hunter22\n", &["- hunter22"]),
+            ("a b c:\n  staple\n", &["a b c:", "staple"]),
+            ("-----BEGIN KEY-----\nabcdefg\n-----END KEY-----", &["abcdefg"]),
+        ] {
+            assert_eq!(lines(secret).collect::<Vec<_>>(), expected, "{secret}");
         }
     }
 

@@ -94,7 +94,7 @@ fn one(check: &Check) -> String {
         Check::File(check) => file(check),
         Check::Program(check) => program(check),
         Check::Objects(check) => objects::probe(check),
-        Check::Command { script, by, env } => condition(script, by, env),
+        Check::Command { script, by, env, .. } => condition(script, by, env),
     }
 }
 
@@ -340,6 +340,7 @@ pub(super) mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::facts::Shown;
     use crate::facts::http::{Headers, Request};
     use crate::facts::probe::Probe;
     use crate::secret::Secret;
@@ -694,6 +695,7 @@ pub(super) mod tests {
             script: script.to_owned(),
             by: Identity::Own,
             env: Environment::default(),
+            shown: Shown::default(),
         };
         assert_eq!(try_out(command("cat; test 1 = 1"), None), CheckFact::Holds);
         assert!(matches!(
@@ -733,6 +735,7 @@ pub(super) mod tests {
                     script: script.to_owned(),
                     by: Identity::Own,
                     env: Environment::default(),
+                    shown: Shown::default(),
                 },
                 None,
             );

@@ -83,6 +83,7 @@ fn conditions_run_as_the_same_user() {
         script: "b".to_owned(),
         by: Identity::User("web".to_owned()),
         env: crate::facts::Environment::default(),
+        shown: crate::facts::Shown::default(),
     });
     assert_eq!(bench.missing(), std::slice::from_ref(&check));
     assert!(bench.needs().contains(&check) && bench.needs().contains(&FactKey::User("web".to_owned())));

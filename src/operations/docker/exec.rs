@@ -127,6 +127,8 @@ const TO_RUN: &str = "a condition is a program of the container, and `creates` a
 struct Conditions {
     unless: Option<String>,
     only_if: Option<String>,
+    /// These two as people know them.
+    shown: [Option<String>; 2],
     /// The parameters that these two come from.
     written: [&'static str; 2],
 }
@@ -147,6 +149,7 @@ impl Conditions {
             what: "the command",
             without: "this would run each time",
             written: self.written,
+            shown: [self.shown[0].as_deref(), self.shown[1].as_deref()],
             to_run: Some(TO_RUN),
             has_env: false,
         }
@@ -200,12 +203,17 @@ impl Exec {
         let nothing = Environment::default();
         // Docker says on standard output why it could not start a program, with the exit code that a shell has for that.
         let run = |words: &[String]| format!("{} >&2", self.place().run(&nothing, false, words));
-        let test = |path: &String| run(&["test", "-e", path].map(str::to_owned));
-        let unless = self.unless.as_ref().map(|words| run(words));
-        let only_if = self.only_if.as_ref().map(|words| run(words));
+        let shown = |words: &[String]| {
+            let words = quote_all(words.iter().map(String::as_str));
+            format!("docker exec {} {words}", self.place().shown())
+        };
+        let test = |path: &String| ["test", "-e", path].map(str::to_owned).to_vec();
+        let unless = self.unless.clone().or_else(|| self.creates.as_ref().map(test));
+        let only_if = self.only_if.clone().or_else(|| self.removes.as_ref().map(test));
         Conditions {
-            unless: unless.or_else(|| self.creates.as_ref().map(test)),
-            only_if: only_if.or_else(|| self.removes.as_ref().map(test)),
+            shown: [unless.as_deref().map(shown), only_if.as_deref().map(shown)],
+            unless: unless.as_deref().map(run),
+            only_if: only_if.as_deref().map(run),
             written: [
                 if self.unless.is_some() { "unless" } else { "creates" },
                 if self.only_if.is_some() { "only_if" } else { "removes" },

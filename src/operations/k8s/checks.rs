@@ -17,7 +17,7 @@ mod selectors;
 pub(super) use self::fields::meant;
 pub(super) use self::kinds::served_instead;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::references::{missing, references};
 use self::run::{Planned, Run};
@@ -36,8 +36,9 @@ pub(super) fn needed(objects: &[ClusterObject]) -> Vec<ObjectId> {
     references(&run).into_iter().map(|one| one.id).collect()
 }
 
-/// The mistakes in the objects of a host's operations, and what to say about others. Objects of another cluster count apart.
-pub fn wrong_objects(all: &[ClusterObjects]) -> (Vec<Diagnostic>, Vec<String>) {
+/// The mistakes in the objects of a host's operations, and what to say about others, if they are among the `changed`, by their names.
+/// Objects of another cluster count apart.
+pub fn wrong_objects(all: &[ClusterObjects], changed: &BTreeSet<&str>) -> (Vec<Diagnostic>, Vec<String>) {
     let is_whole = all.iter().all(|one| one.objects.is_some());
     let mut clusters: BTreeMap<&Api, Vec<&ClusterObjects>> = BTreeMap::new();
     for one in all {
@@ -56,7 +57,13 @@ pub fn wrong_objects(all: &[ClusterObjects]) -> (Vec<Diagnostic>, Vec<String>) {
         let is_absent = |id: &ObjectId| of_cluster.iter().any(|one| one.absent.contains(id));
         let needed = references(&run).into_iter().filter(|one| is_absent(&one.id));
         mistakes.extend(needed.map(|one| missing(&one)));
-        let shared = claims::shared_by_nodes(&run).into_iter();
+        // The namespace of an object that names none is only known when it is planned.
+        let is_changed = |id: &ObjectId| {
+            let own = format!("{}/{}", id.kind, id.name);
+            let mut rests = changed.iter().filter_map(|name| name.strip_prefix(&own));
+            rests.any(|rest| rest.is_empty() || rest.starts_with(" in "))
+        };
+        let shared = claims::shared_by_nodes(&run, &is_changed).into_iter();
         let unnamed = selectors::wrong_ports(&run).1.into_iter();
         notices.extend(shared.chain(unnamed).map(|(text, place)| format!("{text} ({place})")));
     }

@@ -20,7 +20,7 @@ use super::wait::two_minutes;
 use crate::change::{Attribute, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop};
 use crate::facts::kubernetes::Api;
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::{Check, Environment, FactKey, Identity};
+use crate::facts::{Check, Environment, FactKey, Identity, Shown};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
 use crate::operations::server::condition::Condition;
@@ -104,6 +104,8 @@ impl Operation for Exec {
 struct Conditions {
     unless: Option<String>,
     only_if: Option<String>,
+    /// These two as people know them.
+    shown: [Option<String>; 2],
 }
 
 impl Conditions {
@@ -118,6 +120,7 @@ impl Conditions {
             what: "the command",
             without: "this would run each time",
             written: ["unless", "only_if"],
+            shown: [self.shown[0].as_deref(), self.shown[1].as_deref()],
             to_run: Some(TO_RUN),
             has_env: false,
         }
@@ -181,7 +184,20 @@ impl Exec {
             script: self.kubectl(false, &self.command),
             by: Identity::Own,
             env: Environment::default(),
+            shown: Shown(Some(self.shown(&self.command))),
         })
+    }
+
+    /// A command in the container as people type it.
+    fn shown(&self, command: &[String]) -> String {
+        let container = self.container.iter().map(|name| format!(" -c {}", quote(name)));
+        format!(
+            "kubectl exec -n {} {}{} -- {}",
+            quote(&self.namespace),
+            quote(&self.target),
+            container.collect::<String>(),
+            quote_all(command.iter().map(String::as_str)),
+        )
     }
 
     /// Shell text that runs a command in the container.
@@ -211,7 +227,9 @@ impl Exec {
                 self.kubectl(false, words)
             )
         };
+        let shown = |words: Option<&Vec<String>>| words.map(|words| self.shown(words));
         Conditions {
+            shown: [shown(self.unless.as_ref()), shown(self.only_if.as_ref())],
             unless: self.unless.as_ref().map(run),
             only_if: self.only_if.as_ref().map(run),
         }
@@ -227,16 +245,7 @@ impl Exec {
             Before::Absent,
             Some([("in", Attribute::known(&place))].into_iter().chain(input).collect()),
         );
-        let decides = [&conditions.unless, &conditions.only_if]
-            .into_iter()
-            .flatten()
-            .map(|script| {
-                FactScope::Key(FactKey::Check(Check::Command {
-                    script: script.clone(),
-                    by: context.identity(),
-                    env: Environment::default(),
-                }))
-            });
+        let decides = conditions.condition(self.always).scopes(context);
         let scopes = self.touches(context).into_iter().chain(decides);
         change.effects = scopes
             .map(|scope| Effect::Forget(scope, "the command may change it".to_owned()))
@@ -245,10 +254,7 @@ impl Exec {
         change.steps = vec![Step::Run(Command {
             timeout: self.within.0,
             input: self.stdin.as_ref().map(|input| context.input_of(input)),
-            ..Command::new(
-                format!("kubectl exec {place} {words}"),
-                format!("{}{script}", Api::path()),
-            )
+            ..Command::new(self.shown(&self.command), format!("{}{script}", Api::path()))
         })];
         change
     }

@@ -129,7 +129,6 @@ impl Job {
     fn change(&self, name: &str, action: Action) -> ResourceChange {
         let own = self.own_name();
         let within = self.within.0.as_secs().max(1);
-        let place = shown(&self.from, Some(&self.namespace));
         let mut change = ResourceChange::new(
             ResourceId::new(ResourceKind::Job, &shown(&own, Some(&self.namespace))),
             action,
@@ -162,9 +161,15 @@ impl Job {
             from = quote(&format!("cronjob/{name}")),
             explanation = self.objects().explanation(),
         );
+        let summary = format!(
+            "kubectl create job -n {} {} --from={}",
+            quote(&self.namespace),
+            quote(&own),
+            quote(&format!("cronjob/{name}"))
+        );
         change.steps = vec![Step::Run(Command {
             timeout: self.within.0 + Duration::from_secs(120),
-            ..Command::new(format!("run a Job of {place}"), script)
+            ..Command::new(summary, script)
         })];
         change
     }

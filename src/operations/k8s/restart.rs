@@ -23,6 +23,7 @@ use crate::facts::overlay::{Effect, FactScope};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext, Role};
+use crate::quote::quote;
 
 /// Where `kubectl rollout restart` writes its time.
 const RESTARTED_AT: &str = r"{.spec.template.metadata.annotations.kubectl\.kubernetes\.io/restartedAt}";
@@ -122,7 +123,10 @@ impl Restart {
         change.steps = vec![Step::Run(Command {
             timeout: self.within.0 + Duration::from_secs(60),
             already: Some(is_settled(objects)),
-            ..Command::new(format!("kubectl rollout restart {objects}"), script)
+            ..Command::new(
+                format!("kubectl rollout restart -n {} {words}", quote(&self.namespace)),
+                script,
+            )
         })];
         change
     }

@@ -4,7 +4,7 @@ use crate::change::{Action, DEFAULT_TIMEOUT, Stop};
 use crate::facts::check::{CheckFact, CheckKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::PathFact;
-use crate::facts::{Check, Environment, FactKey, Identity};
+use crate::facts::{Check, Environment, FactKey, Identity, Shown};
 use crate::operations::parameters::Span;
 use crate::operations::{PlanContext, Role};
 
@@ -32,6 +32,8 @@ pub(in crate::operations) struct Condition<'a> {
     pub(in crate::operations) without: &'static str,
     /// The parameters that `unless` and `only_if` come from.
     pub(in crate::operations) written: [&'static str; 2],
+    /// The commands of `unless` and `only_if` as people know them, where the scripts are more than these.
+    pub(in crate::operations) shown: [Option<&'a str>; 2],
     /// What to do about a command of a condition that cannot run, unless a shell of the host runs it.
     pub(in crate::operations) to_run: Option<&'static str>,
     /// Whether its commands have the variables of what runs.
@@ -42,13 +44,14 @@ impl Condition<'_> {
     /// The facts that decide.
     pub(in crate::operations) fn needs(&self) -> Vec<FactKey> {
         let paths = [self.creates, self.removes].into_iter().flatten();
-        let commands = [self.unless, self.only_if].into_iter().flatten();
         let paths = paths.map(|path| FactKey::Path(path.to_owned()));
-        let commands = commands.map(|script| {
+        let commands = self.commands();
+        let commands = commands.map(|(script, shown)| {
             FactKey::Check(Check::Command {
                 script: script.to_owned(),
                 by: Identity::Own,
                 env: Environment::default(),
+                shown,
             })
         });
         paths.chain(commands).collect()
@@ -69,13 +72,25 @@ impl Condition<'_> {
     pub(in crate::operations) fn effects(&self, context: &PlanContext<'_>, touches: Option<&[String]>) -> Vec<Effect> {
         let mut scopes = self.touches(touches);
         if scopes == [FactScope::Containers] {
-            let commands = [self.unless, self.only_if].into_iter().flatten();
-            scopes.extend(commands.map(|script| FactScope::Key(FactKey::Check(self.fact(context, script)))));
+            scopes.extend(self.scopes(context));
         }
         let scopes = scopes.into_iter();
         scopes
             .map(|scope| Effect::Forget(scope, "the command may change it".to_owned()))
             .collect()
+    }
+
+    /// What its commands say.
+    pub(in crate::operations) fn scopes(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        self.commands()
+            .map(|command| FactScope::Key(FactKey::Check(self.fact(context, command))))
+            .collect()
+    }
+
+    /// Its scripts, and how they are shown.
+    fn commands(&self) -> impl Iterator<Item = (&str, Shown)> {
+        let commands = [self.unless, self.only_if].into_iter().zip(self.shown);
+        commands.filter_map(|(script, shown)| Some((script?, Shown(shown.map(str::to_owned)))))
     }
 
     /// Whether it is time to run.
@@ -85,9 +100,9 @@ impl Condition<'_> {
         } else if let Some(path) = self.removes {
             context.path(path)? != PathFact::Absent
         } else if let Some(script) = self.unless {
-            !self.succeeds(context, self.written[0], script)?
+            !self.succeeds(context, 0, script)?
         } else if let Some(script) = self.only_if {
-            self.succeeds(context, self.written[1], script)?
+            self.succeeds(context, 1, script)?
         } else {
             // A handler has run, and there is nothing that it is measured by.
             context.role() != Role::HandlerThatRan
@@ -95,8 +110,10 @@ impl Condition<'_> {
     }
 
     /// Errors: it cannot run, which is not an answer.
-    fn succeeds(&self, context: &PlanContext<'_>, argument: &str, script: &str) -> Result<bool, Stop> {
-        match context.get(CheckKey(&self.fact(context, script)))? {
+    fn succeeds(&self, context: &PlanContext<'_>, which: usize, script: &str) -> Result<bool, Stop> {
+        let argument = self.written[which];
+        let shown = Shown(self.shown[which].map(str::to_owned));
+        match context.get(CheckKey(&self.fact(context, (script, shown))))? {
             CheckFact::Holds => Ok(true),
             CheckFact::Fails(_) => Ok(false),
             CheckFact::Impossible(why) => {
@@ -118,7 +135,7 @@ impl Condition<'_> {
         }
     }
 
-    fn fact(&self, context: &PlanContext<'_>, script: &str) -> Check {
+    fn fact(&self, context: &PlanContext<'_>, (script, shown): (&str, Shown)) -> Check {
         Check::Command {
             script: script.to_owned(),
             by: context.identity(),
@@ -127,6 +144,7 @@ impl Condition<'_> {
             } else {
                 Environment::default()
             },
+            shown,
         }
     }
 

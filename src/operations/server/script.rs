@@ -113,6 +113,7 @@ impl Script {
             what: "the script",
             without: "this would run each time",
             written: ["unless", "only_if"],
+            shown: [None; 2],
             to_run: None,
             has_env: true,
         }

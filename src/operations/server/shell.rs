@@ -100,6 +100,7 @@ impl Shell {
             what: "the commands",
             without: "these would run each time",
             written: ["unless", "only_if"],
+            shown: [None; 2],
             to_run: None,
             has_env: true,
         }

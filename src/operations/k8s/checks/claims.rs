@@ -7,9 +7,11 @@ use serde_json::Value;
 use super::pods::{Count, Pods, pods};
 use super::run::Run;
 use crate::error::{Diagnostic, Origin};
+use crate::facts::kubernetes::ObjectId;
 
 /// A claim of the run, with the pods that use it.
 struct Shared<'a> {
+    id: &'a ObjectId,
     name: &'a str,
     /// Whether only one pod may have it, not only one node.
     is_of_pod: bool,
@@ -47,6 +49,7 @@ fn shared<'a>(run: &Run<'a>) -> Vec<Shared<'a>> {
         if is_of_pod || modes == ["ReadWriteOnce"] {
             let namespace = claim.id.namespace.as_deref().unwrap_or("default");
             let shared = Shared {
+                id: claim.id,
                 name: &claim.id.name,
                 is_of_pod,
                 used: Vec::new(),
@@ -87,8 +90,8 @@ pub(super) fn shared_by_pods(run: &Run<'_>) -> Vec<Diagnostic> {
     .collect()
 }
 
-/// Claims for one node that pods use which may be put on several.
-pub(super) fn shared_by_nodes(run: &Run<'_>) -> Vec<(String, Origin)> {
+/// Claims for one node that pods use which may be put on several, if one of these objects `is_changed`.
+pub(super) fn shared_by_nodes(run: &Run<'_>, is_changed: &dyn Fn(&ObjectId) -> bool) -> Vec<(String, Origin)> {
     let nodes = run.cluster.map_or(0, |cluster| cluster.nodes.len() as u64);
     if nodes < 2 {
         return Vec::new();
@@ -108,7 +111,9 @@ pub(super) fn shared_by_nodes(run: &Run<'_>) -> Vec<(String, Origin)> {
         );
         Some((text, one.place()?))
     };
-    shared(run).into_iter().filter(may_be_apart).filter_map(told).collect()
+    let is_new = |one: &Shared<'_>| is_changed(one.id) || one.used.iter().any(|(pods, _)| is_changed(pods.object.id));
+    let all = shared(run).into_iter().filter(is_new);
+    all.filter(may_be_apart).filter_map(told).collect()
 }
 
 #[cfg(test)]
@@ -150,9 +155,17 @@ mod tests {
         ] {
             let objects = [claim(mode), workload(kind, replicas, more.clone())];
             let found = of(&objects, Some(nodes), |run| {
-                (shared_by_pods(run).len(), shared_by_nodes(run).len())
+                (shared_by_pods(run).len(), shared_by_nodes(run, &|_| true).len())
             });
             assert_eq!(found, (certain, told_of), "{mode} {kind} {replicas} {more}");
+            let quiet = of(&objects, Some(nodes), |run| shared_by_nodes(run, &|_| false).len());
+            assert_eq!(quiet, 0, "{mode} {kind} {replicas} {more}");
+            for changed in [kind, "PersistentVolumeClaim"] {
+                let told = of(&objects, Some(nodes), |run| {
+                    shared_by_nodes(run, &|id| id.kind == changed).len()
+                });
+                assert_eq!(told, told_of, "{changed} of {mode} {kind}");
+            }
         }
         let objects = [claim("ReadWriteOncePod"), workload("Deployment", 2, free)];
         assert_eq!(
