@@ -1,6 +1,7 @@
 //! Checks that run on a host without changing it: ports, web pages, and the user's own conditions.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +71,7 @@ pub enum Check {
 /// A command as people know it, if the script around it is homelab's own. Two checks are the same if their scripts are, so it counts
 /// for nothing there.
 #[derive(Clone, Debug, Default)]
-pub struct Shown(pub Option<String>);
+pub struct Shown(pub Option<Arc<String>>);
 
 impl PartialEq for Shown {
     fn eq(&self, _other: &Self) -> bool {
@@ -164,7 +165,7 @@ impl Check {
     /// The command of the project that it runs, as people read it.
     pub fn command(&self) -> Option<String> {
         match self {
-            Self::Command { script, shown, .. } => Some(shown.0.as_ref().unwrap_or(script).clone()),
+            Self::Command { script, shown, .. } => Some(shown.0.as_deref().unwrap_or(script).clone()),
             Self::Program(check) => Some(quote_all(check.words.iter().map(String::as_str))),
             Self::Tcp { .. } | Self::Http(_) | Self::File(_) | Self::Objects(_) => None,
         }

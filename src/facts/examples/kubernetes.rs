@@ -36,6 +36,7 @@ fn cluster() -> (FactKey, Vec<Fact>) {
         namespaces: [text("default")].into(),
         kinds: [kind].into(),
         versions: [text("v1"), text("apps/v1")].into(),
+        redefined: [text("Thing.example.org")].into(),
         nodes: [(text("one"), node)].into(),
         node_ports: [(30080, text("web/web"))].into(),
     };
@@ -63,7 +64,8 @@ fn object() -> (FactKey, Vec<Fact>) {
         shared: vec![moved()],
         gained: 1,
         is_finished: true,
-        last_applied: Some(settings),
+        last_applied: Some(settings.clone()),
+        own: Some(settings),
         managers: vec![text("kubectl")],
     };
     let refused = Object {

@@ -37,6 +37,7 @@ impl Cluster {
             kinds,
             nodes: BTreeMap::from([(node.to_owned(), own)]),
             node_ports: BTreeMap::new(),
+            redefined: BTreeSet::new(),
         }))
     }
 }

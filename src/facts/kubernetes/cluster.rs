@@ -71,6 +71,9 @@ pub struct Answers {
     /// All versions of all groups: `v1`, `apps/v1`. [`kinds`](Self::kinds) may have only one version of a group.
     #[serde(default)]
     pub versions: BTreeSet<String>,
+    /// Kinds whose CustomResourceDefinitions this run changes, as `Kind.group`: the server judges their objects by the old ones.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub redefined: BTreeSet<String>,
     /// By name.
     #[serde(default)]
     pub nodes: BTreeMap<String, Node>,

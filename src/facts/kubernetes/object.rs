@@ -178,6 +178,9 @@ pub struct Object {
     /// The object as `kubectl apply` last wrote it, if that is how it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_applied: Option<Value>,
+    /// What of it homelab wrote, if the server refuses what it would be now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Value>,
     /// All that have written fields of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub managers: Vec<String>,

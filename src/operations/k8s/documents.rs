@@ -2,6 +2,7 @@
 //!
 //! They are read as kubectl reads them, which is YAML 1.1, so that a file means here what it means elsewhere. Nothing here asks a host.
 
+mod characters;
 mod edits;
 mod fault;
 mod names;
@@ -14,6 +15,7 @@ mod strings;
 mod worlds;
 mod yaml;
 
+pub(super) use self::characters::is_lost;
 pub(in crate::operations) use self::edits::Keep;
 pub(in crate::operations) use self::names::is_built_in;
 pub(super) use self::names::is_namespaced;

@@ -184,7 +184,7 @@ impl Exec {
             script: self.kubectl(false, &self.command),
             by: Identity::Own,
             env: Environment::default(),
-            shown: Shown(Some(self.shown(&self.command))),
+            shown: Shown(Some(self.shown(&self.command).into())),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Kubernetes: the objects of a cluster that a host speaks for.
 
+mod as_written;
 mod checks;
 pub(super) mod config_map;
 mod decision;

@@ -1,10 +1,15 @@
 //! What a set of objects is planned to become.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+<<<<<<< HEAD
 use serde_json::Value;
 
 use super::checks::{meant, served_instead};
+=======
+use super::as_written::{reduced, with_digests, written_over};
+use super::checks::served_instead;
+>>>>>>> fix-manifests
 use super::decision::{Decision, decide};
 use super::documents::turn;
 use super::record::{Record, digest_of, id_of};
@@ -31,6 +36,8 @@ struct Planned {
     /// The version that the review saw, if fields are taken from others.
     forced: Option<String>,
     is_recreated: bool,
+    /// Whether this run changes what objects of its kind are.
+    is_redefined: bool,
 }
 
 impl Planned {
@@ -40,6 +47,7 @@ impl Planned {
             change,
             forced: None,
             is_recreated: false,
+            is_redefined: false,
         }
     }
 
@@ -88,6 +96,7 @@ impl Set<'_> {
             .iter()
             .filter_map(|wish| CustomKind::of(&wish.manifest.object))
             .collect();
+        known.redefined.extend(self.redefined(&wishes, &facts, record.as_ref()));
         for (wish, fact) in wishes.into_iter().zip(facts) {
             ids.insert(wish.id.clone(), digest_of(&wish.manifest.masked));
             let fact = if answers.is_predicted {
@@ -95,6 +104,7 @@ impl Set<'_> {
             } else {
                 fact?
             };
+<<<<<<< HEAD
             let is_redefined = planned.iter().any(|one: &Planned| {
                 let kind = CustomKind::of(&one.wish.manifest.object);
                 kind.is_some_and(|kind| kind.group == wish.id.group && kind.kind == wish.id.kind)
@@ -105,8 +115,39 @@ impl Set<'_> {
                 fact
             };
             planned.extend(self.planned(context, wish, &fact, (&mut known, &custom), record.as_ref())?);
+=======
+            let is_redefined = known.redefined.contains(&kind_of(&wish.id));
+            let fact = if is_redefined {
+                as_defined_later(context, &wish, fact)
+            } else {
+                fact
+            };
+            let one = self.planned(context, wish, &fact, (&mut known, &custom), record.as_ref())?;
+            planned.extend(one.map(|one| Planned { is_redefined, ..one }));
+>>>>>>> fix-manifests
         }
         self.outcome(context, planned, &ids, record.as_ref())
+    }
+
+    /// Kinds of which another definition is applied, as `Kind.group`.
+    fn redefined(
+        &self,
+        wishes: &[Wish],
+        facts: &[Result<ObjectFact, Stop>],
+        record: Option<&Record>,
+    ) -> BTreeSet<String> {
+        let of = |(wish, fact): (&Wish, &Result<ObjectFact, Stop>)| {
+            let kind = CustomKind::of(&wish.manifest.object)?;
+            let Ok(ObjectFact::Asked(object)) = fact else {
+                return None;
+            };
+            let Decision::Update { after, .. } = decide(wish, object, record, &self.rules) else {
+                return None;
+            };
+            let is_other = object.live.as_ref()?.get("spec") != after.get("spec");
+            is_other.then(|| format!("{}.{}", kind.kind, kind.group))
+        };
+        wishes.iter().zip(facts).filter_map(of).collect()
     }
 
     /// What happens to one object.
@@ -131,8 +172,12 @@ impl Set<'_> {
             Decision::Create => Some(created(context, wish, known)),
             Decision::Recreate => {
                 let live = object.live.clone().unwrap_or_default();
-                let before = [("content", shown::removed(context, &live))];
-                let mut after = attributes(shown::written(context, &wish.manifest.object, &wish.manifest.masked));
+                // What the server adds comes back, so it is shown in neither.
+                let wanted = with_digests(context, &wish.manifest);
+                let before = reduced(&live, Some(&wanted), object.own.as_ref());
+                let (old, new) = shown::compared(context, &before, &wanted);
+                let before = [("content", old)];
+                let mut after = attributes(new);
                 after.insert("object", Attribute::known("deleted and made again"));
                 let mut change = changed(
                     &wish,
@@ -167,6 +212,7 @@ impl Set<'_> {
                     ..Object::default()
                 };
                 change.effects = vec![set_object(&wish.question, left)];
+                change.effects.extend(brought(known, &wish));
                 Some(Planned {
                     forced: object.resource_version.clone().filter(|_| force),
                     ..Planned::new(wish, change)
@@ -392,6 +438,7 @@ impl Set<'_> {
                 for one in members {
                     applied.objects.push(&one.wish.manifest.object);
                     applied.has_secrets |= one.wish.is_secret();
+                    applied.is_redefined |= one.is_redefined;
                     if one.is_recreated {
                         applied.deleted.push(&one.wish.id);
                     }
@@ -498,12 +545,42 @@ fn changed(wish: &Wish, action: Action, before: Before, after: Attributed) -> Re
 fn created(context: &PlanContext<'_>, wish: Wish, known: &mut Answers) -> Planned {
     let after = attributes(shown::written(context, &wish.manifest.object, &wish.manifest.masked));
     let mut change = changed(&wish, Action::Create, Before::Absent, after);
-    if bring(known, &wish) {
-        let key = FactKey::KubernetesCluster(wish.question.0.api.clone());
-        let cluster = Fact::KubernetesCluster(Cluster::Answers(Box::new(known.clone())));
-        change.effects.push(Effect::Set(key, cluster));
-    }
+    change.effects.extend(brought(known, &wish));
     Planned::new(wish, change)
+}
+
+/// `Kind.group`, as `kubectl` names kinds.
+fn kind_of(id: &ObjectId) -> String {
+    format!("{}.{}", id.kind, id.group)
+}
+
+/// What is known of an object of a kind whose definition this run changes. If the server refuses it, it does so by the old definition:
+/// then it is taken as it is written.
+fn as_defined_later(context: &PlanContext<'_>, wish: &Wish, fact: ObjectFact) -> ObjectFact {
+    match fact {
+        ObjectFact::Asked(object) if matches!(object.answer, Some(Answer::Refused(_))) => {
+            let kind = &wish.id.kind;
+            context.tell(format!(
+                "objects of the kind {kind} as written: its CustomResourceDefinition changes in this run"
+            ));
+            let wanted = with_digests(context, &wish.manifest);
+            let own = object.own.as_ref();
+            let after = object.live.as_ref().map(|live| written_over(live, &wanted, own));
+            ObjectFact::Asked(Box::new(Object {
+                answer: after.map(Answer::Accepted),
+                ..*object
+            }))
+        }
+        fact => fact,
+    }
+}
+
+/// What later operations know of the cluster after this object, if it brings anything.
+fn brought(known: &mut Answers, wish: &Wish) -> Option<Effect> {
+    bring(known, wish).then(|| {
+        let key = FactKey::KubernetesCluster(wish.question.0.api.clone());
+        Effect::Set(key, Fact::KubernetesCluster(Cluster::Answers(Box::new(known.clone()))))
+    })
 }
 
 /// Adds what an object brings to a cluster; whether it brings anything.

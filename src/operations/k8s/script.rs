@@ -22,6 +22,13 @@ const ASIDE: Duration = Duration::from_secs(120);
 const VERSIONS: &str = "{{define \"v\"}}{{.kind}}/{{.metadata.name}} {{.metadata.resourceVersion}}\n{{end}}\
     {{if eq .kind \"List\"}}{{range .items}}{{template \"v\" .}}{{end}}{{else}}{{template \"v\" .}}{{end}}";
 
+/// How long the API server may take until it serves a changed definition, in seconds. It says of one that it serves that it is
+/// established, be it the old one.
+const SERVED_WITHIN: u32 = 30;
+
+/// What the API server says of objects that fit another definition than the one that it serves.
+const OF_OLD_DEFINITION: &str = "*'not declared in schema'*|*'unknown field'*|*' is invalid: '*|*'no matches for kind'*|*'could not find the requested resource'*";
+
 /// Objects that one command applies.
 #[derive(Default)]
 pub(super) struct Applied<'a> {
@@ -29,6 +36,8 @@ pub(super) struct Applied<'a> {
     pub(super) has_secrets: bool,
     /// For objects whose fields of other managers are taken: their versions, as the review saw them.
     pub(super) reviewed: Option<Vec<String>>,
+    /// Whether the definitions of their kinds were changed just before.
+    pub(super) is_redefined: bool,
     /// Objects that are deleted before.
     pub(super) deleted: Vec<&'a ObjectId>,
 }
@@ -46,6 +55,18 @@ pub(super) fn apply(context: &PlanContext<'_>, api: &Api, within: Duration, appl
         );
     }
     match &applied.reviewed {
+        None if applied.is_redefined => {
+            let _ = write!(
+                script,
+                "list=$(cat)\n\
+                 end=$(($(date +%s) + {SERVED_WITHIN}))\n\
+                 until said=$(printf '%s\\n' \"$list\" | {kubectl} {APPLY} -f - 2>&1); do\n\
+                 case $said in {OF_OLD_DEFINITION}) [ \"$(date +%s)\" -lt $end ] && sleep 1 && continue ;; esac\n\
+                 printf '%s\\n' \"$said\" >&2; exit 1\n\
+                 done\n\
+                 printf '%s\\n' \"$said\""
+            );
+        }
         None => {
             let _ = write!(script, "{kubectl} {APPLY} -f -");
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::decision::{BY_CLIENT, Rules};
+use super::documents::is_lost;
 use super::manifest::Manifest;
 use super::parameters::Wait;
 use super::reach::api;
@@ -253,11 +254,13 @@ impl Data {
     pub(super) fn of_config_map(&self) -> [Map<String, Value>; 2] {
         let mut fields = [Map::new(), Map::new()];
         for (key, (bytes, shown)) in &self.values {
-            let (part, texts) = match (std::str::from_utf8(bytes), shown) {
-                (Ok(text), Some(shown)) => ("data", [text.to_owned(), shown.clone()]),
+            let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains(is_lost));
+            let (part, texts) = match (text, shown) {
+                (Some(text), Some(shown)) => ("data", [text.to_owned(), shown.clone()]),
                 (_, shown) => {
                     let coded = STANDARD.encode(bytes);
-                    ("binaryData", [coded.clone(), shown.clone().unwrap_or(coded)])
+                    let masked = shown.clone().filter(|shown| shown.as_bytes() != bytes);
+                    ("binaryData", [coded.clone(), masked.unwrap_or(coded)])
                 }
             };
             for (fields, text) in fields.iter_mut().zip(texts) {
@@ -278,5 +281,33 @@ impl Data {
             Map::from_iter([("data".to_owned(), Value::Object(data.collect()))])
         };
         [of(&|bytes| STANDARD.encode(bytes)), of(&|_| MASK.to_owned())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_yaml_would_alter_is_binary_data() {
+        let value = |text: &str, shown: &str| (text.as_bytes().to_vec(), Some(shown.to_owned()));
+        let data = Data {
+            values: BTreeMap::from([
+                ("open".to_owned(), value("a\u{2028}b", "a\u{2028}b")),
+                ("next-line".to_owned(), value("a\u{85}b", "a\u{85}b")),
+                ("hidden".to_owned(), value("a\u{7f}b", MASK)),
+                ("bytes".to_owned(), (vec![0xff], None)),
+            ]),
+        };
+        let [object, masked] = data.of_config_map().map(Value::Object);
+        assert_eq!(
+            object,
+            json!({
+                "binaryData": { "bytes": "/w==", "hidden": "YX9i", "next-line": "YcKFYg==" },
+                "data": { "open": "a\u{2028}b" },
+            })
+        );
+        assert_eq!(masked["binaryData"]["hidden"], MASK);
+        assert_eq!(masked["binaryData"]["next-line"], "YcKFYg==");
     }
 }

@@ -1,5 +1,7 @@
 //! When commands of the user run: one condition, which the host's state decides.
 
+use std::sync::Arc;
+
 use crate::change::{Action, DEFAULT_TIMEOUT, Stop};
 use crate::facts::check::{CheckFact, CheckKey};
 use crate::facts::overlay::{Effect, FactScope};
@@ -90,7 +92,7 @@ impl Condition<'_> {
     /// Its scripts, and how they are shown.
     fn commands(&self) -> impl Iterator<Item = (&str, Shown)> {
         let commands = [self.unless, self.only_if].into_iter().zip(self.shown);
-        commands.filter_map(|(script, shown)| Some((script?, Shown(shown.map(str::to_owned)))))
+        commands.filter_map(|(script, shown)| Some((script?, Shown(shown.map(|words| Arc::new(words.to_owned()))))))
     }
 
     /// Whether it is time to run.
@@ -112,7 +114,7 @@ impl Condition<'_> {
     /// Errors: it cannot run, which is not an answer.
     fn succeeds(&self, context: &PlanContext<'_>, which: usize, script: &str) -> Result<bool, Stop> {
         let argument = self.written[which];
-        let shown = Shown(self.shown[which].map(str::to_owned));
+        let shown = Shown(self.shown[which].map(|words| Arc::new(words.to_owned())));
         match context.get(CheckKey(&self.fact(context, (script, shown))))? {
             CheckFact::Holds => Ok(true),
             CheckFact::Fails(_) => Ok(false),

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-use super::managed::Owners;
+use super::managed::{Owners, owned};
 use crate::facts::answer::UnreadableAnswer;
 use crate::facts::kubernetes::{Answer, AskedObject, Moved, Object, ObjectFact};
 use crate::secret::{DigestKey, redacted, sha256_hex};
@@ -130,6 +130,9 @@ fn object(asked: &AskedObject, live: Option<Value>, answer: Option<Answer>) -> O
             .and_then(Value::as_str)
             .map(str::to_owned);
         object.last_applied = last_applied(live).map(|applied| cleaned(applied, asked));
+        if let Some(Answer::Refused(_)) = &answer {
+            object.own = owned(live).map(|own| cleaned(own, asked));
+        }
         if let Some(Answer::Accepted(answer)) = &answer {
             let after = Owners::of(answer);
             object.gained = after.own().difference(owners.own()).count();

@@ -69,6 +69,52 @@ impl Owners {
     }
 }
 
+/// What of a live object homelab has by applying, if it applied it.
+pub(super) fn owned(live: &Value) -> Option<Value> {
+    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array)?;
+    let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let is_own = |entry: &&Value| {
+        text(entry, "manager") == OWN && text(entry, "operation") == "Apply" && text(entry, "subresource").is_empty()
+    };
+    let tree = entries.iter().find(is_own)?.get("fieldsV1")?;
+    Some(part(live, tree))
+}
+
+/// What of `live` a tree of `fieldsV1` has.
+fn part(live: &Value, tree: &Value) -> Value {
+    let below = tree.as_object().filter(|tree| !tree.is_empty());
+    let Some(below) = below else { return live.clone() };
+    match live {
+        Value::Object(fields) => {
+            let of = |(name, field): (&String, &Value)| {
+                let tree = below.get(&format!("f:{name}"))?;
+                Some((name.clone(), part(field, tree)))
+            };
+            Value::Object(fields.iter().filter_map(of).collect())
+        }
+        Value::Array(items) => {
+            let of = |item: &Value| {
+                let (_, tree) = below.iter().find(|(key, _)| is_item(key, item))?;
+                Some(part(item, tree))
+            };
+            Value::Array(items.iter().filter_map(of).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Whether a key of `fieldsV1` is that of this item of a list.
+fn is_item(key: &str, item: &Value) -> bool {
+    let Some((sort, text)) = key.split_once(':') else {
+        return false;
+    };
+    match (sort, serde_json::from_str(text)) {
+        ("k", Ok(Value::Object(keys))) => keys.iter().all(|(name, value)| item.get(name) == Some(value)),
+        ("v", Ok(value)) => *item == value,
+        _ => false,
+    }
+}
+
 /// The paths of the leaves of a tree of `fieldsV1`, and of what is owned as a whole (`.`).
 fn collect(tree: &Value, path: &str, into: &mut BTreeSet<String>) {
     let Some(fields) = tree.as_object() else { return };
@@ -103,6 +149,33 @@ fn named(keys: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_homelab_applied_is_found_in_the_object() {
+        let live = serde_json::json!({
+            "metadata": { "name": "a", "finalizers": ["x", "y"], "managedFields": [
+                { "manager": "kubectl", "operation": "Update", "fieldsV1": { "f:type": {} } },
+                { "manager": "homelab", "operation": "Apply", "fieldsV1": {
+                    "f:metadata": { "f:finalizers": { ".": {}, "v:\"x\"": {} } },
+                    "f:data": { "f:a": {}, "f:gone": {} },
+                    "f:ports": { "k:{\"port\":80}": { ".": {}, "f:port": {} } },
+                    "f:whole": {},
+                } },
+            ] },
+            "data": { "a": 1, "b": 2 },
+            "ports": [{ "port": 80, "protocol": "TCP" }, { "port": 81 }],
+            "whole": { "x": [1] },
+            "type": "Opaque",
+        });
+        let expected = serde_json::json!({
+            "metadata": { "finalizers": ["x"] },
+            "data": { "a": 1 },
+            "ports": [{ "port": 80 }],
+            "whole": { "x": [1] },
+        });
+        assert_eq!(owned(&live), Some(expected));
+        assert_eq!(owned(&serde_json::json!({ "metadata": {} })), None);
+    }
 
     #[test]
     fn fields_are_paths_and_those_of_status_do_not_count() {

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use super::characters::lost_characters;
 use super::edits::{Keep, kept, rename_groups, set_fields, set_images};
 use super::fault::Fault;
 use super::names::{is_namespaced, wrong_name};
@@ -65,6 +66,9 @@ pub(super) fn assemble(
     for object in &mut all {
         if is_secret(object.worlds.real()) {
             object.worlds.edit(encode_text);
+        }
+        if let Some(fault) = lost_characters(object) {
+            return Err(fault);
         }
         let own = defined.get(&(object.id.group.clone(), object.id.kind.clone())).copied();
         let is_namespaced = own
