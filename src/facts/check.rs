@@ -54,7 +54,7 @@ pub enum Check {
     File(Box<FileCheck>),
     /// A command exits with 0.
     Command {
-        script: String,
+        script: Box<str>,
         /// The user that it runs as.
         by: Identity,
         #[serde(default, skip_serializing_if = "Environment::is_empty")]
@@ -165,7 +165,9 @@ impl Check {
     /// The command of the project that it runs, as people read it.
     pub fn command(&self) -> Option<String> {
         match self {
-            Self::Command { script, shown, .. } => Some(shown.0.as_deref().unwrap_or(script).clone()),
+            Self::Command { script, shown, .. } => {
+                Some(shown.0.as_ref().map_or_else(|| script.to_string(), ToString::to_string))
+            }
             Self::Program(check) => Some(quote_all(check.words.iter().map(String::as_str))),
             Self::Tcp { .. } | Self::Http(_) | Self::File(_) | Self::Objects(_) => None,
         }

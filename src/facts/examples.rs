@@ -265,7 +265,7 @@ fn checks() -> [Check; 6] {
             },
         })),
         Check::Command {
-            script: text("true"),
+            script: text("true").into(),
             by: Identity::User(text("anna")),
             env: super::Environment::default(),
             shown: super::Shown::default(),

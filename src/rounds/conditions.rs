@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn conditions_are_named_before_they_run_and_are_left_out_on_request() {
         let condition = FactKey::Check(Check::Command {
-            script: "test -e /x".to_owned(),
+            script: "test -e /x".into(),
             by: Identity::Own,
             env: crate::facts::Environment::default(),
             shown: crate::facts::Shown::default(),

@@ -69,9 +69,8 @@ fn lines(secret: &str) -> impl Iterator<Item = &str> {
     let next = secret.lines().skip(1).map(Some).chain([None]);
     let is_secret = move |(line, next): &(&str, Option<&str>)| {
         // The first and last line of a key say only what it is.
-        !line.trim().starts_with("-----")
-            && !next.is_some_and(|next| begins_table(line, next))
-            && !(is_kubeconfig && says_nothing(line))
+        let is_bare = line.trim().starts_with("-----") || next.is_some_and(|next| begins_table(line, next));
+        !is_bare && (!is_kubeconfig || !says_nothing(line))
     };
     secret.lines().zip(next).filter(is_secret).map(|(line, _)| line.trim())
 }

@@ -692,7 +692,7 @@ pub(super) mod tests {
     #[test]
     fn a_condition_is_its_exit_code() {
         let command = |script: &str| Check::Command {
-            script: script.to_owned(),
+            script: script.into(),
             by: Identity::Own,
             env: Environment::default(),
             shown: Shown::default(),
@@ -732,7 +732,7 @@ pub(super) mod tests {
         ] {
             let found = try_out(
                 Check::Command {
-                    script: script.to_owned(),
+                    script: script.into(),
                     by: Identity::Own,
                     env: Environment::default(),
                     shown: Shown::default(),

@@ -80,7 +80,7 @@ fn commands_run_as_the_given_user_and_the_review_shows_it() {
 fn conditions_run_as_the_same_user() {
     let bench = bench("server.shell", "commands = ['a']\nunless = 'b'\nbecome_user = 'web'");
     let check = FactKey::Check(crate::facts::Check::Command {
-        script: "b".to_owned(),
+        script: "b".into(),
         by: Identity::User("web".to_owned()),
         env: crate::facts::Environment::default(),
         shown: crate::facts::Shown::default(),

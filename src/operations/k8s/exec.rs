@@ -181,7 +181,7 @@ impl Exec {
     /// What a later operation would ask again: nothing of the host is known to change.
     fn key(&self) -> FactKey {
         FactKey::Check(Check::Command {
-            script: self.kubectl(false, &self.command),
+            script: self.kubectl(false, &self.command).into(),
             by: Identity::Own,
             env: Environment::default(),
             shown: Shown(Some(self.shown(&self.command).into())),

@@ -2,14 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-<<<<<<< HEAD
-use serde_json::Value;
-
-use super::checks::{meant, served_instead};
-=======
 use super::as_written::{reduced, with_digests, written_over};
-use super::checks::served_instead;
->>>>>>> fix-manifests
+use super::checks::{meant, served_instead};
 use super::decision::{Decision, decide};
 use super::documents::turn;
 use super::record::{Record, digest_of, id_of};
@@ -104,18 +98,6 @@ impl Set<'_> {
             } else {
                 fact?
             };
-<<<<<<< HEAD
-            let is_redefined = planned.iter().any(|one: &Planned| {
-                let kind = CustomKind::of(&one.wish.manifest.object);
-                kind.is_some_and(|kind| kind.group == wish.id.group && kind.kind == wish.id.kind)
-            });
-            let fact = if is_redefined {
-                as_redefined(context, &wish, fact)
-            } else {
-                fact
-            };
-            planned.extend(self.planned(context, wish, &fact, (&mut known, &custom), record.as_ref())?);
-=======
             let is_redefined = known.redefined.contains(&kind_of(&wish.id));
             let fact = if is_redefined {
                 as_defined_later(context, &wish, fact)
@@ -124,7 +106,6 @@ impl Set<'_> {
             };
             let one = self.planned(context, wish, &fact, (&mut known, &custom), record.as_ref())?;
             planned.extend(one.map(|one| Planned { is_redefined, ..one }));
->>>>>>> fix-manifests
         }
         self.outcome(context, planned, &ids, record.as_ref())
     }
@@ -475,36 +456,6 @@ fn used_by(mistake: Diagnostic, used: &Origin) -> Stop {
         mistake.at(used, "used here")
     };
     Stop::Refused(Box::new(mistake))
-}
-
-/// What is known of an object whose kind is defined anew before: the server answers by the old definition, so what it refuses is
-/// taken as it is written.
-fn as_redefined(context: &PlanContext<'_>, wish: &Wish, fact: ObjectFact) -> ObjectFact {
-    let ObjectFact::Asked(mut object) = fact else {
-        return fact;
-    };
-    context.tell(format!(
-        "{} as written: the server has not seen it with the new definition of its kind",
-        wish.id
-    ));
-    if let Some(Answer::Refused(_)) = object.answer {
-        let mut after = object.live.clone().unwrap_or_default();
-        merge(&mut after, &wish.manifest.masked);
-        object.answer = Some(Answer::Accepted(after));
-    }
-    ObjectFact::Asked(object)
-}
-
-/// Puts what `wanted` has into `into`.
-fn merge(into: &mut Value, wanted: &Value) {
-    match (into, wanted) {
-        (Value::Object(into), Value::Object(wanted)) => {
-            for (key, value) in wanted {
-                merge(into.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (into, wanted) => *into = wanted.clone(),
-    }
 }
 
 /// The objects of the new record: those of the files, and those that left them and are there.

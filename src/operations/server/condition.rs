@@ -50,7 +50,7 @@ impl Condition<'_> {
         let commands = self.commands();
         let commands = commands.map(|(script, shown)| {
             FactKey::Check(Check::Command {
-                script: script.to_owned(),
+                script: script.into(),
                 by: Identity::Own,
                 env: Environment::default(),
                 shown,
@@ -139,7 +139,7 @@ impl Condition<'_> {
 
     fn fact(&self, context: &PlanContext<'_>, (script, shown): (&str, Shown)) -> Check {
         Check::Command {
-            script: script.to_owned(),
+            script: script.into(),
             by: context.identity(),
             env: if self.has_env {
                 context.environment()
