@@ -158,7 +158,7 @@ fn template(names: &[ObjectName]) -> String {
         text = text.replace(&format!("EVENTS({indent})"), &events(&indent));
     }
     for field in [".message", "."] {
-        let printed = format!("{{{{printf \"%.400s\" (or {field} \"\")}}}}");
+        let printed = format!("{{{{printf \"%.4000s\" (or {field} \"\")}}}}");
         text = text.replace(&format!("TEXT({field})"), &printed);
     }
     text
