@@ -41,7 +41,7 @@ fn is_back(host: &Host<'_>, firewall: &str) {
         systemctl is-enabled nftables; systemctl is-active ssh; nft list ruleset; ls /etc/systemd/system | grep homelab; \
         ls /etc/systemd/system/sysinit.target.wants | grep homelab; ss -tlnH sport = :22 | wc -l";
     let told = host.inside(&format!("({state}) 2>/dev/null"));
-    let expected = format!("{firewall}/etc/ssh/sshd_config.d:\n\n/srv:\ndisabled\nactive\n2\n");
+    let expected = format!("{firewall}/etc/ssh/sshd_config.d:\nhomelab-lab.conf\n\n/srv:\ndisabled\nactive\n2\n");
     assert_eq!(told, expected);
     host.wait_until(
         "! systemctl list-units --all --no-legend 'homelab-guard*' | grep -q .",
