@@ -23,7 +23,7 @@ use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Check, Environment, FactKey, Identity, Shown};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
-use crate::operations::server::condition::Condition;
+use crate::operations::server::condition::{Condition, check_lists};
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::{quote, quote_all};
 use crate::value::Text;
@@ -130,23 +130,11 @@ impl Conditions {
 impl Exec {
     /// Refuses what needs no facts to be wrong.
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
-        let lists = [
-            ("command", Some(&self.command)),
-            ("unless", self.unless.as_ref()),
-            ("only_if", self.only_if.as_ref()),
-        ];
-        let is_empty = |words: &Vec<String>| words.first().is_none_or(|word| word.trim().is_empty());
-        if let Some((name, _)) = lists.iter().find(|(_, words)| words.is_some_and(is_empty)) {
-            return Err(context
-                .refuse(name, format!("`{name}` is empty"), "nothing to run")
-                .hint(format!("write `{name} = [\"PROGRAM\", \"ARGUMENT\"]`")));
-        }
-        if let Some(path) = self.touches.iter().find(|path| !path.starts_with('/')) {
-            let title = format!("`{path}` in `touches` is not a valid path");
-            return Err(context
-                .refuse_item("touches", path, title, "must start with `/`")
-                .hint("write an absolute path of the host"));
-        }
+        check_lists(
+            context,
+            [Some(&self.command), self.unless.as_ref(), self.only_if.as_ref()],
+            &self.touches,
+        )?;
         api(context, self.kubeconfig.as_deref())?;
         check_namespace(context, Some(&self.namespace))?;
         match self.target.split_once('/') {

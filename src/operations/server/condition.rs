@@ -19,6 +19,28 @@ pub(in crate::operations) fn default_within() -> Span {
 const TO_END: &str =
     "write a condition that ends sooner; with `timeout 5 …` before it, a command that hangs is an answer";
 
+/// Refuses lists of words that run nothing, which are `command`, `unless` and `only_if`, and paths of `touches` that are none.
+pub(in crate::operations) fn check_lists(
+    context: &PlanContext<'_>,
+    [command, unless, only_if]: [Option<&Vec<String>>; 3],
+    touches: &[String],
+) -> Result<(), Stop> {
+    let lists = [("command", command), ("unless", unless), ("only_if", only_if)];
+    let is_empty = |words: &Vec<String>| words.first().is_none_or(|word| word.trim().is_empty());
+    if let Some((name, _)) = lists.iter().find(|(_, words)| words.is_some_and(is_empty)) {
+        return Err(context
+            .refuse(name, format!("`{name}` is empty"), "nothing to run")
+            .hint(format!("write `{name} = [\"PROGRAM\", \"ARGUMENT\"]`")));
+    }
+    if let Some(path) = touches.iter().find(|path| !path.starts_with('/')) {
+        let title = format!("`{path}` in `touches` is not a valid path");
+        return Err(context
+            .refuse_item("touches", path, title, "must start with `/`")
+            .hint("write an absolute path of the host"));
+    }
+    Ok(())
+}
+
 /// The parameters of a condition.
 pub(in crate::operations) struct Condition<'a> {
     pub(in crate::operations) creates: Option<&'a str>,

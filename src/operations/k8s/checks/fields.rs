@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::run::{Planned, Run};
-use super::schema::{described, fits, is, name_of, way_to};
+use super::schema::{described, fits, name_of, way_to};
 use crate::error::{Diagnostic, closest};
 use crate::facts::kubernetes::{Answers, ObjectId};
+use crate::operations::k8s::documents::sort_of;
 
 /// Kinds with their types, and types with their fields.
 const TABLE: &str = include_str!("fields.txt");
@@ -167,7 +168,7 @@ impl Check<'_, '_> {
             described(wanted)
         );
         Diagnostic::new(title)
-            .at(&self.object.place(pointer), is(value))
+            .at(&self.object.place(pointer), sort_of(value))
             .hint(way_to(wanted, value))
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::kinds::{definitions, version_of};
 use super::run::{Planned, Run};
 use crate::error::{Diagnostic, suggestion};
+use crate::operations::k8s::documents::sort_of;
 
 /// Objects that do not fit their definitions.
 pub(super) fn wrong_resources(run: &Run<'_>) -> Vec<Diagnostic> {
@@ -33,7 +34,7 @@ fn wrong(object: &Planned<'_>, schema: &Value, value: &Value, pointer: &str) -> 
         return Some(
             at(
                 format!("`{name}` of {kind} must be {}", described(wanted)),
-                is(value).to_owned(),
+                sort_of(value).to_owned(),
             )
             .hint(way_to(wanted, value)),
         );
@@ -127,18 +128,6 @@ pub(super) fn described(wanted: &str) -> &str {
         "number" => "a number",
         "integer" => "an integer",
         other => other,
-    }
-}
-
-/// What a value is, for a label.
-pub(super) fn is(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "this is nothing",
-        Value::Bool(_) => "this is a boolean",
-        Value::Number(_) => "this is a number",
-        Value::String(_) => "this is a string",
-        Value::Array(_) => "this is a list",
-        Value::Object(_) => "this is a table",
     }
 }
 

@@ -145,7 +145,7 @@ fn flattened(file: &File) -> Vec<(Arc<Node>, Value)> {
 }
 
 /// What the value of a text is, for a label.
-pub(super) fn described(value: &Value) -> &'static str {
+pub(in crate::operations) fn described(value: &Value) -> &'static str {
     match value {
         Value::Null => "this is nothing",
         Value::Bool(_) => "this is a boolean",
