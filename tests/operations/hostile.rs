@@ -51,7 +51,7 @@ const STRINGS: &[&str] = &[
 
 const IN_A_TEST: usize = 6;
 
-/// Parameters that are shell text or a command by their nature.
+/// Keys, at any depth, whose values are shell text or a command by their nature.
 const COMMANDS: &[&str] = &["commands", "unless", "only_if", "validate"];
 
 /// Programs that need minutes or a network; whether their arguments are safe shows before they run.
@@ -135,10 +135,8 @@ fn variants(case: &Case) -> Vec<Variant> {
     for number in 0..if all { STRINGS.len() } else { IN_A_TEST } {
         for entry in 0..case.operation.len() {
             for place in places(&Value::Table(case.operation[entry].clone())) {
-                if place
-                    .first()
-                    .is_some_and(|key| key == "op" || COMMANDS.contains(&key.as_str()))
-                {
+                let by_nature = place.iter().any(|key| COMMANDS.contains(&key.as_str()));
+                if by_nature || place.first().is_some_and(|key| key == "op") {
                     continue;
                 }
                 add(place.join("."), number, &|case| {
