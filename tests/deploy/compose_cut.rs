@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Nothing reaches the registry.
 const HOLD: &str = "iptables -I OUTPUT -p tcp -d $(sed -n 's/ .* # homelab lab registry$//p' /etc/hosts) -j DROP";
+/// Whether the engine asks the registry in vain. That `docker pull` runs is not enough: it may not have reached the engine yet.
+const HELD: &str = "[ \"$(iptables -nvxL OUTPUT 1 | awk '{print $1}')\" -gt 0 ]";
 const FREE: &str = "iptables -D OUTPUT -p tcp -d $(sed -n 's/ .* # homelab lab registry$//p' /etc/hosts) -j DROP";
 
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +105,7 @@ fn a_run_that_is_cut_off_is_finished_by_the_next() {
         host.inside(HOLD);
         write(&project, image, "one");
         let run = start(&project);
-        host.wait_until("pgrep -f 'docker [p]ull'", PATIENCE);
+        host.wait_until(HELD, PATIENCE);
         stop(how, &host, run);
         assert_eq!(running(&host), before, "{how:?}");
         host.inside(FREE);
@@ -147,7 +149,7 @@ fn an_engine_that_is_restarted_meanwhile_ends_no_service() {
     host.inside(HOLD);
     write(&project, "telegraf:latest", "one");
     let run = start(&project);
-    host.wait_until("pgrep -f 'docker [p]ull'", PATIENCE);
+    host.wait_until(HELD, PATIENCE);
     host.inside("systemctl restart docker");
     host.inside(FREE);
     let failed = run.wait_with_output().unwrap();

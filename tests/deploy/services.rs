@@ -21,7 +21,7 @@ groups = ['services', 'docker']
 stacks = ['mosquitto', 'recorder', 'hook', 'alertmanager', 'prometheus', 'caddy']
 stack_settings.alertmanager.wait = '1s'
 [hosts.box.data.alerts]
-webhook = 'http://hook:8000/alerts'
+webhook = 'http://hook:8000/cgi-bin/alerts'
 email = { to = 'anna@lab.example', from = 'box@lab.example', server = 'mail.lab.example:587', user = 'box', password = 'geheim' }
 ";
 const FEW_TASKS: &str = "hosts = ['services']
@@ -32,13 +32,20 @@ tasks = [
 ]
 ";
 
-/// Keeps what alerts are sent to it.
+/// Keeps what alerts are sent to it. It answers only after it has read all: Go drops a connection that answers before.
 const HOOK: &str = r"services:
   hook:
     image: busybox:1.37
     init: true
     networks: [reverse_proxy_net]
-    command: [sh, -c, 'while true; do printf ''HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'' | nc -l -p 8000 >>/got; done']
+    command:
+      - sh
+      - -c
+      - |
+        mkdir -p /www/cgi-bin
+        printf '%s\n' '#!/bin/sh' 'cat >>/got' 'echo Content-Type: text/plain' 'echo' >/www/cgi-bin/alerts
+        chmod +x /www/cgi-bin/alerts
+        exec httpd -f -p 8000 -h /www
 networks:
   reverse_proxy_net: { external: true }
 ";
