@@ -27,7 +27,7 @@ mod shown;
 mod single;
 mod trial;
 pub(super) mod wait;
-mod with_data;
 mod wish;
+mod with_data;
 
 pub use self::checks::wrong_objects;

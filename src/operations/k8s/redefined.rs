@@ -185,9 +185,7 @@ mod tests {
 
     #[test]
     fn new_defaults_of_a_definition_are_seen() {
-        let spec = |version: &str, spec: Value| {
-            json!({ "versions": [{ "name": version, "schema": { "openAPIV3Schema": { "properties": { "spec": spec } } } }] })
-        };
+        let spec = |version: &str, spec: Value| json!({ "versions": [{ "name": version, "schema": { "openAPIV3Schema": { "properties": { "spec": spec } } } }] });
         let old = spec("v1", json!({ "properties": { "a": { "default": 1 }, "b": {} } }));
         for (new, expected) in [
             (old.clone(), false),

@@ -113,7 +113,10 @@ fn removed(set: &Set<'_>, context: &PlanContext<'_>, ids: &[&ObjectId]) -> Resul
             changes.push(deleted(context, id, live, question));
             // By the version that is served, which may be another than the one that was applied.
             let version = object.other_version(id).unwrap_or(&id.version).to_owned();
-            there.push(ObjectId { version, ..(*id).clone() });
+            there.push(ObjectId {
+                version,
+                ..(*id).clone()
+            });
         }
     }
     let mut at = 0;
@@ -125,7 +128,9 @@ fn removed(set: &Set<'_>, context: &PlanContext<'_>, ids: &[&ObjectId]) -> Resul
                 .iter()
                 .take_while(|id| is_last(id) == is_last(&there[at]))
                 .count();
-        changes[at].steps.push(set.deletion(&there[at..end].iter().collect::<Vec<_>>()));
+        changes[at]
+            .steps
+            .push(set.deletion(&there[at..end].iter().collect::<Vec<_>>()));
         at = end;
     }
     Ok(changes)

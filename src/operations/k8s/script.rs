@@ -30,7 +30,8 @@ const SERVED_WITHIN: u32 = 30;
 const OF_OLD_DEFINITION: &str = "*'not declared in schema'*|*'unknown field'*|*' is invalid: '*|*'no matches for kind'*|*'could not find the requested resource'*";
 
 /// What keeps an object that is deleted: what its conditions say, as those of a namespace do, and its finalizers.
-const CAUSES: &str = r#"'{range .status.conditions[?(@.status=="True")]}{.message}{"\n"}{end}{.metadata.finalizers}{"\n"}'"#;
+const CAUSES: &str =
+    r#"'{range .status.conditions[?(@.status=="True")]}{.message}{"\n"}{end}{.metadata.finalizers}{"\n"}'"#;
 
 /// Objects that one command applies.
 #[derive(Default)]
@@ -62,7 +63,11 @@ pub(super) fn apply(context: &PlanContext<'_>, api: &Api, within: Duration, appl
         );
     }
     for id in &applied.deleted {
-        let _ = writeln!(script, "{kubectl} delete --wait --timeout={seconds}s {} || exit", words(id));
+        let _ = writeln!(
+            script,
+            "{kubectl} delete --wait --timeout={seconds}s {} || exit",
+            words(id)
+        );
     }
     match &applied.reviewed {
         None if applied.is_redefined => {

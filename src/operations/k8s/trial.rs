@@ -63,7 +63,10 @@ mod tests {
             ("web", "web-homelab-trial"),
             ("system:web", "system:web-homelab-trial"),
             (&"a".repeat(253), &format!("{}-homelab-trial", "a".repeat(49))),
-            (&format!("{}-b", "a".repeat(48)), &format!("{}-homelab-trial", "a".repeat(48))),
+            (
+                &format!("{}-b", "a".repeat(48)),
+                &format!("{}-homelab-trial", "a".repeat(48)),
+            ),
         ] {
             assert_eq!(other_name(name), expected);
         }

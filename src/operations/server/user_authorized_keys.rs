@@ -62,7 +62,10 @@ public_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINKdxsdmDzyUn1m/0g+ARM90Kw6f
 
 impl Operation for UserAuthorizedKeys {
     fn needs(&self) -> Vec<FactKey> {
-        let usual = self.file.clone().unwrap_or_else(|| in_home(&usual_home(&self.user), USUAL));
+        let usual = self
+            .file
+            .clone()
+            .unwrap_or_else(|| in_home(&usual_home(&self.user), USUAL));
         let mut needs = path_and_ancestors(&usual);
         needs.push(FactKey::Content(usual));
         needs.push(FactKey::User(self.user.clone()));

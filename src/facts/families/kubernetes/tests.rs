@@ -122,7 +122,11 @@ fn an_object_is_found_in_the_version_that_is_served() {
         question.0.id.version = "v2".to_owned();
         FactKey::KubernetesObject(question)
     };
-    let keys = [thing("one", "example.org"), thing("two", "example.org"), thing("one", "example.com")];
+    let keys = [
+        thing("one", "example.org"),
+        thing("two", "example.org"),
+        thing("one", "example.com"),
+    ];
     let facts = answer(&keys, &folder);
     let fact = |at: usize| facts.iter().find(|(key, _)| *key == keys[at]).map(|(_, fact)| fact);
     let Some(Fact::KubernetesObject(ObjectFact::Asked(one))) = fact(0) else {
@@ -136,7 +140,10 @@ fn an_object_is_found_in_the_version_that_is_served() {
     assert_eq!(fact(1), Some(&Fact::KubernetesObject(ObjectFact::NotAsked)));
     assert_eq!(fact(2), Some(&Fact::KubernetesObject(ObjectFact::NotAsked)));
     let asked = fs::read_to_string(folder.path().join("asked")).expect("noted");
-    assert!(asked.contains(r#"{"apiVersion":"example.org/v1","kind":"Thing","metadata":{"name":"two""#), "{asked}");
+    assert!(
+        asked.contains(r#"{"apiVersion":"example.org/v1","kind":"Thing","metadata":{"name":"two""#),
+        "{asked}"
+    );
     assert!(!folder.path().join("calls").exists(), "nothing is tried");
 }
 
