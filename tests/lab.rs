@@ -582,7 +582,11 @@ fn a_cache_that_is_gone_or_damaged_keeps_no_host_from_its_packages() {
     let is_found = |wanted: &dyn Fn(&str) -> bool| {
         let since = Instant::now();
         while !wanted(&proxy(&project, "alpha")) {
-            assert!(since.elapsed() < Duration::from_secs(60), "{}", proxy(&project, "alpha"));
+            assert!(
+                since.elapsed() < Duration::from_secs(60),
+                "{}",
+                proxy(&project, "alpha")
+            );
         }
     };
     is_found(&|proxy| proxy.starts_with("http://"));
@@ -603,7 +607,10 @@ fn a_cache_that_is_gone_or_damaged_keeps_no_host_from_its_packages() {
     let took = install_hello(&project, "alpha");
     assert_eq!(proxy(&project, "alpha"), "DIRECT");
     // Beside what apt takes anyway, on a machine as busy as this one.
-    assert!(took < Duration::from_secs(10) + 5 * usual, "{took:?}, usually {usual:?}");
+    assert!(
+        took < Duration::from_secs(10) + 5 * usual,
+        "{took:?}, usually {usual:?}"
+    );
     let before = cache.asked_for("hello").len();
     cache.up(&project);
     by_cache(&project);
@@ -658,7 +665,10 @@ fn a_cache_that_is_gone_or_damaged_keeps_no_host_from_its_packages() {
     let started = Instant::now();
     assert_eq!(proxy(&project, "alpha"), "DIRECT");
     let took = started.elapsed();
-    assert!(took < Duration::from_millis(1500) + 5 * usual, "{took:?}, usually {usual:?}");
+    assert!(
+        took < Duration::from_millis(1500) + 5 * usual,
+        "{took:?}, usually {usual:?}"
+    );
     docker(&["unpause", &cache.0]);
     assert_eq!(project.on("alpha", "cat /etc/homelab-lab/apt-cache"), address);
 }

@@ -455,7 +455,10 @@ fn another_server_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<
     deploy(project, &["--limit", "dns-1"]).expect(0);
     assert_eq!(one.inside(active), "active active inactive inactive ");
     assert_eq!(answer(two, &server, "nas.dev.lab.example"), "10.77.0.20\n");
-    assert_eq!(one.inside(&format!("{cut}; systemctl start kea-dhcp4-server; true")), "active inactive ");
+    assert_eq!(
+        one.inside(&format!("{cut}; systemctl start kea-dhcp4-server; true")),
+        "active inactive "
+    );
     pihole_takes_the_place(project, one, two, active);
 }
 

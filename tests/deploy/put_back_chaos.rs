@@ -130,11 +130,11 @@ fn a_kill_while_files_go_back_loses_nothing() {
 const LONGEST: Duration = Duration::from_secs(180);
 
 /// Holds the run before it would look for a new connection, until the guard is told to go back: when it is killed, it is always as far.
-const HOLD: &str = r"
+const HOLD: &str = r#"
 [[operation]]
 op = 'server.shell'
 commands = ['timeout 300 sh -c "until grep -qsx 0 /var/lib/homelab/jobs/*/until; do sleep 0.1; done"']
-";
+"#;
 
 #[test]
 fn a_guard_that_is_killed_goes_back_all_the_same() {
