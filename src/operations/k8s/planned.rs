@@ -143,12 +143,8 @@ impl Set<'_> {
                 return None;
             };
             let (old, new) = (object.live.as_ref()?.get("spec"), after.get("spec"));
-            let versions = wish.manifest.object.pointer("/spec/versions").cloned();
-            (old != new).then(|| Redefined {
-                kind: format!("{}.{}", kind.kind, kind.group),
-                versions: versions.unwrap_or_default(),
-                has_new_defaults: redefined::has_new_defaults(old, new),
-            })
+            let versions = wish.manifest.object.pointer("/spec/versions")?;
+            (old != new).then(|| Redefined::of(&kind.kind, &kind.group, (old, new), versions))
         };
         wishes.iter().zip(facts).filter_map(of).collect()
     }

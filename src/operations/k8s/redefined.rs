@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::as_written::{with_digests, written_over};
 use super::wish::Wish;
@@ -14,12 +14,21 @@ use crate::operations::PlanContext;
 pub(super) struct Redefined {
     /// `Kind.group`
     pub(super) kind: String,
-    /// The new `spec.versions`.
+    /// The new `spec.versions`, with nothing but what defaults need.
     pub(super) versions: Value,
     pub(super) has_new_defaults: bool,
 }
 
 impl Redefined {
+    /// The kind that changes from one `spec` to another.
+    pub(super) fn of(kind: &str, group: &str, (old, new): (Option<&Value>, Option<&Value>), versions: &Value) -> Self {
+        Self {
+            kind: format!("{kind}.{group}"),
+            versions: outlined(versions),
+            has_new_defaults: has_new_defaults(old, new),
+        }
+    }
+
     /// Says what no object of the deploy shows.
     pub(super) fn tell(&self, context: &PlanContext<'_>) {
         if self.has_new_defaults {
@@ -73,6 +82,41 @@ fn written(context: &PlanContext<'_>, wish: &Wish, object: &Object) -> Option<Va
     Some(written_over(live, &wanted, object.own.as_ref()))
 }
 
+/// Versions of a definition with nothing but what defaults need: all of it may be large, and is remembered.
+fn outlined(versions: &Value) -> Value {
+    let of = |version: &Value| {
+        let schema = version.pointer("/schema/openAPIV3Schema").and_then(outline);
+        json!({ "name": version.get("name"), "schema": { "openAPIV3Schema": schema } })
+    };
+    versions.as_array().into_iter().flatten().map(of).collect()
+}
+
+/// A schema without what has no defaults; `None` if there are none.
+fn outline(schema: &Value) -> Option<Value> {
+    let mut kept = Map::new();
+    let mut keep = |name: &str, value: Option<Value>| value.map(|value| kept.insert(name.to_owned(), value));
+    keep("default", schema.get("default").cloned());
+    let others = schema.get("additionalProperties").and_then(outline);
+    let is_named = others.is_some();
+    keep("additionalProperties", others);
+    keep("items", schema.get("items").and_then(outline));
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let properties = properties.into_iter().flatten();
+    // Or the schema of all others would be taken for theirs.
+    let named = |schema: &Value| outline(schema).or_else(|| is_named.then(|| json!({})));
+    let properties: Map<String, Value> = properties
+        .filter_map(|(name, schema)| Some((name.clone(), named(schema)?)))
+        .collect();
+    keep("properties", (!properties.is_empty()).then(|| properties.into()));
+    if kept.is_empty() {
+        return None;
+    }
+    if let Some(nullable) = schema.get("nullable") {
+        kept.insert("nullable".to_owned(), nullable.clone());
+    }
+    Some(kept.into())
+}
+
 /// The schema of a version.
 fn schema<'a>(versions: &'a Value, version: &str) -> Option<&'a Value> {
     let mut versions = versions.as_array()?.iter();
@@ -118,7 +162,7 @@ fn complete(value: &mut Value, schema: &Value, is_root: bool) {
 }
 
 /// Whether a definition has defaults that the old one of a kind lacks, given as their `spec`.
-pub(super) fn has_new_defaults(old: Option<&Value>, new: Option<&Value>) -> bool {
+fn has_new_defaults(old: Option<&Value>, new: Option<&Value>) -> bool {
     let [old, new] = [old, new].map(defaults);
     new.iter().any(|(at, default)| old.get(at) != Some(default))
 }
@@ -152,8 +196,6 @@ fn defaults(spec: Option<&Value>) -> BTreeMap<String, &Value> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -177,9 +219,11 @@ mod tests {
             ),
             (json!({ "spec": "text" }), json!({ "spec": "text" })),
         ] {
-            let mut completed = value.clone();
-            complete(&mut completed, &schema, true);
-            assert_eq!(completed, expected, "{value}");
+            for schema in [&schema, &outline(&schema).expect("has defaults")] {
+                let mut completed = value.clone();
+                complete(&mut completed, schema, true);
+                assert_eq!(completed, expected, "{value}");
+            }
         }
     }
 
