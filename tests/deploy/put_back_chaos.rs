@@ -129,11 +129,12 @@ fn a_kill_while_files_go_back_loses_nothing() {
 /// How long anything may take on a busy machine. The guard itself would wait longer.
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// Holds the run before it would look for a new connection, until the guard is told to go back: when it is killed, it is always as far.
+/// Holds the run before it would look for a new connection, until the guard has gone back: when the run is killed, it is always as far.
 const HOLD: &str = r#"
 [[operation]]
 op = 'server.shell'
-commands = ['timeout 300 sh -c "until grep -qsx 0 /var/lib/homelab/jobs/*/until; do sleep 0.1; done"']
+always = true
+commands = ['timeout 300 sh -c "until ls /var/lib/homelab/jobs/*/status >/dev/null 2>&1; do sleep 0.1; done"']
 "#;
 
 #[test]
