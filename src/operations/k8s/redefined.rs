@@ -1,8 +1,6 @@
 //! Objects of kinds whose CustomResourceDefinitions this run changes. The API server judges them by the old definitions, so what they
 //! become is foreseen here: as it is written, with the defaults of the new one.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::as_written::{with_digests, written_over};
@@ -164,14 +162,14 @@ fn complete(value: &mut Value, schema: &Value, is_root: bool) {
 /// Whether a definition has defaults that the old one of a kind lacks, given as their `spec`.
 fn has_new_defaults(old: Option<&Value>, new: Option<&Value>) -> bool {
     let [old, new] = [old, new].map(defaults);
-    new.iter().any(|(at, default)| old.get(at) != Some(default))
+    new.iter().any(|one| !old.contains(one))
 }
 
-/// All defaults of a definition, by their places.
-fn defaults(spec: Option<&Value>) -> BTreeMap<String, &Value> {
-    fn collect<'a>(schema: &'a Value, at: &str, found: &mut BTreeMap<String, &'a Value>) {
+/// All defaults of a definition with their places, in any of its versions.
+fn defaults(spec: Option<&Value>) -> Vec<(String, &Value)> {
+    fn collect<'a>(schema: &'a Value, at: &str, found: &mut Vec<(String, &'a Value)>) {
         if let Some(default) = schema.get("default") {
-            found.insert(at.to_owned(), default);
+            found.push((at.to_owned(), default));
         }
         let properties = schema.get("properties").and_then(Value::as_object);
         for (name, schema) in properties.into_iter().flatten() {
@@ -183,12 +181,11 @@ fn defaults(spec: Option<&Value>) -> BTreeMap<String, &Value> {
             }
         }
     }
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     let versions = spec.and_then(|spec| spec.get("versions")?.as_array());
     for version in versions.into_iter().flatten() {
-        let name = version.get("name").and_then(Value::as_str).unwrap_or_default();
         if let Some(schema) = version.pointer("/schema/openAPIV3Schema") {
-            collect(schema, name, &mut found);
+            collect(schema, "", &mut found);
         }
     }
     found
@@ -236,7 +233,8 @@ mod tests {
             (spec("v1", json!({ "properties": { "a": {}, "c": {} } })), false),
             (spec("v1", json!({ "properties": { "a": { "default": 2 } } })), true),
             (spec("v1", json!({ "items": { "default": 2 } })), true),
-            (spec("v2", json!({ "properties": { "a": { "default": 1 } } })), true),
+            (spec("v2", json!({ "properties": { "a": { "default": 1 } } })), false),
+            (spec("v2", json!({ "properties": { "b": { "default": 1 } } })), true),
         ] {
             assert_eq!(has_new_defaults(Some(&old), Some(&new)), expected, "{new}");
         }
