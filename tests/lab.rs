@@ -476,6 +476,25 @@ impl AptCache {
         });
         columns.collect()
     }
+
+    /// The same since it was asked `before` times. What it was asked last may take a moment to be in its log.
+    fn asked_since(&self, before: usize) -> Vec<(String, String)> {
+        let since = Instant::now();
+        loop {
+            let asked = self.asked_for("hello");
+            if asked.len() > before || since.elapsed() > Duration::from_secs(20) {
+                return asked[before..].to_vec();
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// Options that have apt of a host use its cache, also if that takes longer to answer than the host waits for it.
+fn through_cache(project: &Project, host: &str) -> String {
+    let cache = project.on(host, "cat /etc/homelab-lab/apt-cache");
+    let (address, port) = cache.split_once(' ').unwrap();
+    format!("-o Acquire::http::Proxy-Auto-Detect= -o Acquire::http::Proxy=http://{address}:{port}/")
 }
 
 impl Drop for AptCache {
@@ -488,9 +507,16 @@ impl Drop for AptCache {
 
 /// Installs `hello` anew and returns how long apt took.
 fn install_hello(project: &Project, host: &str) -> Duration {
+    install_hello_with(project, host, "")
+}
+
+fn install_hello_with(project: &Project, host: &str, options: &str) -> Duration {
     project.on(host, "apt-get clean; dpkg --purge hello 2>&1; apt-get -q update 2>&1");
     let started = Instant::now();
-    project.on(host, "DEBIAN_FRONTEND=noninteractive apt-get -q -y install hello 2>&1");
+    project.on(
+        host,
+        &format!("DEBIAN_FRONTEND=noninteractive apt-get -q -y {options} install hello 2>&1"),
+    );
     let took = started.elapsed();
     assert_eq!(project.on(host, "hello"), "Hello, world!");
     took
@@ -550,8 +576,20 @@ fn a_cache_that_is_gone_or_damaged_keeps_no_host_from_its_packages() {
     // The user's own cache, lest it start just when this one leaves its address.
     project.stderr(&["lab", "up", "dev"]);
     cache.up(&project);
-    install_hello(&project, "alpha");
-    assert!(proxy(&project, "alpha").starts_with("http://"));
+    let by_cache = |project: &Project| install_hello_with(project, "alpha", &through_cache(project, "alpha"));
+    let usual = by_cache(&project);
+    // A machine that is busy may take longer to answer than a host waits.
+    let is_found = |wanted: &dyn Fn(&str) -> bool| {
+        let since = Instant::now();
+        while !wanted(&proxy(&project, "alpha")) {
+            assert!(
+                since.elapsed() < Duration::from_secs(60),
+                "{}",
+                proxy(&project, "alpha")
+            );
+        }
+    };
+    is_found(&|proxy| proxy.starts_with("http://"));
 
     // As a machine that loses its power leaves it: a part of a package, and one that was being fetched.
     let files = docker(&[
@@ -568,17 +606,21 @@ fn a_cache_that_is_gone_or_damaged_keeps_no_host_from_its_packages() {
     docker(&["kill", &cache.0]);
     let took = install_hello(&project, "alpha");
     assert_eq!(proxy(&project, "alpha"), "DIRECT");
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    // Beside what apt takes anyway, on a machine as busy as this one.
+    assert!(
+        took < Duration::from_secs(10) + 5 * usual,
+        "{took:?}, usually {usual:?}"
+    );
     let before = cache.asked_for("hello").len();
     cache.up(&project);
-    install_hello(&project, "alpha");
-    let asked = &cache.asked_for("hello")[before..];
+    by_cache(&project);
+    let asked = cache.asked_since(before);
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].0, "MISS");
     docker(&["kill", &cache.0]);
     cache.up(&project);
-    install_hello(&project, "alpha");
-    assert_eq!(cache.asked_for("hello")[before + 1..], [hit()]);
+    by_cache(&project);
+    assert_eq!(cache.asked_since(before + 1), [hit()]);
 
     // A file that went bad on the disk: apt refuses it, and can ask for a fresh one.
     docker(&[
@@ -589,13 +631,15 @@ fn a_cache_that_is_gone_or_damaged_keeps_no_host_from_its_packages() {
         &format!("printf bad | dd of={file} bs=1 seek=20000 conv=notrunc"),
     ]);
     project.on("alpha", "apt-get clean; dpkg --purge hello 2>&1");
-    project.on("alpha", "! apt-get -q -y install hello 2>&1");
+    let options = through_cache(&project, "alpha");
+    project.on("alpha", &format!("! apt-get -q -y {options} install hello 2>&1"));
     project.on(
         "alpha",
-        "apt-get -q -y -o Acquire::http::No-Cache=true install hello 2>&1",
+        &format!("apt-get -q -y {options} -o Acquire::http::No-Cache=true install hello 2>&1"),
     );
-    install_hello(&project, "alpha");
-    assert_eq!(cache.asked_for("hello").last(), Some(&hit()));
+    let before = cache.asked_for("hello").len();
+    by_cache(&project);
+    assert_eq!(cache.asked_since(before).last(), Some(&hit()));
 
     // One that listens and cannot reach the mirror.
     let address = project.on("alpha", "cat /etc/homelab-lab/apt-cache");
@@ -608,15 +652,23 @@ fn a_cache_that_is_gone_or_damaged_keeps_no_host_from_its_packages() {
         "/etc/nginx/nginx.conf",
     ]);
     docker(&["exec", &cache.0, "nginx", "-s", "reload"]);
-    thread::sleep(Duration::from_secs(1));
-    assert_eq!(proxy(&project, "alpha"), "DIRECT");
+    // Its old workers answer until they are replaced.
+    is_found(&|proxy| proxy == "DIRECT");
     install_hello(&project, "alpha");
 
     // One that answers nothing at all.
     docker(&["pause", &cache.0]);
+    // What a command on the host takes anyway does not count.
+    let started = Instant::now();
+    project.on("alpha", "true");
+    let usual = started.elapsed();
     let started = Instant::now();
     assert_eq!(proxy(&project, "alpha"), "DIRECT");
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    let took = started.elapsed();
+    assert!(
+        took < Duration::from_millis(1500) + 5 * usual,
+        "{took:?}, usually {usual:?}"
+    );
     docker(&["unpause", &cache.0]);
     assert_eq!(project.on("alpha", "cat /etc/homelab-lab/apt-cache"), address);
 }

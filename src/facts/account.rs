@@ -45,6 +45,21 @@ pub enum GroupFact {
     Present(Group),
 }
 
+impl User {
+    /// The path of a file in the home directory; `None` if that is not known.
+    pub fn file(&self, name: &str) -> Option<String> {
+        match &self.home {
+            Known::Yes(home) => Some(in_home(home, name)),
+            Known::No(_) => None,
+        }
+    }
+}
+
+/// The path of a file in a home directory.
+pub fn in_home(home: &str, name: &str) -> String {
+    format!("{}/{name}", home.trim_end_matches('/'))
+}
+
 /// Where the home directory of a user usually is.
 pub fn usual_home(user: &str) -> String {
     match user {

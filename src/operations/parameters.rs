@@ -73,23 +73,41 @@ pub(super) struct NumberOrText(pub(super) String);
 
 impl<'de> Deserialize<'de> for NumberOrText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberOrTextVisitor;
-        impl de::Visitor<'_> for NumberOrTextVisitor {
-            type Value = NumberOrText;
+        deserializer
+            .deserialize_any(PlainVisitor {
+                expected: "a string or a whole number",
+                booleans: None,
+            })
+            .map(Self)
+    }
+}
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a string or a whole number")
-            }
+/// Takes strings and whole numbers as text, and booleans by these words for false and true.
+pub(super) struct PlainVisitor {
+    pub(super) expected: &'static str,
+    pub(super) booleans: Option<[&'static str; 2]>,
+}
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<NumberOrText, E> {
-                Ok(NumberOrText(text.to_owned()))
-            }
+impl de::Visitor<'_> for PlainVisitor {
+    type Value = String;
 
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<NumberOrText, E> {
-                Ok(NumberOrText(number.to_string()))
-            }
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.expected)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_bool<E: de::Error>(self, is_true: bool) -> Result<String, E> {
+        match self.booleans {
+            Some(words) => Ok(words[usize::from(is_true)].to_owned()),
+            None => Err(E::invalid_type(de::Unexpected::Bool(is_true), &self)),
         }
-        deserializer.deserialize_any(NumberOrTextVisitor)
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn mistakes(file: &Arc<SourceFile>, errors: &[Error], table: &DeTable
     let mut single: Option<Diagnostic> = None;
     let mut sorted: Vec<(Range<usize>, &str)> = errors
         .iter()
-        .map(|error| (error.span().unwrap_or(0..0), error.message()))
+        .map(|error| (between_characters(&file.text, error.span()), error.message()))
         .collect();
     sorted.sort_by_key(|(span, _)| span.start);
     for (span, message) in sorted {
@@ -56,6 +56,13 @@ pub(super) fn mistakes(file: &Arc<SourceFile>, errors: &[Error], table: &DeTable
         });
     }
     mistakes
+}
+
+/// The place of an error, which is nowhere inside of a character.
+fn between_characters(text: &str, span: Option<Range<usize>>) -> Range<usize> {
+    let span = span.unwrap_or_default();
+    let start = text.floor_char_boundary(span.start);
+    start..text.ceil_char_boundary(span.end).max(start)
 }
 
 /// A bracket or a quote that is still open where reading failed.
@@ -259,7 +266,8 @@ fn without_quotes(place: &Origin, wrong: &str) -> Option<Diagnostic> {
     let start = place.span.start;
     let line = line_of(text, start);
     if wrong == "missing key for inline table element" {
-        let begin = start.checked_sub(1)?;
+        // Behind the bracket of a table. Behind anything else, no template begins.
+        let begin = text[..start].strip_suffix('{')?.len();
         let rest = &text[begin..line.end];
         let end = begin + rest.starts_with("{{").then(|| rest.rfind("}}"))?? + 2;
         let behind = text[end..line.end]

@@ -181,6 +181,33 @@ fn a_server_that_cannot_find_names_by_itself_needs_another_one() {
     }
 }
 
+#[test]
+fn pi_hole_and_caddy_are_refused_on_one_host() {
+    let project = Project::of_this_repository();
+    project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
+    project.write(".gitignore", "/.env\n");
+    for (deploy, server, stacks, code) in [
+        ("dns-dhcp", "pihole", "'caddy'", 3),
+        ("services", "pihole", "'caddy'", 3),
+        ("dns-dhcp", "unbound", "'caddy'", 0),
+        ("services", "pihole", "", 0),
+    ] {
+        let host = format!(
+            "groups = ['development']\n[hosts.box]\naddress = '192.0.2.53'\ngroups = ['services', 'docker', 'dns']\n[hosts.box.data]\n\
+             web_host = 'box'\nstacks = [{stacks}]\ndns.server = '{server}'\n"
+        );
+        project.write("inventories/dev.toml", host);
+        let checked = project.homelab(&["check", "dev", deploy]).expect(code);
+        for said in [
+            "Pi-hole and Caddy both want port 80 of box",
+            "`dns.server = \"pihole\"` in group_data/dns.toml",
+            "`stacks` of group_data/services.toml",
+        ] {
+            assert_eq!(checked.stderr.contains(said), code == 3, "{said}: {}", checked.stderr);
+        }
+    }
+}
+
 /// Names of the inventory and of the data, forward and reverse, of sites, and none of a blocked one.
 fn names_are_found(host: &Host<'_>, one: &Host<'_>, two: &Host<'_>) {
     // From each box, as from any other machine.
@@ -397,6 +424,8 @@ fn what_is_broken_changes_nothing(project: &Project, one: &Host<'_>) {
 /// Another server takes the place of the first, with the same names, addresses, list and upstream server, and gives the place back.
 fn another_server_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<'_>) {
     let active = "systemctl is-active unbound kea-dhcp4-server dnsmasq stubby | tr '\\n' ' '; true";
+    // Whatever cuts a run off, one of them answers: a start stops the other.
+    let cut = "systemctl stop unbound; systemctl start dnsmasq; systemctl start unbound; systemctl is-active unbound dnsmasq | tr '\\n' ' '";
     let other = ["--limit", "dns-1", "--data", "dns.server=dnsmasq"];
     deploy(project, &other).expect(0);
     let again = deploy(project, &other).expect(0);
@@ -426,6 +455,10 @@ fn another_server_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<
     deploy(project, &["--limit", "dns-1"]).expect(0);
     assert_eq!(one.inside(active), "active active inactive inactive ");
     assert_eq!(answer(two, &server, "nas.dev.lab.example"), "10.77.0.20\n");
+    assert_eq!(
+        one.inside(&format!("{cut}; systemctl start kea-dhcp4-server; true")),
+        "active inactive "
+    );
     pihole_takes_the_place(project, one, two, active);
 }
 

@@ -9,8 +9,7 @@ use crate::support::project::{Project, Ran};
 use crate::support::registry::Registry;
 
 const PATIENCE: Duration = Duration::from_secs(180);
-const INVENTORY: &str =
-    "groups = ['development']\n[hosts.box]\nlab = { registry = true }\ngroups = ['services', 'docker']\n";
+const INVENTORY: &str = "groups = ['development']\n[hosts.box]\nlab = { registry = true }\ngroups = ['services', 'docker']\ndata = { ftp_scanner.enabled = true }\n";
 
 /// A few of its stacks, on a host with an engine.
 const FEW: &str = "groups = ['development']
@@ -151,7 +150,33 @@ fn an_empty_host_becomes_the_services_box() {
     );
     assert!(redirect.contains("308"), "{redirect}");
     nothing_is_open_that_must_not_be(&host);
+    a_scanner_can_log_in(&project, &host);
     expiry_is_measured(&host);
+}
+
+/// With the password of the key of the lab, and with no other. Without `enabled`, nothing of it is in the plan.
+fn a_scanner_can_log_in(project: &Project, host: &Host<'_>) {
+    let password = project
+        .homelab(&["secrets", "lab-password", "ftp scanner"])
+        .expect(0)
+        .stdout;
+    for (password, expected) in [(password.trim(), "230"), ("another", "530")] {
+        let said = host.inside(&format!(
+            "bash -c 'exec 3<>/dev/tcp/127.0.0.1/21; read -r x <&3; printf \"USER scanner\\r\\n\" >&3; read -r x <&3; \
+             printf \"PASS {password}\\r\\n\" >&3; read -r x <&3; echo ${{x%% *}}'"
+        ));
+        assert_eq!(said.trim(), expected);
+    }
+    let off = [
+        "deploy",
+        "dev",
+        "services",
+        "--dry-run",
+        "--data",
+        "ftp_scanner.enabled=false",
+    ];
+    let review = project.homelab(&off).expect(0);
+    assert!(!review.stdout.contains("vsftpd"), "{}", review.stdout);
 }
 
 /// The node exporter says when the certificate of Caddy's authority expires, as OpenSSL reads it.

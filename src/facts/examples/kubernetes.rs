@@ -34,9 +34,10 @@ fn cluster() -> (FactKey, Vec<Fact>) {
         version: text("v1.34.4+k3s1"),
         is_predicted: false,
         namespaces: [text("default")].into(),
+        terminating: [text("old")].into(),
         kinds: [kind].into(),
         versions: [text("v1"), text("apps/v1")].into(),
-        redefined: [text("Thing.example.org")].into(),
+        redefined: [(text("Thing.example.org"), serde_json::json!([{ "name": "v1" }]))].into(),
         nodes: [(text("one"), node)].into(),
         node_ports: [(30080, text("web/web"))].into(),
     };

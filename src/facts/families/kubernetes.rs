@@ -16,7 +16,7 @@ use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
 use crate::facts::kubernetes::{
-    Answers, Api, AskedObject, Cluster, ClusterKey, Node, ObjectFact, ObjectKey, ServedKind, Taint,
+    Answers, Api, AskedObject, Cluster, ClusterKey, Node, ObjectFact, ObjectId, ObjectKey, ServedKind, Taint,
 };
 use crate::quote::{quote, quoted_script};
 
@@ -50,7 +50,8 @@ const OF_CLUSTER: &str = r#"{{range .items}}{{if eq .kind "Namespace"}}namespace
 {{end}}{{else}}{{$s := .}}{{range .spec.ports}}{{with .nodePort}}port {{printf "%v" .}} {{$s.metadata.namespace}}/{{$s.metadata.name}}
 {{end}}{{end}}{{end}}{{end}}"#;
 
-/// Shell functions. `hl_ask WORDS NUMBER…` hands the objects of these numbers to `kubectl WORDS`.
+/// Shell functions. `hl_ask WORDS NUMBER…` hands the objects of these numbers to `kubectl WORDS`. `hl_other GROUP KIND NAMESPACE` says in
+/// `o` in which version a kind is served.
 const FUNCTIONS: &str = r#"hl_pack() { gzip -c | base64 | tr -d "\n"; echo; }
 hl_why() { tr -s "\n\t" "  " | cut -c 1-262144 | sed "s/ *$//"; }
 hl_list() { printf "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":["; s=; for i; do eval "printf \"%s%s\" \"\$s\" \"\$b$i\""; s=,; done; printf "]}"; }
@@ -94,10 +95,15 @@ esac
 $spaces" in *"
 namespace $3 "*) ;; *) return 1 ;; esac
 }
+hl_other() {
+o=$(printf "%s\n" "$k" | while read -r w a s n; do case "$w $n $a" in "kind $2 $1/"*) echo "${a#*/}"; break ;; esac; done)
+[ -n "$o" ] && hl_has "$1/$o" "$2" "$3"
+}
 "#;
 
 /// For each cluster a line `api NUMBER`, then `absent`, `silent` or `denied` with the reason, or `answers` and what it has. Then for its
-/// objects, by their numbers: `left NUMBER`, `refused NUMBER WHY`, and with objects as JSON `get …` and `apply …`.
+/// objects, by their numbers: `left NUMBER`, `other NUMBER VERSION` if only that one is served, `refused NUMBER WHY`, and with objects as
+/// JSON `get …` and `apply …`.
 fn probe(keys: &[FactKey]) -> String {
     let functions = FUNCTIONS.replace("LONGEST", &LONGEST.to_string());
     let mut text = format!("(export LC_ALL=C\n{}{functions}t={}\n", Api::path(), quote(OF_CLUSTER));
@@ -119,7 +125,8 @@ fn probe(keys: &[FactKey]) -> String {
             let applied = applied.replace("$NUMBER", &index.to_string());
             let _ = writeln!(
                 checks,
-                "if hl_has {words}; then {applied}g=\"$g {index}\"; else echo left {index}; fi"
+                "if hl_has {words}; then {applied}g=\"$g {index}\"; {}else echo left {index}; fi",
+                in_other_version(index, asked)
             );
         }
         if !checks.is_empty() {
@@ -183,21 +190,40 @@ fn reach(api: &Api) -> String {
 
 /// A shell variable with an object. It is part of the script, which no argument list has.
 fn body(index: usize, asked: &AskedObject) -> String {
-    let named = || {
-        let mut metadata = serde_json::json!({ "name": asked.id.name });
-        if let Some(namespace) = &asked.id.namespace {
-            metadata["namespace"] = namespace.as_str().into();
-        }
-        serde_json::json!({ "apiVersion": asked.id.api_version(), "kind": asked.id.kind, "metadata": metadata })
-            .to_string()
-    };
-    let json = asked
-        .body
-        .json
-        .as_ref()
-        .map_or_else(named, |json| json.expose().to_owned());
+    let json = asked.body.json.as_ref().map_or_else(
+        || named(&asked.id.api_version(), &asked.id),
+        |json| json.expose().to_owned(),
+    );
     let quoted = quoted_script(&json).map_or_else(|_| quote(&json), std::borrow::Cow::into_owned);
     format!("b{index}={quoted}\n")
+}
+
+/// The branch for an object whose kind is served in another version only, as long as its definition has not changed: what there is of it
+/// is asked for in that version. Only kinds of definitions change so.
+fn in_other_version(index: usize, asked: &AskedObject) -> String {
+    let id = &asked.id;
+    if !id.group.contains('.') {
+        return String::new();
+    }
+    let words = [id.group.as_str(), &id.kind, id.namespace.as_deref().unwrap_or_default()].map(quote);
+    let json = named(&format!("{}/", id.group), id);
+    // `{"apiVersion":"example.org/` and the rest.
+    let (before, behind) = json.split_once("/\"").unwrap_or_default();
+    format!(
+        "elif hl_other {}; then echo \"other {index} $o\"; b{index}={}/\"$o\"{}; g=\"$g {index}\"; ",
+        words.join(" "),
+        quote(before),
+        quote(&format!("\"{behind}"))
+    )
+}
+
+/// An object with nothing but its name, in one line.
+fn named(api_version: &str, id: &ObjectId) -> String {
+    let mut metadata = serde_json::json!({ "name": id.name });
+    if let Some(namespace) = &id.namespace {
+        metadata["namespace"] = namespace.as_str().into();
+    }
+    serde_json::json!({ "apiVersion": api_version, "kind": id.kind, "metadata": metadata }).to_string()
 }
 
 /// What was read of one cluster.
@@ -254,7 +280,7 @@ impl Section {
             "silent" => self.cluster = Some(Cluster::Silent { why: rest.to_owned() }),
             "denied" => self.denied = Some(rest.to_owned()),
             "answers" => self.cluster = Some(Cluster::Answers(Box::default())),
-            "left" | "refused" | "get" | "apply" => self.answered.read(word, rest)?,
+            "left" | "other" | "refused" | "get" | "apply" => self.answered.read(word, rest)?,
             "" => {}
             _ => match &mut self.cluster {
                 Some(Cluster::Answers(answers)) => of_cluster(answers, word, rest)?,
@@ -274,8 +300,10 @@ fn of_cluster(answers: &mut Answers, word: &str, rest: &str) -> Option<()> {
             if *name == "kube-system" {
                 answers.uid = Some((*uid).to_owned());
             }
-            if *phase == "Active" {
-                answers.namespaces.insert((*name).to_owned());
+            match *phase {
+                "Active" => drop(answers.namespaces.insert((*name).to_owned())),
+                "Terminating" => drop(answers.terminating.insert((*name).to_owned())),
+                _ => {}
             }
         }
         ("node", [name, version]) => {

@@ -37,7 +37,8 @@ impl Cluster {
             kinds,
             nodes: BTreeMap::from([(node.to_owned(), own)]),
             node_ports: BTreeMap::new(),
-            redefined: BTreeSet::new(),
+            redefined: BTreeMap::new(),
+            terminating: BTreeSet::new(),
         }))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::api::Api;
 use crate::facts::kind::{DependsOn, Key, Subject};
@@ -66,14 +67,18 @@ pub struct Answers {
     /// Those in which objects can be made.
     #[serde(default)]
     pub namespaces: BTreeSet<String>,
+    /// Those that are being deleted, with all that is in them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub terminating: BTreeSet<String>,
     #[serde(default)]
     pub kinds: BTreeSet<ServedKind>,
     /// All versions of all groups: `v1`, `apps/v1`. [`kinds`](Self::kinds) may have only one version of a group.
     #[serde(default)]
     pub versions: BTreeSet<String>,
-    /// Kinds whose CustomResourceDefinitions this run changes, as `Kind.group`: the server judges their objects by the old ones.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub redefined: BTreeSet<String>,
+    /// Kinds whose CustomResourceDefinitions this run changes, as `Kind.group`, with the new `spec.versions`: the server judges their
+    /// objects by the old ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redefined: BTreeMap<String, Value>,
     /// By name.
     #[serde(default)]
     pub nodes: BTreeMap<String, Node>,

@@ -178,12 +178,26 @@ pub struct Object {
     /// The object as `kubectl apply` last wrote it, if that is how it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_applied: Option<Value>,
-    /// What of it homelab wrote, if the server refuses what it would be now.
+    /// What of it homelab wrote, if the server refuses what it would be now, or does not serve that version yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<Value>,
     /// All that have written fields of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub managers: Vec<String>,
+}
+
+impl Object {
+    /// The version in which it was read, if that is another than the one asked for, which the server does not serve.
+    pub fn other_version(&self, id: &ObjectId) -> Option<&str> {
+        let (group, version) = self.live.as_ref()?.get("apiVersion")?.as_str()?.rsplit_once('/')?;
+        (group == id.group && version != id.version).then_some(version)
+    }
+
+    /// Whether somebody has deleted it, and it is not gone yet.
+    pub fn is_going(&self) -> bool {
+        let live = self.live.as_ref();
+        live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
+    }
 }
 
 /// What the server says to an object.

@@ -22,7 +22,7 @@ use super::engine;
 use crate::change::{Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceKind, Step, Stop};
 use crate::content::{Content, Input};
 use crate::facts::FactKey;
-use crate::facts::account::{User, UserFact, usual_home};
+use crate::facts::account::{User, UserFact, in_home, usual_home};
 use crate::facts::overlay::FactScope;
 use crate::facts::path::parent;
 use crate::operations::files::directory::{Directory, plan_one as plan_directory};
@@ -80,7 +80,7 @@ password = "{{ registry_token }}"
 
 impl Operation for Login {
     fn needs(&self) -> Vec<FactKey> {
-        let usual = file_in(&usual_home(&self.user));
+        let usual = in_home(&usual_home(&self.user), PASSWORDS);
         let mut needs = path_and_ancestors(&usual);
         needs.push(FactKey::Content(usual));
         needs.push(FactKey::User(self.user.clone()));
@@ -89,7 +89,7 @@ impl Operation for Login {
 
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let file = match context.user(&self.user) {
-            Ok(UserFact::Present(user)) => file_of(&user),
+            Ok(UserFact::Present(user)) => user.file(PASSWORDS),
             _ => None,
         };
         let Some(file) = file else {
@@ -114,7 +114,7 @@ impl Operation for Login {
                     )));
             }
         };
-        let Some(path) = file_of(&user) else {
+        let Some(path) = user.file(PASSWORDS) else {
             return Err(Stop::NotKnown {
                 key: FactKey::User(self.user.clone()),
                 cause: match context.predicted_by(&FactKey::User(self.user.clone())) {
@@ -127,17 +127,8 @@ impl Operation for Login {
     }
 }
 
-/// Where Docker keeps the passwords of a user; `None` if the home directory is not known.
-fn file_of(user: &User) -> Option<String> {
-    match &user.home {
-        Known::Yes(home) => Some(file_in(home)),
-        Known::No(_) => None,
-    }
-}
-
-fn file_in(home: &str) -> String {
-    format!("{}/.docker/config.json", home.trim_end_matches('/'))
-}
+/// Where Docker keeps the passwords of a user, below the home directory.
+const PASSWORDS: &str = ".docker/config.json";
 
 impl Login {
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {

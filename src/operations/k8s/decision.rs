@@ -40,6 +40,8 @@ pub(super) enum Decision {
     },
     /// It is deleted and made again.
     Recreate,
+    /// Somebody has deleted it: it is made again when it is gone.
+    Going,
     /// Fields belong to others, with their managers.
     Conflict(Vec<(String, String)>),
     /// The server refuses it and says this; whether it would be taken as a new one.
@@ -53,6 +55,9 @@ pub(super) enum Decision {
 pub(super) fn decide(wish: &Wish, object: &Object, record: Option<&Record>, rules: &Rules<'_>) -> Decision {
     if let Some(other) = object.live.as_ref().and_then(|live| foreign(live, &object.managers)) {
         return Decision::Foreign(other);
+    }
+    if object.is_going() {
+        return Decision::Going;
     }
     if wish.id.kind == "Job" && wish.id.group == "batch" {
         let done = record.and_then(|record| record.digest(&wish.id));

@@ -16,6 +16,7 @@ mod parameters;
 mod planned;
 mod reach;
 mod record;
+mod redefined;
 mod refusal;
 mod removal;
 pub(super) mod restart;
@@ -24,7 +25,9 @@ pub(super) mod secret;
 mod set;
 mod shown;
 mod single;
+mod trial;
 pub(super) mod wait;
 mod wish;
+mod with_data;
 
 pub use self::checks::wrong_objects;

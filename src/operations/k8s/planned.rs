@@ -1,16 +1,17 @@
 //! What a set of objects is planned to become.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::as_written::{reduced, with_digests, written_over};
+use super::as_written::{reduced, with_digests};
 use super::checks::{meant, served_instead};
 use super::decision::{Decision, decide};
 use super::documents::turn;
 use super::record::{Record, digest_of, id_of};
+use super::redefined::Redefined;
 use super::script::{Applied, apply, establish, version_line, wait};
 use super::set::{Set, set_object};
 use super::wish::{CustomKind, Described, Wish, placed, question};
-use super::{refusal, removal, shown};
+use super::{redefined, refusal, removal, shown, trial};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
@@ -30,6 +31,8 @@ struct Planned {
     /// The version that the review saw, if fields are taken from others.
     forced: Option<String>,
     is_recreated: bool,
+    /// Whether it is made again when one that is being deleted is gone.
+    is_awaited: bool,
     /// Whether this run changes what objects of its kind are.
     is_redefined: bool,
 }
@@ -41,6 +44,7 @@ impl Planned {
             change,
             forced: None,
             is_recreated: false,
+            is_awaited: false,
             is_redefined: false,
         }
     }
@@ -90,7 +94,19 @@ impl Set<'_> {
             .iter()
             .filter_map(|wish| CustomKind::of(&wish.manifest.object))
             .collect();
-        known.redefined.extend(self.redefined(&wishes, &facts, record.as_ref()));
+        for definition in self.redefined(&wishes, &facts, record.as_ref()) {
+            definition.tell(context);
+            known.redefined.insert(definition.kind, definition.versions);
+        }
+        // What is made again is tried as a new one, all of it in one round.
+        for (wish, fact) in wishes.iter().zip(&facts) {
+            if let Ok(ObjectFact::Asked(object)) = fact
+                && decide(wish, object, record.as_ref(), &self.rules) == Decision::Recreate
+                && let Some(question) = trial::question(context, &self.api, wish)
+            {
+                drop(context.get(ObjectKey(&question)));
+            }
+        }
         for (wish, fact) in wishes.into_iter().zip(facts) {
             ids.insert(wish.id.clone(), digest_of(&wish.manifest.masked));
             let fact = if answers.is_predicted {
@@ -98,9 +114,10 @@ impl Set<'_> {
             } else {
                 fact?
             };
-            let is_redefined = known.redefined.contains(&kind_of(&wish.id));
+            let versions = known.redefined.get(&kind_of(&wish.id));
+            let is_redefined = versions.is_some() || is_in_other_version(&wish, &fact);
             let fact = if is_redefined {
-                as_defined_later(context, &wish, fact)
+                redefined::foreseen(context, &wish, fact, versions)
             } else {
                 fact
             };
@@ -110,13 +127,13 @@ impl Set<'_> {
         self.outcome(context, planned, &ids, record.as_ref())
     }
 
-    /// Kinds of which another definition is applied, as `Kind.group`.
+    /// Kinds of which another definition is applied.
     fn redefined(
         &self,
         wishes: &[Wish],
         facts: &[Result<ObjectFact, Stop>],
         record: Option<&Record>,
-    ) -> BTreeSet<String> {
+    ) -> Vec<Redefined> {
         let of = |(wish, fact): (&Wish, &Result<ObjectFact, Stop>)| {
             let kind = CustomKind::of(&wish.manifest.object)?;
             let Ok(ObjectFact::Asked(object)) = fact else {
@@ -125,8 +142,9 @@ impl Set<'_> {
             let Decision::Update { after, .. } = decide(wish, object, record, &self.rules) else {
                 return None;
             };
-            let is_other = object.live.as_ref()?.get("spec") != after.get("spec");
-            is_other.then(|| format!("{}.{}", kind.kind, kind.group))
+            let (old, new) = (object.live.as_ref()?.get("spec"), after.get("spec"));
+            let versions = wish.manifest.object.pointer("/spec/versions")?;
+            (old != new).then(|| Redefined::of(&kind.kind, &kind.group, (old, new), versions))
         };
         wishes.iter().zip(facts).filter_map(of).collect()
     }
@@ -144,6 +162,9 @@ impl Set<'_> {
             self.check_served(context, &wish, known, custom)?;
             return Ok(Some(created(context, wish, known)));
         };
+        if object.other_version(&wish.id).is_some() {
+            self.check_served(context, &wish, known, custom)?;
+        }
         Ok(match decide(&wish, object, record, &self.rules) {
             Decision::Unchanged => None,
             Decision::Foreign(tool) => {
@@ -151,7 +172,20 @@ impl Set<'_> {
                 None
             }
             Decision::Create => Some(created(context, wish, known)),
+            Decision::Going => {
+                let mut planned = created(context, wish, known);
+                let text = "made again when the one that is being deleted is gone";
+                let after = planned.change.after.get_or_insert_default();
+                after.insert("object", Attribute::known(text));
+                Some(Planned {
+                    is_awaited: true,
+                    ..planned
+                })
+            }
             Decision::Recreate => {
+                if let Some(why) = trial::refusal(context, &self.api, &wish)? {
+                    return Err(self.refused(context, &wish, &why, false));
+                }
                 let live = object.live.clone().unwrap_or_default();
                 // What the server adds comes back, so it is shown in neither.
                 let wanted = with_digests(context, &wish.manifest);
@@ -221,6 +255,16 @@ impl Set<'_> {
             return Err(self.at(context, wish, title, label, &served_instead(id, known)));
         }
         match &id.namespace {
+            Some(namespace) if known.terminating.contains(namespace) => {
+                let title = format!("the namespace `{namespace}` of `{id}` is being deleted");
+                Err(self.at(
+                    context,
+                    wish,
+                    title,
+                    "goes with its namespace, and no operation before makes that again",
+                    "add it with `k8s.namespace` or to the manifests, which wait until it is gone, or rerun later",
+                ))
+            }
             Some(namespace) if !known.namespaces.contains(namespace) => {
                 let title = format!("there is no namespace `{namespace}` for `{id}`");
                 Err(self.at(
@@ -423,6 +467,9 @@ impl Set<'_> {
                     if one.is_recreated {
                         applied.deleted.push(&one.wish.id);
                     }
+                    if one.is_awaited {
+                        applied.awaited.push(&one.wish.id);
+                    }
                 }
                 if group.1 {
                     let line = |one: &Planned| Some(version_line(&one.wish.id, one.forced.as_deref()?));
@@ -505,25 +552,9 @@ fn kind_of(id: &ObjectId) -> String {
     format!("{}.{}", id.kind, id.group)
 }
 
-/// What is known of an object of a kind whose definition this run changes. If the server refuses it, it does so by the old definition:
-/// then it is taken as it is written.
-fn as_defined_later(context: &PlanContext<'_>, wish: &Wish, fact: ObjectFact) -> ObjectFact {
-    match fact {
-        ObjectFact::Asked(object) if matches!(object.answer, Some(Answer::Refused(_))) => {
-            let kind = &wish.id.kind;
-            context.tell(format!(
-                "objects of the kind {kind} as written: its CustomResourceDefinition changes in this run"
-            ));
-            let wanted = with_digests(context, &wish.manifest);
-            let own = object.own.as_ref();
-            let after = object.live.as_ref().map(|live| written_over(live, &wanted, own));
-            ObjectFact::Asked(Box::new(Object {
-                answer: after.map(Answer::Accepted),
-                ..*object
-            }))
-        }
-        fact => fact,
-    }
+/// Whether the server has it in a version that the manifest does not name, and does not serve the one that it does.
+fn is_in_other_version(wish: &Wish, fact: &ObjectFact) -> bool {
+    matches!(fact, ObjectFact::Asked(object) if object.answer.is_none() && object.other_version(&wish.id).is_some())
 }
 
 /// What later operations know of the cluster after this object, if it brings anything.
@@ -537,6 +568,7 @@ fn brought(known: &mut Answers, wish: &Wish) -> Option<Effect> {
 /// Adds what an object brings to a cluster; whether it brings anything.
 fn bring(known: &mut Answers, wish: &Wish) -> bool {
     if wish.id.kind == "Namespace" && wish.id.group.is_empty() {
+        known.terminating.remove(&wish.id.name);
         return known.namespaces.insert(wish.id.name.clone());
     }
     let Some(custom) = CustomKind::of(&wish.manifest.object) else {

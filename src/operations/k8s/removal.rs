@@ -105,13 +105,18 @@ fn removed(set: &Set<'_>, context: &PlanContext<'_>, ids: &[&ObjectId]) -> Resul
         .map(|question| context.get(ObjectKey(question)))
         .collect();
     let mut changes = Vec::new();
-    let mut there: Vec<&ObjectId> = Vec::new();
+    let mut there: Vec<ObjectId> = Vec::new();
     for ((id, question), fact) in ids.iter().zip(&questions).zip(facts) {
         if let ObjectFact::Asked(object) = fact?
             && let Some(live) = &object.live
         {
             changes.push(deleted(context, id, live, question));
-            there.push(id);
+            // By the version that is served, which may be another than the one that was applied.
+            let version = object.other_version(id).unwrap_or(&id.version).to_owned();
+            there.push(ObjectId {
+                version,
+                ..(*id).clone()
+            });
         }
     }
     let mut at = 0;
@@ -121,9 +126,11 @@ fn removed(set: &Set<'_>, context: &PlanContext<'_>, ids: &[&ObjectId]) -> Resul
         let end = at
             + there[at..]
                 .iter()
-                .take_while(|id| is_last(id) == is_last(there[at]))
+                .take_while(|id| is_last(id) == is_last(&there[at]))
                 .count();
-        changes[at].steps.push(set.deletion(&there[at..end]));
+        changes[at]
+            .steps
+            .push(set.deletion(&there[at..end].iter().collect::<Vec<_>>()));
         at = end;
     }
     Ok(changes)

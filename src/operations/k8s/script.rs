@@ -29,6 +29,10 @@ const SERVED_WITHIN: u32 = 30;
 /// What the API server says of objects that fit another definition than the one that it serves.
 const OF_OLD_DEFINITION: &str = "*'not declared in schema'*|*'unknown field'*|*' is invalid: '*|*'no matches for kind'*|*'could not find the requested resource'*";
 
+/// What keeps an object that is deleted: what its conditions say, as those of a namespace do, and its finalizers.
+const CAUSES: &str =
+    r#"'{range .status.conditions[?(@.status=="True")]}{.message}{"\n"}{end}{.metadata.finalizers}{"\n"}'"#;
+
 /// Objects that one command applies.
 #[derive(Default)]
 pub(super) struct Applied<'a> {
@@ -40,17 +44,28 @@ pub(super) struct Applied<'a> {
     pub(super) is_redefined: bool,
     /// Objects that are deleted before.
     pub(super) deleted: Vec<&'a ObjectId>,
+    /// Objects that somebody has deleted: they are made again when they are gone.
+    pub(super) awaited: Vec<&'a ObjectId>,
 }
 
 /// The step that applies objects.
 pub(super) fn apply(context: &PlanContext<'_>, api: &Api, within: Duration, applied: &Applied<'_>) -> Step {
     let kubectl = api.kubectl();
     let mut script = Api::path().to_owned();
+    let seconds = within.as_secs();
+    for id in &applied.awaited {
+        let words = words(id);
+        let _ = writeln!(
+            script,
+            "{kubectl} wait --for=delete --timeout={seconds}s {words} || {{ {kubectl} get {words} -o jsonpath={CAUSES} >&2; \
+             echo {} >&2; exit 1; }}",
+            quote(&format!("{id} is still being deleted"))
+        );
+    }
     for id in &applied.deleted {
         let _ = writeln!(
             script,
-            "{kubectl} delete --wait --timeout={}s {} || exit",
-            within.as_secs(),
+            "{kubectl} delete --wait --timeout={seconds}s {} || exit",
             words(id)
         );
     }
@@ -97,9 +112,13 @@ pub(super) fn apply(context: &PlanContext<'_>, api: &Api, within: Duration, appl
     };
     Step::Run(Command {
         input: Some(input),
-        timeout: within + ASIDE,
+        timeout: within * (1 + number(applied.deleted.len() + applied.awaited.len())) + ASIDE,
         ..Command::new(format!("kubectl {APPLY}{force} ({count} {objects})"), script)
     })
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX - 1)
 }
 
 /// The step that waits for CustomResourceDefinitions, so that their objects can be made.

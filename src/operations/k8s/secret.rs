@@ -13,13 +13,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::single::{Data, IfExists, Single, cluster_objects, needs, touches};
+use super::single::{IfExists, needs, touches};
+use super::with_data::WithData;
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::cluster_objects::ClusterObjects;
 use crate::operations::{Define, Operation, PlanContext};
-use crate::value::{Known, Text};
+use crate::value::Text;
 
 /// Parameters of `k8s.secret`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -77,47 +78,33 @@ impl Operation for Secret {
     }
 
     fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {
-        let object = ("Secret", Some(self.namespace.as_str()), self.secret.as_str());
-        let keys: Vec<&str> = self.data.keys().chain(self.files.keys()).map(String::as_str).collect();
-        let is_kept = self.if_exists == IfExists::Keep;
-        Some(cluster_objects(
-            context,
-            self.kubeconfig.as_ref(),
-            object,
-            &keys,
-            (self.present, is_kept),
-        ))
+        Some(self.described().cluster_objects(context))
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        let data = match Data::read(context, &self.data, &self.files)? {
-            Known::Yes(data) => data,
-            Known::No(why) => {
-                return Ok(Outcome::Deferred {
-                    waits_for: Vec::new(),
-                    why,
-                    touches: self.touches(context),
-                    preview: Vec::new(),
-                });
+        self.described().plan(context, |data| {
+            let mut fields = data.of_secret();
+            for fields in &mut fields {
+                fields.insert("type".to_owned(), self.kind.clone().into());
             }
-        };
-        let mut fields = data.of_secret();
-        for fields in &mut fields {
-            fields.insert("type".to_owned(), self.kind.clone().into());
-            if self.immutable {
-                fields.insert("immutable".to_owned(), true.into());
-            }
-        }
-        let single = Single {
+            fields
+        })
+    }
+}
+
+impl Secret {
+    fn described(&self) -> WithData<'_> {
+        WithData {
             argument: "secret",
-            kubeconfig: self.kubeconfig.as_deref(),
             kind: "Secret",
-            namespace: Some(&self.namespace),
+            kubeconfig: self.kubeconfig.as_ref(),
+            namespace: &self.namespace,
             name: &self.secret,
-            fields,
-            is_kept: self.if_exists == IfExists::Keep,
+            data: &self.data,
+            files: &self.files,
+            immutable: self.immutable,
+            if_exists: self.if_exists,
             present: self.present,
-        };
-        single.plan(context)
+        }
     }
 }

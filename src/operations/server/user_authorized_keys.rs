@@ -14,7 +14,7 @@ use super::key_options::mistake;
 use super::public_key::{PublicKey, Wrong};
 use crate::change::{NotKnown, Outcome, Stop};
 use crate::facts::FactKey;
-use crate::facts::account::{User, UserFact, usual_home};
+use crate::facts::account::{User, UserFact, in_home, usual_home};
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{PathFact, parent};
 use crate::facts::session::LoginKeyKey;
@@ -62,7 +62,10 @@ public_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINKdxsdmDzyUn1m/0g+ARM90Kw6f
 
 impl Operation for UserAuthorizedKeys {
     fn needs(&self) -> Vec<FactKey> {
-        let usual = self.file.clone().unwrap_or_else(|| file_in(&usual_home(&self.user)));
+        let usual = self
+            .file
+            .clone()
+            .unwrap_or_else(|| in_home(&usual_home(&self.user), USUAL));
         let mut needs = path_and_ancestors(&usual);
         needs.push(FactKey::Content(usual));
         needs.push(FactKey::User(self.user.clone()));
@@ -93,7 +96,7 @@ impl Operation for UserAuthorizedKeys {
                     )));
             }
         };
-        let Some(path) = self.file.clone().or_else(|| usual_file(&user)) else {
+        let Some(path) = self.file.clone().or_else(|| user.file(USUAL)) else {
             return Err(Stop::NotKnown {
                 key: FactKey::User(self.user.clone()),
                 cause: match context.predicted_by(&FactKey::User(self.user.clone())) {
@@ -106,22 +109,13 @@ impl Operation for UserAuthorizedKeys {
     }
 }
 
-/// The file that sshd reads by default.
-fn usual_file(user: &User) -> Option<String> {
-    match &user.home {
-        Known::Yes(home) => Some(file_in(home)),
-        Known::No(_) => None,
-    }
-}
-
-fn file_in(home: &str) -> String {
-    format!("{}/.ssh/authorized_keys", home.trim_end_matches('/'))
-}
+/// The file below a home directory that sshd reads by default.
+const USUAL: &str = ".ssh/authorized_keys";
 
 impl UserAuthorizedKeys {
     fn file_of(&self, context: &PlanContext<'_>) -> Option<String> {
         self.file.clone().or_else(|| match context.user(&self.user) {
-            Ok(UserFact::Present(user)) => usual_file(&user),
+            Ok(UserFact::Present(user)) => user.file(USUAL),
             _ => None,
         })
     }

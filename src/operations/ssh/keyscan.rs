@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use crate::change::{Outcome, Stop};
 use crate::content::Content;
 use crate::facts::FactKey;
-use crate::facts::account::{User, UserFact, usual_home};
+use crate::facts::account::{User, UserFact, in_home, usual_home};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{ContentFact, ContentKey, InodeKind, PathFact, parent};
@@ -58,6 +58,9 @@ fn root() -> String {
     "root".to_owned()
 }
 
+/// The file below a home directory in which ssh looks for keys of servers.
+const KNOWN_HOSTS: &str = ".ssh/known_hosts";
+
 impl Define for Keyscan {
     const NAME: &'static str = "ssh.keyscan";
     const SUMMARY: &'static str = "Let a user know the key of an SSH server";
@@ -72,7 +75,7 @@ fingerprint = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
 impl Operation for Keyscan {
     fn needs(&self) -> Vec<FactKey> {
         // Where most homes are, so that one round is enough.
-        let path = known_hosts(&usual_home(&self.user));
+        let path = in_home(&usual_home(&self.user), KNOWN_HOSTS);
         let mut needs = path_and_ancestors(&path);
         needs.extend([FactKey::Content(path), FactKey::User(self.user.clone())]);
         needs
@@ -116,10 +119,6 @@ impl Operation for Keyscan {
         }
         context.on_scratch(|scratch| self.write(scratch, &path, &user, text, old.is_empty()))
     }
-}
-
-fn known_hosts(home: &str) -> String {
-    format!("{}/.ssh/known_hosts", home.trim_end_matches('/'))
 }
 
 /// The lines with their ends: they may be in any encoding, and stay as they are.
@@ -239,10 +238,8 @@ impl Keyscan {
     }
 
     fn path(&self, user: &User) -> String {
-        match &user.home {
-            Known::Yes(home) => known_hosts(home),
-            Known::No(_) => known_hosts(&usual_home(&self.user)),
-        }
+        let usual = || in_home(&usual_home(&self.user), KNOWN_HOSTS);
+        user.file(KNOWN_HOSTS).unwrap_or_else(usual)
     }
 
     /// Writes the file, and creates the folder that ssh would create, unless the home directory is missing too.

@@ -8,10 +8,9 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 
 use super::property::{OTHER, SETTABLE, are_same, is_chosen_once, is_user_property, readable};
 use crate::change::{
@@ -23,6 +22,7 @@ use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::place::bytes;
 use crate::facts::zfs::{Dataset as Found, DatasetFact, DatasetKey, Property};
 use crate::facts::{Fact, FactKey};
+use crate::operations::parameters::PlainVisitor;
 use crate::operations::server::names::since;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote;
@@ -57,29 +57,17 @@ pub(in crate::operations) struct Dataset {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct PropertyValue(String);
 
+/// In words, what a value of a property may be.
+const VALUES: &str = "a string, a whole number, `true` or `false`";
+
 impl<'de> Deserialize<'de> for PropertyValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PropertyVisitor;
-        impl de::Visitor<'_> for PropertyVisitor {
-            type Value = PropertyValue;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a string, a whole number, `true` or `false`")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<PropertyValue, E> {
-                Ok(PropertyValue(text.to_owned()))
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<PropertyValue, E> {
-                Ok(PropertyValue(number.to_string()))
-            }
-
-            fn visit_bool<E: de::Error>(self, is_on: bool) -> Result<PropertyValue, E> {
-                Ok(PropertyValue(if is_on { "on" } else { "off" }.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(PropertyVisitor)
+        deserializer
+            .deserialize_any(PlainVisitor {
+                expected: VALUES,
+                booleans: Some(["off", "on"]),
+            })
+            .map(Self)
     }
 }
 
@@ -91,7 +79,7 @@ impl JsonSchema for PropertyValue {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["string", "integer", "boolean"],
-            "title": "a string, a whole number, `true` or `false`",
+            "title": VALUES,
         })
     }
 }

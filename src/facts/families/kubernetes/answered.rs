@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::managed::{Owners, owned};
 use crate::facts::answer::UnreadableAnswer;
-use crate::facts::kubernetes::{Answer, AskedObject, Moved, Object, ObjectFact};
+use crate::facts::kubernetes::{Answer, AskedObject, Moved, Object, ObjectFact, ObjectId};
 use crate::secret::{DigestKey, redacted, sha256_hex};
 
 /// How much of one answer is read, in bytes.
@@ -34,6 +34,8 @@ const BY_SERVER: [&str; 6] = [
 pub(super) struct Answered {
     /// Numbers of objects that were left out.
     left: Vec<usize>,
+    /// The version that is served instead.
+    other: BTreeMap<usize, String>,
     refused: BTreeMap<usize, String>,
     live: Vec<Value>,
     applied: Vec<Value>,
@@ -44,6 +46,10 @@ impl Answered {
     pub(super) fn read(&mut self, word: &str, rest: &str) -> Option<()> {
         match word {
             "left" => self.left.push(rest.parse().ok()?),
+            "other" => {
+                let (number, version) = rest.split_once(' ')?;
+                self.other.insert(number.parse().ok()?, version.to_owned());
+            }
             "refused" => {
                 let (number, why) = rest.split_once(' ').unwrap_or((rest, ""));
                 self.refused.insert(number.parse().ok()?, redacted(why).into_owned());
@@ -91,12 +97,17 @@ pub(super) fn object_facts(
         if refused.is_some_and(|why| why.contains("no matches for kind")) {
             continue;
         }
-        let found = |all: &[Value]| all.iter().find(|object| is_of(object, asked)).cloned();
+        let other = answered.other.get(index);
+        let version = other.unwrap_or(&asked.id.version);
+        let found = |all: &[Value]| all.iter().find(|object| is_of(object, asked, version)).cloned();
         let (live, applied) = (found(&answered.live), found(&answered.applied));
+        if other.is_some() && live.is_none() {
+            continue;
+        }
         let answer = match (refused, &applied) {
             (Some(why), _) => Some(Answer::Refused(why.clone())),
             (None, Some(applied)) => Some(Answer::Accepted(applied.clone())),
-            (None, None) if asked.digest.is_empty() => None,
+            (None, None) if asked.digest.is_empty() || other.is_some() => None,
             (None, None) => {
                 return Err(UnreadableAnswer::new(format!(
                     "no answer of the API server for {}",
@@ -109,10 +120,14 @@ pub(super) fn object_facts(
     Ok(facts)
 }
 
-/// Whether this is the object that was asked for.
-fn is_of(object: &Value, asked: &AskedObject) -> bool {
+/// Whether this is the object that was asked for, in this version.
+fn is_of(object: &Value, asked: &AskedObject, version: &str) -> bool {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-    text("/apiVersion") == Some(&asked.id.api_version())
+    let id = ObjectId {
+        version: version.to_owned(),
+        ..asked.id.clone()
+    };
+    text("/apiVersion") == Some(&id.api_version())
         && text("/kind") == Some(&asked.id.kind)
         && text("/metadata/name") == Some(&asked.id.name)
         // Of some kinds only the server knows that they are in no namespace.
@@ -130,7 +145,7 @@ fn object(asked: &AskedObject, live: Option<Value>, answer: Option<Answer>) -> O
             .and_then(Value::as_str)
             .map(str::to_owned);
         object.last_applied = last_applied(live).map(|applied| cleaned(applied, asked));
-        if let Some(Answer::Refused(_)) = &answer {
+        if !matches!(answer, Some(Answer::Accepted(_))) && !asked.digest.is_empty() {
             object.own = owned(live).map(|own| cleaned(own, asked));
         }
         if let Some(Answer::Accepted(answer)) = &answer {

@@ -13,10 +13,10 @@ const KUBECTL: &str = r#"#!/bin/sh
 shift 2
 case "$*" in
 "get ns,nodes,services"*) printf 'namespace kube-system 1-2 Active\nnamespace default 3 Active\nnamespace old 4 Terminating\nnode one v1.34.4\nlabel one a b\ntaint one gpu NoSchedule \nready one True\nallocatable one cpu 2\nport 30080 web/web\n' ;;
-api-resources*) printf 'configmaps   cm   v1   true   ConfigMap\nsecrets   v1   true   Secret\nnamespaces  ns  v1   false  Namespace\n' ;;
-api-versions) echo v1 ;;
+api-resources*) printf 'configmaps   cm   v1   true   ConfigMap\nsecrets   v1   true   Secret\nnamespaces  ns  v1   false  Namespace\nthings  example.org/v1   true   Thing\n' ;;
+api-versions) printf 'v1\nexample.org/v1\n' ;;
 "get --raw /version") printf '{\n  "gitVersion": "v1.34.4+k3s1",\n}\n' ;;
-get*) cat >"$FOLDER/asked" ;;
+get*) cat >"$FOLDER/asked"; case $(cat "$FOLDER/asked") in *one*) printf '{"apiVersion":"example.org/v1","kind":"Thing","metadata":{"name":"one","namespace":"default","deletionTimestamp":"x"}}\n' ;; esac ;;
 apply*) echo "$*" >>"$FOLDER/calls"; input=$(cat); case $input in *bad*) echo 'error: a bad one' >&2; exit 1 ;; esac; printf '%s\n' "$input" ;;
 esac
 "#;
@@ -111,6 +111,43 @@ fn an_object_that_is_refused_spoils_no_answer() {
 }
 
 #[test]
+fn an_object_is_found_in_the_version_that_is_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let api = api(&folder);
+    let thing = |name: &str, group: &str| {
+        let FactKey::KubernetesObject(mut question) = key(&api, "Thing", "default", name, Some(&json!({}))) else {
+            unreachable!("what the function makes");
+        };
+        question.0.id.group = group.to_owned();
+        question.0.id.version = "v2".to_owned();
+        FactKey::KubernetesObject(question)
+    };
+    let keys = [
+        thing("one", "example.org"),
+        thing("two", "example.org"),
+        thing("one", "example.com"),
+    ];
+    let facts = answer(&keys, &folder);
+    let fact = |at: usize| facts.iter().find(|(key, _)| *key == keys[at]).map(|(_, fact)| fact);
+    let Some(Fact::KubernetesObject(ObjectFact::Asked(one))) = fact(0) else {
+        panic!("{facts:?}")
+    };
+    let FactKey::KubernetesObject(question) = &keys[0] else {
+        unreachable!("as above");
+    };
+    assert_eq!(one.other_version(&question.0.id), Some("v1"));
+    assert!(one.is_going() && one.answer.is_none());
+    assert_eq!(fact(1), Some(&Fact::KubernetesObject(ObjectFact::NotAsked)));
+    assert_eq!(fact(2), Some(&Fact::KubernetesObject(ObjectFact::NotAsked)));
+    let asked = fs::read_to_string(folder.path().join("asked")).expect("noted");
+    assert!(
+        asked.contains(r#"{"apiVersion":"example.org/v1","kind":"Thing","metadata":{"name":"two""#),
+        "{asked}"
+    );
+    assert!(!folder.path().join("calls").exists(), "nothing is tried");
+}
+
+#[test]
 fn a_cluster_is_what_it_has() {
     let folder = tempfile::tempdir().expect("a folder");
     let api = api(&folder);
@@ -125,6 +162,7 @@ fn a_cluster_is_what_it_has() {
         answers.namespaces.iter().collect::<Vec<_>>(),
         ["default", "kube-system"]
     );
+    assert_eq!(answers.terminating.iter().collect::<Vec<_>>(), ["old"]);
     assert_eq!(answers.serves("", "v1", "ConfigMap"), Some(true));
     let node = &answers.nodes["one"];
     assert!(node.is_ready && node.labels["a"] == "b" && node.allocatable["cpu"] == "2");
