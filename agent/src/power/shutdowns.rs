@@ -75,7 +75,10 @@ impl Shutdowns {
             Stored::Value(queue) => queue,
             Stored::Nothing => Queue::default(),
             Stored::PutAside(path) => {
-                journal::error(&format!("the queue could not be read and is now `{}`; it is empty", path.display()));
+                journal::error(&format!(
+                    "the queue could not be read and is now `{}`; it is empty",
+                    path.display()
+                ));
                 Queue::default()
             }
         };
@@ -146,7 +149,11 @@ impl Shutdowns {
         let foreign = self.reconcile(&mut held, now).await?;
         let mut own: Vec<Entry> = held.queue.entries.clone();
         own.sort_by_key(|entry| (entry.at, entry.id));
-        Ok(foreign.map(Shown::Foreign).into_iter().chain(own.into_iter().map(Shown::Own)).collect())
+        Ok(foreign
+            .map(Shown::Foreign)
+            .into_iter()
+            .chain(own.into_iter().map(Shown::Own))
+            .collect())
     }
 
     /// Cancels what `next` shows.
@@ -196,7 +203,10 @@ impl Shutdowns {
         {
             self.last_look(&mut held, &entry, now).await?;
         }
-        let left = held.queue.first().map_or(u64::MAX, |entry| entry.at.saturating_sub(now));
+        let left = held
+            .queue
+            .first()
+            .map_or(u64::MAX, |entry| entry.at.saturating_sub(now));
         let seconds = if left <= LAST_LOOK + 20_000_000 { 1 } else { 15 };
         Ok(std::time::Duration::from_secs(seconds))
     }
@@ -216,7 +226,10 @@ impl Shutdowns {
             journal::warning(&format!("shutdown {} is given up: blocked by {by}", entry.id));
             held.queue.remove(entry.id);
         } else {
-            journal::warning(&format!("shutdown {} is put off by a minute: blocked by {by}", entry.id));
+            journal::warning(&format!(
+                "shutdown {} is put off by a minute: blocked by {by}",
+                entry.id
+            ));
             if let Some(entry) = held.queue.entry_mut(entry.id) {
                 entry.at = entry.at.max(now) + MINUTE;
                 entry.armed = false;
@@ -316,5 +329,7 @@ impl Shutdowns {
 
 /// logind's one, or the first that waits.
 fn shown(queue: &Queue, foreign: Option<Scheduled>) -> Option<Shown> {
-    foreign.map(Shown::Foreign).or_else(|| queue.first().cloned().map(Shown::Own))
+    foreign
+        .map(Shown::Foreign)
+        .or_else(|| queue.first().cloned().map(Shown::Own))
 }
