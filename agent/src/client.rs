@@ -100,7 +100,7 @@ impl<'a> Question<'a> {
 /// Asks, each time over a connection of its own.
 #[derive(Clone)]
 pub struct Client {
-    roots: Option<Arc<RootCertStore>>,
+    roots: Arc<RootCertStore>,
     tls: Option<TlsConnector>,
     timeout: Duration,
     limit: usize,
@@ -110,7 +110,7 @@ impl Client {
     /// A client that gives up after `timeout`, and reads `limit` bytes at most. Only `http` works without an authority.
     pub fn new(timeout: Duration, limit: usize) -> Self {
         Self {
-            roots: None,
+            roots: Arc::new(RootCertStore::empty()),
             tls: None,
             timeout,
             limit,
@@ -129,8 +129,8 @@ impl Client {
         for certificate in certificates(path)? {
             roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
         }
-        self.roots = Some(Arc::new(roots));
-        let config = ClientConfig::builder().with_root_certificates(self.roots.clone().unwrap_or_default());
+        self.roots = Arc::new(roots);
+        let config = ClientConfig::builder().with_root_certificates(Arc::clone(&self.roots));
         self.tls = Some(TlsConnector::from(Arc::new(config.with_no_client_auth())));
         Ok(self)
     }
@@ -145,7 +145,7 @@ impl Client {
         };
         let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error.to_string()))?;
         let config = ClientConfig::builder()
-            .with_root_certificates(self.roots.clone().unwrap_or_default())
+            .with_root_certificates(Arc::clone(&self.roots))
             .with_client_auth_cert(certificates(certificate)?, secret)
             .map_err(|error| wrong(certificate, error.to_string()))?;
         self.tls = Some(TlsConnector::from(Arc::new(config)));

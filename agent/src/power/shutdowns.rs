@@ -111,6 +111,7 @@ impl Shutdowns {
         if permission != "yes" {
             return Err(Refused::NotAllowed(permission));
         }
+        let has_foreign = foreign.is_some();
         if let Some(foreign) = foreign.filter(|foreign| foreign.at > at) {
             return Err(Refused::Foreign(foreign));
         }
@@ -123,7 +124,8 @@ impl Shutdowns {
             held.queue.remove(id);
             return Err(error.into());
         }
-        if let Err(fault) = self.arm_first(&mut held).await {
+        // To arm it would take away what somebody else scheduled.
+        if !has_foreign && let Err(fault) = self.arm_first(&mut held).await {
             held.queue.remove(id);
             held.save()?;
             return Err(fault.into());
