@@ -39,6 +39,9 @@ const LOGIN: Object<'static> = Object {
     interface: "org.freedesktop.login1.Manager",
 };
 
+/// What, who, why, mode, user and process.
+type Inhibitor = (String, String, String, String, u32, u32);
+
 fn other(name: &str) -> Fault {
     Fault::new(FaultKind::Other, format!("`{name}` has another type than expected"))
 }
@@ -71,7 +74,6 @@ impl Login for Bus {
         if !blocked.split(':').any(|what| what == "shutdown") {
             return Ok(Vec::new());
         }
-        type Inhibitor = (String, String, String, String, u32, u32);
         let all: Vec<Inhibitor> = self
             .call(LOGIN, "ListInhibitors", &(), |body| body.deserialize())
             .await?;
