@@ -90,10 +90,11 @@ pub fn own_architecture() -> Option<&'static str> {
 ///
 /// Errors: there is no Rust, or none for this architecture; or it does not compile.
 pub fn build(root: &Path, part: Part, architecture: &str, compiling: &mut dyn FnMut()) -> Result<Built, AgentError> {
-    let kept = cache().join(source::folder());
+    let (kept, work) = (cache().join(source::folder()), cache().join("agent-build"));
     create_private(&kept)?;
+    create_private(&work)?;
     // Two at once would compile twice.
-    let lock = kept.join("lock");
+    let lock = work.join("lock");
     let held = open_lock(&lock).and_then(|file: File| file.lock().map(|()| file));
     let _held = held.map_err(disk("lock", &lock))?;
     let program = kept.join(Part::Binary.file(architecture));
@@ -102,7 +103,7 @@ pub fn build(root: &Path, part: Part, architecture: &str, compiling: &mut dyn Fn
         let toolchain = Toolchain::find(architecture)?;
         compiling();
         let started = Instant::now();
-        compile(&kept, &toolchain, &program)?;
+        compile(&work, &toolchain, &program)?;
         took = Some(started.elapsed());
     }
     let place = kept.join(part.file(architecture));
@@ -122,17 +123,19 @@ pub fn build(root: &Path, part: Part, architecture: &str, compiling: &mut dyn Fn
     })
 }
 
-/// Compiles the agent in a folder of its own below `kept`, which is removed again.
-fn compile(kept: &Path, toolchain: &Toolchain, program: &Path) -> Result<(), AgentError> {
-    let work = tempfile::tempdir_in(kept).map_err(disk("write", kept))?;
-    let sources = work.path().join("source");
+/// Compiles the agent in `work`. What it uses stays compiled there, for the next version.
+fn compile(work: &Path, toolchain: &Toolchain, program: &Path) -> Result<(), AgentError> {
+    let sources = work.join("source");
+    if sources.exists() {
+        fs::remove_dir_all(&sources).map_err(disk("remove", &sources))?;
+    }
     for (path, text) in source::workspace()? {
         let path = sources.join(path);
         let folder = path.parent().unwrap_or(&sources);
         fs::create_dir_all(folder).map_err(disk("create", folder))?;
         fs::write(&path, text).map_err(disk("write", &path))?;
     }
-    let target = work.path().join("target");
+    let target = work.join("target");
     let mut cargo = Command::new("cargo");
     cargo
         .current_dir(&sources)
@@ -141,7 +144,7 @@ fn compile(kept: &Path, toolchain: &Toolchain, program: &Path) -> Result<(), Age
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_INCREMENTAL", "0")
         .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain, work.path()))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain, work))
         .envs(toolchain.variables());
     run(cargo, "cargo", "compile the agent")?;
     let made = target.join(toolchain.target).join(source::PROFILE).join(PROGRAM);
