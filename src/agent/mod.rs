@@ -93,14 +93,19 @@ pub fn build(root: &Path, part: Part, architecture: &str, compiling: &mut dyn Fn
     let (kept, work) = (cache().join(source::folder()), cache().join("agent-build"));
     create_private(&kept)?;
     create_private(&work)?;
+    let program = kept.join(Part::Binary.file(architecture));
+    // What cannot be compiled does not wait for what is.
+    let toolchain = if program.exists() {
+        None
+    } else {
+        Some(Toolchain::find(architecture)?)
+    };
     // Two at once would compile twice.
     let lock = work.join("lock");
     let held = open_lock(&lock).and_then(|file: File| file.lock().map(|()| file));
     let _held = held.map_err(disk("lock", &lock))?;
-    let program = kept.join(Part::Binary.file(architecture));
     let mut took = None;
-    if !program.exists() {
-        let toolchain = Toolchain::find(architecture)?;
+    if let Some(toolchain) = toolchain.filter(|_| !program.exists()) {
         compiling();
         let started = Instant::now();
         compile(&work, &toolchain, &program)?;

@@ -294,7 +294,9 @@ fn told<'a>(host: &'a HostJournal, project: &str, now: Timestamp) -> Vec<Told<'a
         told.extend(system.owed.iter().map(|owed| ("owed", told_owed(owed, project))));
         told.extend(system.notices().into_iter().map(|notice| ("notice", notice)));
     }
-    let units = own_units(host).iter().map(|unit| ("unit", format!("{} {}", unit.name, unit.state())));
+    let units = own_units(host)
+        .iter()
+        .map(|unit| ("unit", format!("{} {}", unit.name, unit.state())));
     told.extend(units);
     told.extend(odd(host).map(|odd| ("notice", odd)));
     told.extend(host.orphans.iter().map(|orphan| ("notice", orphan.clone())));

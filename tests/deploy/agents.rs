@@ -44,7 +44,10 @@ fn inventory(project: &Project, data: &str) {
 fn data_that_cannot_work_is_refused_before_anything_is_changed() {
     let project = project();
     for (data, said) in [
-        ("agent_models.a.port = 8198\nagent_models.b.port = 8198", "the model `b` has port 8198"),
+        (
+            "agent_models.a.port = 8198\nagent_models.b.port = 8198",
+            "the model `b` has port 8198",
+        ),
         ("agent_models.a.port = 5003", "the model `a` has port 5003"),
         ("agent_models.a.port = 0", "`port` of the model `a`"),
         ("agent_models.a.port = '8198'", "`port` of the model `a`"),
@@ -54,8 +57,14 @@ fn data_that_cannot_work_is_refused_before_anything_is_changed() {
         ("agent_models.A.port = 8198", "the name of a model"),
         ("agent_models.'a.socket'.port = 8198", "is named like a unit"),
         ("agent_models.a = { port = 8198, prot = 1 }", "unknown key `prot`"),
-        ("agent_models.a = { port = 8198, environment = { PORT = '1' } }", "without PORT"),
-        ("agent_models.a = { port = 8198, environment = { A = \"x\\ny\" } }", "`environment.A`"),
+        (
+            "agent_models.a = { port = 8198, environment = { PORT = '1' } }",
+            "without PORT",
+        ),
+        (
+            "agent_models.a = { port = 8198, environment = { A = \"x\\ny\" } }",
+            "`environment.A`",
+        ),
         ("agents.models.command = 'ollama serve'", "`agents.models.command`"),
         ("agents.power.ports = [5002]", "port 5002 is there twice"),
         ("agents.models.ports = []", "at least one port"),
@@ -78,7 +87,11 @@ fn hosts_are_powered_off_and_run_models_over_http() {
     project.homelab(&["lab", "up", "dev"]).expect(0);
     // Nothing is changed without the program.
     let refused = project.homelab(&DEPLOY).expect(3);
-    assert!(refused.stderr.contains("homelab agent build --architecture amd64"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("homelab agent build --architecture amd64"),
+        "{}",
+        refused.stderr
+    );
     project.homelab(&["agent", "build"]).expect(0);
     let [old, new] = HOSTS.map(|(name, _)| Host::of(&project, "dev", name));
     taken_ports_are_found(&project, &old);
@@ -90,11 +103,16 @@ fn hosts_are_powered_off_and_run_models_over_http() {
         check_exposure(host);
     }
     assert!(!old.is("systemctl cat inference-service.service"));
-    assert!(!old.is("ls /var/lib/home-lab-services/inference-service-venv || ls /config/HomeLabSmith/inference-service"));
+    assert!(
+        !old.is("ls /var/lib/home-lab-services/inference-service-venv || ls /config/HomeLabSmith/inference-service")
+    );
     let again = project.homelab(&DEPLOY).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
     let status = project.homelab(&["status", "dev"]).expect(0).stdout;
-    for unit in ["home-lab-power.service active (running)", "home-lab-models.socket active (running)"] {
+    for unit in [
+        "home-lab-power.service active (running)",
+        "home-lab-models.socket active (running)",
+    ] {
         assert_eq!(status.matches(unit).count(), 2, "{unit}: {status}");
     }
     for host in [&old, &new] {
@@ -136,7 +154,9 @@ fn taken_ports_are_found(project: &Project, host: &Host<'_>) {
 
 fn check_exposure(host: &Host<'_>) {
     for (unit, most) in [("power", 0.5), ("models", 1.2)] {
-        let said = host.inside(&format!("systemd-analyze security --no-pager home-lab-{unit}.service | tail -1"));
+        let said = host.inside(&format!(
+            "systemd-analyze security --no-pager home-lab-{unit}.service | tail -1"
+        ));
         let exposure = said.split_whitespace().find_map(|word| word.parse::<f64>().ok());
         assert!(exposure.is_some_and(|exposure| exposure <= most), "{unit}: {said}");
     }
@@ -156,13 +176,30 @@ fn calls_are_checked(host: &Host<'_>) {
     assert_eq!(caller.without_token().get("/shutdown/status").code, 401);
     assert_eq!(caller.with_token("wrong").get("/shutdown/status").code, 401);
     assert_eq!(models(host, "operate").get("/models").code, 200);
-    assert_eq!(caller.with_token(&models(host, "operate").token).get("/shutdown/status").code, 401);
+    assert_eq!(
+        caller
+            .with_token(&models(host, "operate").token)
+            .get("/shutdown/status")
+            .code,
+        401
+    );
     // Who may read may not change anything.
     assert_eq!(power(host, "read").post("/shutdown/schedule", "{}").code, 403);
-    assert_eq!(caller.with_header("Origin: http://evil.example").post("/shutdown/schedule", "{}").code, 403);
+    assert_eq!(
+        caller
+            .with_header("Origin: http://evil.example")
+            .post("/shutdown/schedule", "{}")
+            .code,
+        403
+    );
     let large = format!("{{\"minutes\": {}1}}", " ".repeat(5000));
     assert_eq!(caller.post("/shutdown/schedule", &large).code, 413);
-    for (body, code) in [("{\"minutes\": -5}", 400), ("{\"minutes\": \"5\"}", 400), ("[]", 400), ("{", 400)] {
+    for (body, code) in [
+        ("{\"minutes\": -5}", 400),
+        ("{\"minutes\": \"5\"}", 400),
+        ("[]", 400),
+        ("{", 400),
+    ] {
         assert_eq!(caller.post("/shutdown/schedule", body).code, code, "{body}");
     }
     assert!(caller.get("/metrics").body.contains("homelab_agent_requests_total"));
@@ -198,43 +235,75 @@ fn shutdowns_are_scheduled(host: &Host<'_>) {
     assert_eq!(scheduled(host), "(st) \"\" 18446744073709551615");
     // Somebody holds the host.
     host.start("exec systemd-inhibit --what=shutdown --mode=block --who=test --why=backup sleep 600");
-    host.wait_until("systemd-inhibit --list --no-legend | grep -q backup", Duration::from_secs(10));
+    host.wait_until(
+        "systemd-inhibit --list --no-legend | grep -q backup",
+        Duration::from_secs(10),
+    );
     let held = caller.post("/shutdown/schedule", "{\"minutes\": 600}");
     assert!([409, 503].contains(&held.code), "{held:?}");
     host.inside("pkill -f '^sleep 600'");
-    host.wait_until("! systemd-inhibit --list --no-legend | grep -q backup", Duration::from_secs(10));
+    host.wait_until(
+        "! systemd-inhibit --list --no-legend | grep -q backup",
+        Duration::from_secs(10),
+    );
 }
 
 fn others_are_refused(host: &Host<'_>) {
     let call = "busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager";
     for user in ["nobody", "home-lab-models"] {
-        assert!(!host.is(&format!("runuser -u {user} -- {call} ScheduleShutdown st poweroff 99999999999999999")), "{user}");
+        assert!(
+            !host.is(&format!(
+                "runuser -u {user} -- {call} ScheduleShutdown st poweroff 99999999999999999"
+            )),
+            "{user}"
+        );
     }
-    let start = "busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartUnit ss";
+    let start =
+        "busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartUnit ss";
     for unit in ["ssh.service", "model@x.socket", "model@a-b.service", "poweroff.target"] {
-        assert!(!host.is(&format!("runuser -u home-lab-models -- {start} '{unit}' replace")), "{unit}");
+        assert!(
+            !host.is(&format!("runuser -u home-lab-models -- {start} '{unit}' replace")),
+            "{unit}"
+        );
     }
-    assert!(!host.is(&format!("runuser -u home-lab-services -- {start} 'model@tiny.service' replace")));
+    assert!(!host.is(&format!(
+        "runuser -u home-lab-services -- {start} 'model@tiny.service' replace"
+    )));
     assert_eq!(scheduled(host), "(st) \"\" 18446744073709551615");
 }
 
 fn models_are_started_and_stopped(host: &Host<'_>) {
     let caller = models(host, "operate");
     let listed = caller.get("/models");
-    assert!(listed.body.contains("tiny") && listed.body.contains("8198"), "{listed:?}");
+    assert!(
+        listed.body.contains("tiny") && listed.body.contains("8198"),
+        "{listed:?}"
+    );
     for name in ["tiny", "large-one"] {
         let started = caller.post(&format!("/models/{name}/start?wait=true"), "");
         assert_eq!(started.code, 200, "{started:?}");
         host.inside(&format!("systemctl is-active model@$(systemd-escape {name}).service"));
     }
-    for name in ["*", "%2a", "..%2ftiny", "tiny.socket", "a%20b", "%5btiny%5d", "-x", "TINY"] {
+    for name in [
+        "*",
+        "%2a",
+        "..%2ftiny",
+        "tiny.socket",
+        "a%20b",
+        "%5btiny%5d",
+        "-x",
+        "TINY",
+    ] {
         let refused = caller.post(&format!("/models/{name}/stop"), "");
         assert!([400, 404].contains(&refused.code), "{name}: {refused:?}");
     }
     assert_eq!(caller.post("/models/nothing/report", "").code, 404);
     // The alias, as the monitor had it.
     let running = Caller::of(host, "models", 5003, "read").get("/models/running");
-    assert!(running.body.contains("tiny") && running.body.contains("large-one"), "{running:?}");
+    assert!(
+        running.body.contains("tiny") && running.body.contains("large-one"),
+        "{running:?}"
+    );
     let stopped = caller.post("/models/tiny/stop?wait=true", "");
     assert_eq!(stopped.code, 200, "{stopped:?}");
     assert!(!host.is("systemctl is-active model@tiny.service"));
@@ -259,11 +328,18 @@ fn an_update_restarts_once(project: &Project, hosts: [&Host<'_>; 2]) {
     let (_, sources) = known.trim().split_once(' ').unwrap();
     fs::write(&note, format!("{digest} {sources}\n")).unwrap();
     let updated = project.homelab(&DEPLOY).expect(0);
-    assert!(updated.stdout.contains("/usr/local/lib/homelab/agent"), "{}", updated.stdout);
+    assert!(
+        updated.stdout.contains("/usr/local/lib/homelab/agent"),
+        "{}",
+        updated.stdout
+    );
     for (host, before) in hosts.into_iter().zip(counted) {
         let now = units.map(|unit| starts(host, unit));
         assert_eq!(now, before.map(|starts| starts + 1));
-        assert!(host.inside("sha256sum /usr/local/lib/homelab/agent").starts_with(&digest));
+        assert!(
+            host.inside("sha256sum /usr/local/lib/homelab/agent")
+                .starts_with(&digest)
+        );
     }
     let again = project.homelab(&DEPLOY).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);

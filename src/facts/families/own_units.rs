@@ -60,7 +60,10 @@ mod tests {
     use super::*;
 
     fn read(answer: &str) -> Vec<OwnUnit> {
-        match parse(&[FactKey::OwnUnits], 0, answer.as_bytes()).expect("readable").remove(0) {
+        match parse(&[FactKey::OwnUnits], 0, answer.as_bytes())
+            .expect("readable")
+            .remove(0)
+        {
             (_, Fact::OwnUnits(units)) => units,
             other => panic!("{other:?}"),
         }
@@ -78,7 +81,10 @@ mod tests {
             block("model@tiny.service", "failed", "failed", "static"),
         ]
         .join("\n");
-        let told: Vec<(String, String)> = read(&answer).into_iter().map(|unit| (unit.name.clone(), unit.state())).collect();
+        let told: Vec<(String, String)> = read(&answer)
+            .into_iter()
+            .map(|unit| (unit.name.clone(), unit.state()))
+            .collect();
         let expected = [
             ("home-lab-power.socket", "active (running)"),
             ("home-lab-power.service", "inactive (dead)"),
