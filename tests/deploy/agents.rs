@@ -14,6 +14,8 @@ const HOSTS: [(&str, &str); 2] = [("old", "debian:12"), ("new", "debian:13")];
 /// A program that runs until it is stopped stands in for one that runs a model.
 const MODELS: &str = "agents.models.command = '/usr/bin/sleep infinity'
 agents.models.idle_minutes = 1
+agents.models.check_seconds = 5
+agents.power.fractions = true
 agent_models.tiny.port = 8198
 agent_models.large-one.port = 8199
 ";
@@ -125,6 +127,11 @@ fn hosts_are_powered_off_and_run_models_over_http() {
     let other = format!("timeout 3 bash -c '</dev/tcp/{}/5001'", old.address());
     assert!(!new.is(&other));
     an_update_restarts_once(&project, [&old, &new]);
+    for host in [&old, &new] {
+        // It was started more than a minute ago by then, and nobody reported that it is used.
+        let patience = Duration::from_secs(120);
+        host.wait_until("! systemctl is-active -q 'model@large\\x2done.service'", patience);
+    }
     power_off([&old, &new]);
 }
 
@@ -348,7 +355,7 @@ fn an_update_restarts_once(project: &Project, hosts: [&Host<'_>; 2]) {
 /// A container that was powered off, not stopped or restarted, ends with this code.
 fn power_off(hosts: [&Host<'_>; 2]) {
     for host in hosts {
-        let answer: Answer = power(host, "operate").post("/shutdown/schedule", "{\"minutes\": 1}");
+        let answer: Answer = power(host, "operate").post("/shutdown/schedule", "{\"minutes\": 0.1}");
         assert_eq!(answer.code, 200, "{answer:?}");
     }
     for host in hosts {
