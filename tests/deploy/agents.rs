@@ -96,6 +96,7 @@ fn hosts_are_powered_off_and_run_models_over_http() {
     );
     project.homelab(&["agent", "build"]).expect(0);
     let [old, new] = HOSTS.map(|(name, _)| Host::of(&project, "dev", name));
+    an_old_systemd_is_refused(&project, &old);
     taken_ports_are_found(&project, &old);
     leftovers_of_before(&old);
     let data = format!("{MODELS}agents.migrate = true\n");
@@ -157,6 +158,17 @@ fn taken_ports_are_found(project: &Project, host: &Host<'_>) {
     assert!(all.contains("another program listens: port 5001: python3"), "{all}");
     assert!(!host.is("getent passwd home-lab-models"), "something was changed");
     host.inside("pkill python3");
+}
+
+/// The package of systemd is said to be an older one.
+fn an_old_systemd_is_refused(project: &Project, host: &Host<'_>) {
+    host.inside(
+        "cp /var/lib/dpkg/status /root/status
+         sed -i '/^Package: systemd$/,/^$/s/^Version: .*/Version: 239-1/' /var/lib/dpkg/status",
+    );
+    let refused = project.homelab(&["deploy", "dev", "agents", "--yes", "--limit", "old"]).expect(3);
+    assert!(refused.stderr.contains("systemd 239-1 is too old"), "{}", refused.stderr);
+    host.inside("mv /root/status /var/lib/dpkg/status");
 }
 
 fn check_exposure(host: &Host<'_>) {
