@@ -28,8 +28,13 @@ pub fn local(at: u64) -> String {
 }
 
 fn formatted(at: u64, format: &str) -> String {
-    let at = i64::try_from(at).ok().and_then(|at| Timestamp::from_microsecond(at).ok());
-    at.map_or_else(|| "never".to_owned(), |at| at.to_zoned(TimeZone::system()).strftime(format).to_string())
+    let at = i64::try_from(at)
+        .ok()
+        .and_then(|at| Timestamp::from_microsecond(at).ok());
+    at.map_or_else(
+        || "never".to_owned(),
+        |at| at.to_zoned(TimeZone::system()).strftime(format).to_string(),
+    )
 }
 
 #[cfg(test)]

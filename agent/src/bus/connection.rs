@@ -42,7 +42,13 @@ impl Bus {
         let manager = super::units::MANAGER;
         // Without this, systemd sends signals about jobs to those alone who asked for the job.
         connection
-            .call_method(Some(manager.service), manager.path, Some(manager.interface), "Subscribe", &())
+            .call_method(
+                Some(manager.service),
+                manager.path,
+                Some(manager.interface),
+                "Subscribe",
+                &(),
+            )
             .await
             .map_err(|error| fault(&error))?;
         *held = Some(connection.clone());

@@ -51,12 +51,12 @@ impl Fault {
             _ if has("org.freedesktop.PolicyKit1") || has("polkit.service") => FaultKind::PolicyAbsent,
             "AccessDenied" | "InteractiveAuthorizationRequired" | "AuthFailed" => FaultKind::Denied,
             "NoSuchUnit" | "LoadFailed" => FaultKind::NoSuchUnit,
-            "TransactionIsDestructive" | "TransactionJobsConflicting" | "TransactionOrderIsCyclic" | "OperationInProgress" => {
-                FaultKind::Conflict
-            }
-            "ServiceUnknown" | "NameHasNoOwner" | "NoReply" | "Timeout" | "TimedOut" | "Disconnected" | "NoServer" | "LimitsExceeded" => {
-                FaultKind::Unreachable
-            }
+            "TransactionIsDestructive"
+            | "TransactionJobsConflicting"
+            | "TransactionOrderIsCyclic"
+            | "OperationInProgress" => FaultKind::Conflict,
+            "ServiceUnknown" | "NameHasNoOwner" | "NoReply" | "Timeout" | "TimedOut" | "Disconnected" | "NoServer"
+            | "LimitsExceeded" => FaultKind::Unreachable,
             _ => FaultKind::Other,
         };
         Self::new(kind, format!("{name}: {message}"))
@@ -81,8 +81,11 @@ impl Fault {
                 "the system bus does not answer",
                 "Look at `systemctl status dbus.service` and at the agent's journal",
             ),
-            FaultKind::NoSuchUnit => Problem::new(StatusCode::BAD_GATEWAY, format!("Cannot {what}: the host has no unit for it"))
-                .with_hint("Install the unit `model@.service`"),
+            FaultKind::NoSuchUnit => Problem::new(
+                StatusCode::BAD_GATEWAY,
+                format!("Cannot {what}: the host has no unit for it"),
+            )
+            .with_hint("Install the unit `model@.service`"),
             FaultKind::Conflict => Problem::new(
                 StatusCode::CONFLICT,
                 format!("Cannot {what}: another job of the unit is running"),
@@ -126,7 +129,12 @@ mod tests {
                 FaultKind::Denied,
                 503,
             ),
-            (format!("{BUS}.NoReply"), "Did not receive a reply", FaultKind::Unreachable, 503),
+            (
+                format!("{BUS}.NoReply"),
+                "Did not receive a reply",
+                FaultKind::Unreachable,
+                503,
+            ),
             (
                 "org.freedesktop.systemd1.NoSuchUnit".to_owned(),
                 "Unit model@tiny.service not found.",
@@ -139,7 +147,7 @@ mod tests {
                 FaultKind::Conflict,
                 409,
             ),
-            (format!("{BUS}.InvalidArgs"), "no", FaultKind::Other, 502),
+            (format!("{BUS}.InvalidArgs"), "Invalid value for mode", FaultKind::Other, 502),
         ] {
             let fault = Fault::of_reply(&name, message);
             let problem = fault.problem("do it");

@@ -46,7 +46,8 @@ impl Bus {
             interface: "org.freedesktop.DBus.Properties",
             ..LOGIN
         };
-        self.call(object, "Get", &(LOGIN.interface, name), |body| body.deserialize()).await
+        self.call(object, "Get", &(LOGIN.interface, name), |body| body.deserialize())
+            .await
     }
 }
 
@@ -72,7 +73,8 @@ impl Login for Bus {
     }
 
     async fn cancel(&self) -> Result<bool, Fault> {
-        self.call(LOGIN, "CancelScheduledShutdown", &(), |body| body.deserialize()).await
+        self.call(LOGIN, "CancelScheduledShutdown", &(), |body| body.deserialize())
+            .await
     }
 
     async fn blockers(&self) -> Result<Vec<String>, Fault> {
@@ -82,10 +84,12 @@ impl Login for Bus {
             return Ok(Vec::new());
         }
         type Inhibitor = (String, String, String, String, u32, u32);
-        let all: Vec<Inhibitor> = self.call(LOGIN, "ListInhibitors", &(), |body| body.deserialize()).await?;
-        let of_shutdown = all
-            .into_iter()
-            .filter(|(what, _, _, mode, ..)| mode.starts_with("block") && what.split(':').any(|what| what == "shutdown"));
+        let all: Vec<Inhibitor> = self
+            .call(LOGIN, "ListInhibitors", &(), |body| body.deserialize())
+            .await?;
+        let of_shutdown = all.into_iter().filter(|(what, _, _, mode, ..)| {
+            mode.starts_with("block") && what.split(':').any(|what| what == "shutdown")
+        });
         let mut blockers: Vec<String> = of_shutdown.map(|(_, who, why, ..)| format!("{who} ({why})")).collect();
         if blockers.is_empty() {
             // It ended in between, or is of a sort that the list does not show.
@@ -95,7 +99,8 @@ impl Login for Bus {
     }
 
     async fn set_wall_message(&self, text: &str) -> Result<(), Fault> {
-        self.call(LOGIN, "SetWallMessage", &(text, !text.is_empty()), |_| Ok(())).await
+        self.call(LOGIN, "SetWallMessage", &(text, !text.is_empty()), |_| Ok(()))
+            .await
     }
 
     async fn boot(&self) -> Result<u64, Fault> {

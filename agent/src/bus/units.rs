@@ -94,7 +94,8 @@ impl Bus {
             interface: PROPERTIES,
             ..MANAGER
         };
-        self.call(object, "Get", &(MANAGER.interface, name), |body| body.deserialize()).await
+        self.call(object, "Get", &(MANAGER.interface, name), |body| body.deserialize())
+            .await
     }
 }
 
@@ -148,7 +149,9 @@ impl Units for Bus {
         let mut all: HashMap<String, OwnedVariant> =
             self.call(object, "GetAll", &(UNIT,), |body| body.deserialize()).await?;
         let state = all.remove("ActiveState").and_then(|value| String::try_from(value).ok());
-        let since = all.remove("ActiveEnterTimestamp").and_then(|value| u64::try_from(value).ok());
+        let since = all
+            .remove("ActiveEnterTimestamp")
+            .and_then(|value| u64::try_from(value).ok());
         let state = state.unwrap_or_default();
         Ok(UnitDetails {
             activity: Activity::parse(&state),
@@ -176,7 +179,9 @@ impl Units for Bus {
         let mut ends = MessageStream::for_match_rule(rule, &connection, NonZeroUsize::new(1024))
             .await
             .map_err(|error| fault(&error))?;
-        let job: OwnedObjectPath = self.call(MANAGER, method, &(unit, mode), |body| body.deserialize()).await?;
+        let job: OwnedObjectPath = self
+            .call(MANAGER, method, &(unit, mode), |body| body.deserialize())
+            .await?;
         let end = async {
             while let Some(Ok(signal)) = ends.next().await {
                 type Removed = (u32, OwnedObjectPath, String, String);
@@ -186,7 +191,10 @@ impl Units for Bus {
                     return Ok(Job::Ended(result));
                 }
             }
-            Err(Fault::new(FaultKind::Unreachable, "the bus went away while a job was running"))
+            Err(Fault::new(
+                FaultKind::Unreachable,
+                "the bus went away while a job was running",
+            ))
         };
         tokio::time::timeout(patience, end).await.unwrap_or(Ok(Job::Running))
     }

@@ -99,11 +99,20 @@ mod tests {
     fn a_model_is_active_then_neither_then_idle() {
         let monitoring = Monitoring::default();
         let now = 1_000 * MINUTE;
-        for (minutes_ago, is_active, is_idle) in
-            [(Some(0), true, false), (Some(10), true, false), (Some(11), false, false), (Some(30), false, false), (Some(31), false, true), (None, false, true)]
-        {
+        for (minutes_ago, is_active, is_idle) in [
+            (Some(0), true, false),
+            (Some(10), true, false),
+            (Some(11), false, false),
+            (Some(30), false, false),
+            (Some(31), false, true),
+            (None, false, true),
+        ] {
             let last = minutes_ago.map(|minutes| now - minutes * MINUTE);
-            assert_eq!(Standing::at(now, last, &monitoring), Standing { is_active, is_idle }, "{minutes_ago:?}");
+            assert_eq!(
+                Standing::at(now, last, &monitoring),
+                Standing { is_active, is_idle },
+                "{minutes_ago:?}"
+            );
         }
     }
 

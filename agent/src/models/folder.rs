@@ -51,7 +51,9 @@ impl Folder {
                 });
             }
         };
-        let names = entries.flatten().filter_map(|entry| ModelName::parse(entry.file_name().to_str()?).ok());
+        let names = entries
+            .flatten()
+            .filter_map(|entry| ModelName::parse(entry.file_name().to_str()?).ok());
         let mut models: Vec<Model> = names.filter_map(|name| self.model(&name)).collect();
         models.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(models)
@@ -99,8 +101,10 @@ fn port(text: &str) -> Result<Option<u16>, String> {
     let Some(value) = values.last() else {
         return Ok(None);
     };
-    let value = value.trim();
-    let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+    let value = value.trim_matches(|character: char| character.is_ascii_whitespace());
+    let unquoted = ['"', '\'']
+        .iter()
+        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
     let value = unquoted.unwrap_or(value);
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     match value.parse::<u16>() {
@@ -126,7 +130,20 @@ mod tests {
         ] {
             assert_eq!(port(text), Ok(expected), "{text:?}");
         }
-        for value in ["0", "65536", "-1", "+5", "8199 # c", "abc", "", "\"8198", "8198;", "0x10", "8198\u{a0}", "99999999999"] {
+        for value in [
+            "0",
+            "65536",
+            "-1",
+            "+5",
+            "8199 # c",
+            "abc",
+            "",
+            "\"8198",
+            "8198;",
+            "0x10",
+            "8198\u{a0}",
+            "99999999999",
+        ] {
             assert!(port(&format!("PORT={value}\n")).is_err(), "{value:?}");
         }
     }
@@ -135,7 +152,18 @@ mod tests {
     fn only_regular_files_of_the_grammar_are_models() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
-        for name in ["tiny", "b-2", "UPPER", "a.socket", "tiny.service", ".hidden", "a b", "*", "x;y", "-x"] {
+        for name in [
+            "tiny",
+            "b-2",
+            "UPPER",
+            "a.socket",
+            "tiny.service",
+            ".hidden",
+            "a b",
+            "*",
+            "x;y",
+            "-x",
+        ] {
             std::fs::write(at(name), "PORT=8198\n").expect("written");
         }
         std::fs::create_dir(at("folder")).expect("made");
@@ -143,7 +171,10 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o644.into(), 0).expect("made");
         std::fs::write(at("binary"), [0xff, 0xfe]).expect("written");
         let models = Folder::new(folder.path().to_owned()).models().expect("read");
-        let found: Vec<(&str, bool)> = models.iter().map(|model| (model.name.as_str(), model.port.is_ok())).collect();
+        let found: Vec<(&str, bool)> = models
+            .iter()
+            .map(|model| (model.name.as_str(), model.port.is_ok()))
+            .collect();
         assert_eq!(found, [("b-2", true), ("binary", false), ("tiny", true)]);
         assert_eq!(Folder::new("/nowhere".into()).models().expect("none"), []);
     }

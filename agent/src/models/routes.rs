@@ -106,7 +106,11 @@ impl Models {
             fault.problem(&format!("{word} model {name}"))
         };
         let job = self.units.act(verb, &unit, patience).await.map_err(failed)?;
-        let wanted = if verb == Verb::Stop { Activity::Inactive } else { Activity::Active };
+        let wanted = if verb == Verb::Stop {
+            Activity::Inactive
+        } else {
+            Activity::Active
+        };
         loop {
             let details = self.units.details(&unit).await.map_err(failed)?;
             // A model that was stopped by force has failed, and is stopped.
@@ -115,7 +119,9 @@ impl Models {
             let is_over = matches!(details.activity, Activity::Failed | Activity::Inactive);
             if is_there && !is_refused {
                 let message = format!("Successfully {done} model {name}");
-                return Ok(Reply::success(json!({ "message": message, "unit_state": details.state })));
+                return Ok(Reply::success(
+                    json!({ "message": message, "unit_state": details.state }),
+                ));
             }
             if is_refused || (job != Job::Running && is_over) {
                 let problem = Problem::new(StatusCode::BAD_GATEWAY, format!("Failed to {word} model {name}"));
@@ -169,7 +175,9 @@ async fn list(State(models): Shared) -> Result<Reply, Problem> {
         }
         value
     };
-    Ok(Reply::success(json!({ "models": listed.iter().map(model).collect::<Vec<Value>>() })))
+    Ok(Reply::success(
+        json!({ "models": listed.iter().map(model).collect::<Vec<Value>>() }),
+    ))
 }
 
 async fn running(State(models): Shared) -> Result<Reply, Problem> {
@@ -178,7 +186,11 @@ async fn running(State(models): Shared) -> Result<Reply, Problem> {
         fault.problem("list the running models")
     })?;
     let known: BTreeSet<ModelName> = models.listed()?.into_iter().map(|model| model.name).collect();
-    let names: Vec<&str> = running.iter().filter(|name| known.contains(name)).map(ModelName::as_str).collect();
+    let names: Vec<&str> = running
+        .iter()
+        .filter(|name| known.contains(name))
+        .map(ModelName::as_str)
+        .collect();
     Ok(Reply::success(json!({ "running_models": names })))
 }
 
@@ -209,7 +221,9 @@ async fn activity(State(models): Shared) -> Result<Reply, Problem> {
         (name.as_str().to_owned(), value)
     });
     let status: Map<String, Value> = status.collect();
-    Ok(Reply::success(json!({ "activity_status": status, "timestamp": clock::rfc3339(now) })))
+    Ok(Reply::success(
+        json!({ "activity_status": status, "timestamp": clock::rfc3339(now) }),
+    ))
 }
 
 type Name = Result<Path<String>, PathRejection>;
@@ -266,7 +280,9 @@ async fn report(State(models): Shared, name: Name) -> Result<Reply, Problem> {
     let now = clock::now();
     models.reports.report(&name, now);
     let message = format!("Activity reported for model {name}");
-    Ok(Reply::success(json!({ "message": message, "timestamp": clock::rfc3339(now) })))
+    Ok(Reply::success(
+        json!({ "message": message, "timestamp": clock::rfc3339(now) }),
+    ))
 }
 
 async fn health(State(models): Shared) -> Reply {
@@ -275,7 +291,11 @@ async fn health(State(models): Shared) -> Reply {
         Err(fault) => {
             journal::warning(&format!("systemd: {fault}"));
             let problem = fault.problem("ask systemd");
-            (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", Some(problem.message().to_owned()))
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unhealthy",
+                Some(problem.message().to_owned()),
+            )
         }
     };
     let body = json!({

@@ -31,7 +31,10 @@ pub async fn run(config: &Path) -> ExitCode {
 async fn serve(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let settings: Settings = config::load(path)?;
     let environment = Environment::of_process(&settings.server)?;
-    let file = environment.state.as_deref().map(|folder| StateFile::new(folder, "activity.json"));
+    let file = environment
+        .state
+        .as_deref()
+        .map(|folder| StateFile::new(folder, "activity.json"));
     let server = Server::prepare(&settings.server, environment, true)?;
     let models = Arc::new(Models {
         folder: Folder::new(settings.models),
@@ -53,7 +56,11 @@ async fn watch(models: Arc<Models>, metrics: Metrics) {
     const RUNNING: &str = "homelab_agent_model_running";
     const STOPPED: &str = "homelab_agent_models_stopped_idle_total";
     metrics.describe(Kind::Gauge, RUNNING, "Whether a model runs, at the last check.");
-    metrics.describe(Kind::Counter, STOPPED, "Models that were stopped because nobody used them.");
+    metrics.describe(
+        Kind::Counter,
+        STOPPED,
+        "Models that were stopped because nobody used them.",
+    );
     loop {
         for _ in 0..stop_idle(&models, clock::now()).await {
             metrics.count(STOPPED, &[]);

@@ -56,7 +56,12 @@ impl Idle {
         if all.is_empty() && now.saturating_duration_since(self.since) >= limit {
             let at = clock + u64::from(self.settings.warning_minutes.max(1)) * MINUTE;
             let entry = shutdowns.schedule(at, "idle models", Reason::Idle, clock).await?;
-            journal::audit("agent", "local", &format!("schedule shutdown {}", entry.id), "every model has been idle");
+            journal::audit(
+                "agent",
+                "local",
+                &format!("schedule shutdown {}", entry.id),
+                "every model has been idle",
+            );
             self.is_pending = true;
         }
         Ok(())

@@ -47,7 +47,10 @@ pub struct Queue {
 impl Queue {
     /// The one that is due first.
     pub fn first(&self) -> Option<&Entry> {
-        self.entries.iter().filter(|entry| !entry.ending).min_by_key(|entry| (entry.at, entry.id))
+        self.entries
+            .iter()
+            .filter(|entry| !entry.ending)
+            .min_by_key(|entry| (entry.at, entry.id))
     }
 
     /// One within a minute of `at`, which a second request for the same time gets too.

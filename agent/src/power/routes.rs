@@ -54,8 +54,10 @@ pub fn router(shutdowns: Arc<Shutdowns>, login: Arc<dyn Login>, settings: Shutdo
 }
 
 async fn overview() -> Reply {
-    let endpoints: serde_json::Map<String, Value> =
-        ENDPOINTS.iter().map(|(route, what)| ((*route).to_owned(), (*what).into())).collect();
+    let endpoints: serde_json::Map<String, Value> = ENDPOINTS
+        .iter()
+        .map(|(route, what)| ((*route).to_owned(), (*what).into()))
+        .collect();
     Reply::success(json!({
         "service": "shutdown-service",
         "version": env!("CARGO_PKG_VERSION"),
@@ -70,7 +72,9 @@ async fn schedule(
     body: Bytes,
 ) -> Result<Reply, Problem> {
     let result = power.schedule(&caller, &headers, &body).await;
-    let told = result.as_ref().map_or_else(|problem| problem.message().to_owned(), |(told, _)| told.clone());
+    let told = result
+        .as_ref()
+        .map_or_else(|problem| problem.message().to_owned(), |(told, _)| told.clone());
     journal::audit(&caller.name, &caller.peer, "schedule shutdown", &told);
     result.map(|(_, reply)| reply)
 }
@@ -94,12 +98,18 @@ async fn cancel(State(power): State<Power>, Extension(caller): Extension<Caller>
     let result = power.shutdowns.cancel(now).await;
     let told = match &result {
         Ok(Shown::Own(entry)) => format!("shutdown {} at {}", entry.id, clock::rfc3339(entry.at)),
-        Ok(Shown::Foreign(scheduled)) => format!("{} at {}, of another program", scheduled.kind, clock::rfc3339(scheduled.at)),
+        Ok(Shown::Foreign(scheduled)) => format!(
+            "{} at {}, of another program",
+            scheduled.kind,
+            clock::rfc3339(scheduled.at)
+        ),
         Err(refused) => refused.to_string(),
     };
     journal::audit(&caller.name, &caller.peer, "cancel shutdown", &told);
     let cancelled = result.map_err(|refused| problem(&refused, "cancel the shutdown"))?;
-    Ok(Reply::success(json!({ "message": "Shutdown cancelled", "cancelled_shutdown": value(&cancelled, now) })))
+    Ok(Reply::success(
+        json!({ "message": "Shutdown cancelled", "cancelled_shutdown": value(&cancelled, now) }),
+    ))
 }
 
 async fn next(State(power): State<Power>) -> Result<Reply, Problem> {
@@ -114,7 +124,9 @@ async fn next(State(power): State<Power>) -> Result<Reply, Problem> {
 async fn status(State(power): State<Power>) -> Result<Reply, Problem> {
     let now = clock::now();
     let next = power.next(now).await?.map(|next| value(&next, now));
-    Ok(Reply::success(json!({ "has_shutdown": next.is_some(), "next_shutdown": next })))
+    Ok(Reply::success(
+        json!({ "has_shutdown": next.is_some(), "next_shutdown": next }),
+    ))
 }
 
 impl Power {
@@ -153,7 +165,11 @@ async fn health(State(power): State<Power>) -> Reply {
         Err(fault) => {
             journal::warning(&format!("logind: {fault}"));
             let problem = fault.problem("ask logind");
-            (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", Some(problem.message().to_owned()))
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unhealthy",
+                Some(problem.message().to_owned()),
+            )
         }
     };
     let body = json!({
@@ -207,7 +223,10 @@ fn delay(headers: &HeaderMap, body: &Bytes, settings: &ShutdownSettings) -> Resu
     if body.is_empty() {
         return Ok(u64::from(settings.default_minutes) * MINUTE);
     }
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         let message = "Send the body as `Content-Type: application/json`";
@@ -230,9 +249,15 @@ fn delay(headers: &HeaderMap, body: &Bytes, settings: &ShutdownSettings) -> Resu
     if let Some(whole) = whole {
         return Ok(whole * MINUTE);
     }
-    let part = minutes.as_f64().filter(|part| settings.fractions && *part > 0.0 && *part <= f64::from(settings.maximum_minutes));
+    let part = minutes
+        .as_f64()
+        .filter(|part| settings.fractions && *part > 0.0 && *part <= f64::from(settings.maximum_minutes));
     let Some(part) = part else {
-        let kind = if settings.fractions { "a number" } else { "a whole number" };
+        let kind = if settings.fractions {
+            "a number"
+        } else {
+            "a whole number"
+        };
         return Err(wrong(format!("`minutes` must be {kind} from 1 to {most}")));
     };
     // Past times fire at once in logind, so there is always a moment left.
@@ -252,11 +277,22 @@ fn problem(refused: &Refused, what: &str) -> Problem {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The queue cannot be written")
                 .with_hint("The agent's journal says why")
         }
-        Refused::NotAllowed(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("Cannot {what}: the host does not allow it"))
-            .with_hint("Put 49-homelab-power.rules into /etc/polkit-1/rules.d, and run the agent as the user that it names"),
-        Refused::Blocked(by) => Problem::new(StatusCode::CONFLICT, format!("Cannot {what}: blocked by {}", by.join(", ")))
-            .with("blocked_by", by.clone()),
-        Refused::Full => Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many shutdowns are scheduled; cancel some"),
+        Refused::NotAllowed(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("Cannot {what}: the host does not allow it"),
+        )
+        .with_hint(
+            "Put 49-homelab-power.rules into /etc/polkit-1/rules.d, and run the agent as the user that it names",
+        ),
+        Refused::Blocked(by) => Problem::new(
+            StatusCode::CONFLICT,
+            format!("Cannot {what}: blocked by {}", by.join(", ")),
+        )
+        .with("blocked_by", by.clone()),
+        Refused::Full => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many shutdowns are scheduled; cancel some",
+        ),
         Refused::Foreign(foreign) => {
             let message = format!(
                 "Cannot {what}: another program scheduled a {} for {}; cancel it first",
@@ -295,7 +331,13 @@ mod tests {
 
     #[test]
     fn minutes_that_are_taken() {
-        for (body, minutes) in [("", 1), ("{}", 1), ("{\"minutes\": 1}", 1), ("{\"minutes\": 10080}", 10_080), (" {\"minutes\":5}\n", 5)] {
+        for (body, minutes) in [
+            ("", 1),
+            ("{}", 1),
+            ("{\"minutes\": 1}", 1),
+            ("{\"minutes\": 10080}", 10_080),
+            (" {\"minutes\":5}\n", 5),
+        ] {
             assert_eq!(asked(body.as_bytes(), JSON, false), Ok(minutes * MINUTE), "{body}");
         }
         assert_eq!(asked(b"{\"minutes\": 0.1}", JSON, true), Ok(MINUTE / 10));
@@ -306,15 +348,56 @@ mod tests {
     #[test]
     fn minutes_that_are_refused() {
         for minutes in [
-            "0", "-1", "-0", "10081", "1.5", "0.1", "1e300", "-1e300", "1e2000", "NaN", "Infinity", "\"5\"", "\"\"", "null", "true", "[]", "[5]",
-            "{}", "18446744073709551615", "18446744073709551616", "9007199254740993", "0x10", "05", "\"5; reboot\"",
+            "0",
+            "-1",
+            "-0",
+            "10081",
+            "1.5",
+            "0.1",
+            "1e300",
+            "-1e300",
+            "1e2000",
+            "NaN",
+            "Infinity",
+            "\"5\"",
+            "\"\"",
+            "null",
+            "true",
+            "[]",
+            "[5]",
+            "{}",
+            "18446744073709551615",
+            "18446744073709551616",
+            "9007199254740993",
+            "0x10",
+            "05",
+            "\"5; reboot\"",
         ] {
-            assert_eq!(asked(format!("{{\"minutes\": {minutes}}}").as_bytes(), JSON, false), Err(400), "{minutes}");
+            assert_eq!(
+                asked(format!("{{\"minutes\": {minutes}}}").as_bytes(), JSON, false),
+                Err(400),
+                "{minutes}"
+            );
         }
-        for body in ["[]", "5", "null", "\"\"", "{", "nonsense", "{\"minute\": 5}", "{\"minutes\": 5, \"x\": 1}", "\u{feff}{}"] {
+        for body in [
+            "[]",
+            "5",
+            "null",
+            "\"\"",
+            "{",
+            "nonsense",
+            "{\"minute\": 5}",
+            "{\"minutes\": 5, \"x\": 1}",
+            "\u{feff}{}",
+        ] {
             assert_eq!(asked(body.as_bytes(), JSON, false), Err(400), "{body}");
         }
-        for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx")] {
+        for kind in [
+            None,
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+            Some("application/jsonx"),
+        ] {
             assert_eq!(asked(b"{\"minutes\": 5}", kind, false), Err(415), "{kind:?}");
         }
     }

@@ -29,7 +29,10 @@ pub async fn run(config: &Path) -> ExitCode {
 async fn serve(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let settings: Settings = config::load(path)?;
     let environment = Environment::of_process(&settings.server)?;
-    let state: PathBuf = environment.state.clone().ok_or("no folder for the queue: give the unit `StateDirectory=`")?;
+    let state: PathBuf = environment
+        .state
+        .clone()
+        .ok_or("no folder for the queue: give the unit `StateDirectory=`")?;
     let server = Server::prepare(&settings.server, environment, true)?;
     if settings.shutdown.action == Action::DryPoweroff {
         journal::warning("`dry-poweroff` becomes a real power-off if logind is restarted while one is pending");
@@ -47,15 +50,26 @@ async fn serve(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Keeps queue and logind together for ever.
 async fn watch(shutdowns: Arc<Shutdowns>, metrics: Metrics) {
-    metrics.describe(Kind::Gauge, "homelab_agent_shutdowns", "Shutdowns that are scheduled, by who scheduled them.");
-    metrics.describe(Kind::Counter, "homelab_agent_bus_errors_total", "Looks at the host that failed.");
+    metrics.describe(
+        Kind::Gauge,
+        "homelab_agent_shutdowns",
+        "Shutdowns that are scheduled, by who scheduled them.",
+    );
+    metrics.describe(
+        Kind::Counter,
+        "homelab_agent_bus_errors_total",
+        "Looks at the host that failed.",
+    );
     loop {
         let now = clock::now();
         let pause = match shutdowns.look(now).await {
             Ok(pause) => pause,
             Err(error) => {
                 metrics.count("homelab_agent_bus_errors_total", &[]);
-                journal::warning(&format!("cannot look at what is scheduled: {}", journal::causes(&error)));
+                journal::warning(&format!(
+                    "cannot look at what is scheduled: {}",
+                    journal::causes(&error)
+                ));
                 Duration::from_secs(15)
             }
         };

@@ -75,7 +75,10 @@ impl Shutdowns {
             Stored::Value(queue) => queue,
             Stored::Nothing => Queue::default(),
             Stored::PutAside(path) => {
-                journal::error(&format!("the queue could not be read and is now `{}`; it is empty", path.display()));
+                journal::error(&format!(
+                    "the queue could not be read and is now `{}`; it is empty",
+                    path.display()
+                ));
                 Queue::default()
             }
         };
@@ -108,6 +111,7 @@ impl Shutdowns {
         if permission != "yes" {
             return Err(Refused::NotAllowed(permission));
         }
+        let has_foreign = foreign.is_some();
         if let Some(foreign) = foreign.filter(|foreign| foreign.at > at) {
             return Err(Refused::Foreign(foreign));
         }
@@ -120,7 +124,8 @@ impl Shutdowns {
             held.queue.remove(id);
             return Err(error.into());
         }
-        if let Err(fault) = self.arm_first(&mut held).await {
+        // To arm it would take away what somebody else scheduled.
+        if !has_foreign && let Err(fault) = self.arm_first(&mut held).await {
             held.queue.remove(id);
             held.save()?;
             return Err(fault.into());
@@ -146,7 +151,11 @@ impl Shutdowns {
         let foreign = self.reconcile(&mut held, now).await?;
         let mut own: Vec<Entry> = held.queue.entries.clone();
         own.sort_by_key(|entry| (entry.at, entry.id));
-        Ok(foreign.map(Shown::Foreign).into_iter().chain(own.into_iter().map(Shown::Own)).collect())
+        Ok(foreign
+            .map(Shown::Foreign)
+            .into_iter()
+            .chain(own.into_iter().map(Shown::Own))
+            .collect())
     }
 
     /// Cancels what `next` shows.
@@ -196,7 +205,10 @@ impl Shutdowns {
         {
             self.last_look(&mut held, &entry, now).await?;
         }
-        let left = held.queue.first().map_or(u64::MAX, |entry| entry.at.saturating_sub(now));
+        let left = held
+            .queue
+            .first()
+            .map_or(u64::MAX, |entry| entry.at.saturating_sub(now));
         let seconds = if left <= LAST_LOOK + 20_000_000 { 1 } else { 15 };
         Ok(std::time::Duration::from_secs(seconds))
     }
@@ -216,7 +228,10 @@ impl Shutdowns {
             journal::warning(&format!("shutdown {} is given up: blocked by {by}", entry.id));
             held.queue.remove(entry.id);
         } else {
-            journal::warning(&format!("shutdown {} is put off by a minute: blocked by {by}", entry.id));
+            journal::warning(&format!(
+                "shutdown {} is put off by a minute: blocked by {by}",
+                entry.id
+            ));
             if let Some(entry) = held.queue.entry_mut(entry.id) {
                 entry.at = entry.at.max(now) + MINUTE;
                 entry.armed = false;
@@ -316,5 +331,7 @@ impl Shutdowns {
 
 /// logind's one, or the first that waits.
 fn shown(queue: &Queue, foreign: Option<Scheduled>) -> Option<Shown> {
-    foreign.map(Shown::Foreign).or_else(|| queue.first().cloned().map(Shown::Own))
+    foreign
+        .map(Shown::Foreign)
+        .or_else(|| queue.first().cloned().map(Shown::Own))
 }
