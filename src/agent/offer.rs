@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::{ARCHITECTURES, AgentError, Part, create_private, disk, source, write_whole};
+use super::error::AgentError;
+use super::machine::{create_private, disk, write_whole};
+use super::parts::{ARCHITECTURES, Part};
+use super::source;
 use crate::content::{Assets, ProjectFolder};
 use crate::operations::agent_asset;
 

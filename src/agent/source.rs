@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use toml_edit::{Array, DocumentMut, Item, Table};
 
-use super::{AgentError, PROGRAM};
+use super::error::AgentError;
+use super::parts::PROGRAM;
 use crate::secret::sha256_hex;
 
 /// The files of the package: path and text.

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{AgentError, run};
+use super::error::AgentError;
+use super::machine::run;
 
 /// An architecture, and what compiles for it.
 struct Known {
@@ -150,6 +151,6 @@ mod tests {
 
     #[test]
     fn each_architecture_is_known() {
-        assert_eq!(KNOWN.map(|known| known.architecture), super::super::ARCHITECTURES);
+        assert_eq!(KNOWN.map(|known| known.architecture), crate::agent::ARCHITECTURES);
     }
 }
