@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use zbus::message::Body;
 use zbus::wire::DynamicType;
-use zbus::{Connection, DBusError as _};
+use zbus::{Connection, DBusError as _, OwnedVariant};
 
 use super::fault::{Fault, FaultKind};
 
@@ -27,6 +27,13 @@ pub(super) struct Object<'a> {
     pub(super) interface: &'static str,
 }
 
+/// systemd itself.
+pub(super) const MANAGER: Object<'static> = Object {
+    service: "org.freedesktop.systemd1",
+    path: "/org/freedesktop/systemd1",
+    interface: "org.freedesktop.systemd1.Manager",
+};
+
 impl Bus {
     /// The connection that is open, or a new one.
     pub(super) async fn connection(&self) -> Result<Connection, Fault> {
@@ -39,13 +46,12 @@ impl Bus {
             .build()
             .await
             .map_err(|error| Fault::new(FaultKind::Unreachable, error.to_string()))?;
-        let manager = super::units::MANAGER;
         // Without this, systemd sends signals about jobs to those alone who asked for the job.
         connection
             .call_method(
-                Some(manager.service),
-                manager.path,
-                Some(manager.interface),
+                Some(MANAGER.service),
+                MANAGER.path,
+                Some(MANAGER.interface),
                 "Subscribe",
                 &(),
             )
@@ -53,6 +59,16 @@ impl Bus {
             .map_err(|error| fault(&error))?;
         *held = Some(connection.clone());
         Ok(connection)
+    }
+
+    /// A property of an object.
+    pub(super) async fn property(&self, object: Object<'_>, name: &str) -> Result<OwnedVariant, Fault> {
+        let properties = Object {
+            interface: "org.freedesktop.DBus.Properties",
+            ..object
+        };
+        self.call(properties, "Get", &(object.interface, name), |body| body.deserialize())
+            .await
     }
 
     /// Calls a method and reads its answer.

@@ -147,7 +147,12 @@ mod tests {
                 FaultKind::Conflict,
                 409,
             ),
-            (format!("{BUS}.InvalidArgs"), "Invalid value for mode", FaultKind::Other, 502),
+            (
+                format!("{BUS}.InvalidArgs"),
+                "Invalid value for mode",
+                FaultKind::Other,
+                502,
+            ),
         ] {
             let fault = Fault::of_reply(&name, message);
             let problem = fault.problem("do it");

@@ -1,9 +1,8 @@
 //! logind, which powers the host off.
 
 use async_trait::async_trait;
-use zbus::OwnedVariant;
 
-use super::connection::{Bus, Object};
+use super::connection::{Bus, MANAGER, Object};
 use super::fault::{Fault, FaultKind};
 
 /// What logind will do, and when.
@@ -40,16 +39,8 @@ const LOGIN: Object<'static> = Object {
     interface: "org.freedesktop.login1.Manager",
 };
 
-impl Bus {
-    async fn login_property(&self, name: &str) -> Result<OwnedVariant, Fault> {
-        let object = Object {
-            interface: "org.freedesktop.DBus.Properties",
-            ..LOGIN
-        };
-        self.call(object, "Get", &(LOGIN.interface, name), |body| body.deserialize())
-            .await
-    }
-}
+/// What, who, why, mode, user and process.
+type Inhibitor = (String, String, String, String, u32, u32);
 
 fn other(name: &str) -> Fault {
     Fault::new(FaultKind::Other, format!("`{name}` has another type than expected"))
@@ -62,7 +53,7 @@ impl Login for Bus {
     }
 
     async fn scheduled(&self) -> Result<Option<Scheduled>, Fault> {
-        let value = self.login_property("ScheduledShutdown").await?;
+        let value = self.property(LOGIN, "ScheduledShutdown").await?;
         let (kind, at) = <(String, u64)>::try_from(value).map_err(|_| other("ScheduledShutdown"))?;
         // logind says `("", 2^64 - 1)`, or 0 before it ever had one.
         Ok((!kind.is_empty() && at != u64::MAX && at != 0).then_some(Scheduled { kind, at }))
@@ -78,12 +69,11 @@ impl Login for Bus {
     }
 
     async fn blockers(&self) -> Result<Vec<String>, Fault> {
-        let value = self.login_property("BlockInhibited").await?;
+        let value = self.property(LOGIN, "BlockInhibited").await?;
         let blocked = String::try_from(value).map_err(|_| other("BlockInhibited"))?;
         if !blocked.split(':').any(|what| what == "shutdown") {
             return Ok(Vec::new());
         }
-        type Inhibitor = (String, String, String, String, u32, u32);
         let all: Vec<Inhibitor> = self
             .call(LOGIN, "ListInhibitors", &(), |body| body.deserialize())
             .await?;
@@ -104,7 +94,7 @@ impl Login for Bus {
     }
 
     async fn boot(&self) -> Result<u64, Fault> {
-        let value = self.manager_property("UserspaceTimestamp").await?;
+        let value = self.property(MANAGER, "UserspaceTimestamp").await?;
         u64::try_from(value).map_err(|_| other("UserspaceTimestamp"))
     }
 }

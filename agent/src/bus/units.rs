@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use zbus::{MatchRule, MessageStream, OwnedObjectPath, OwnedVariant};
 
-use super::connection::{Bus, Object, fault};
+use super::connection::{Bus, MANAGER, Object, fault};
 use super::fault::{Fault, FaultKind};
 
 /// What is done to a unit.
@@ -80,24 +80,8 @@ pub trait Units: Send + Sync {
     async fn reachable(&self) -> Result<(), Fault>;
 }
 
-pub(super) const MANAGER: Object<'static> = Object {
-    service: "org.freedesktop.systemd1",
-    path: "/org/freedesktop/systemd1",
-    interface: "org.freedesktop.systemd1.Manager",
-};
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
-
-impl Bus {
-    pub(super) async fn manager_property(&self, name: &str) -> Result<OwnedVariant, Fault> {
-        let object = Object {
-            interface: PROPERTIES,
-            ..MANAGER
-        };
-        self.call(object, "Get", &(MANAGER.interface, name), |body| body.deserialize())
-            .await
-    }
-}
 
 #[async_trait]
 impl Units for Bus {
@@ -200,6 +184,6 @@ impl Units for Bus {
     }
 
     async fn reachable(&self) -> Result<(), Fault> {
-        self.manager_property("Version").await.map(|_| ())
+        self.property(MANAGER, "Version").await.map(|_| ())
     }
 }

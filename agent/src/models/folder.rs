@@ -97,8 +97,11 @@ impl Folder {
 
 /// The port that a model's settings name, as systemd reads an `EnvironmentFile=`: the last `PORT=` counts.
 fn port(text: &str) -> Result<Option<u16>, String> {
-    let values = text.lines().filter_map(|line| line.trim_start().strip_prefix("PORT="));
-    let Some(value) = values.last() else {
+    let mut values = text
+        .lines()
+        .rev()
+        .filter_map(|line| line.trim_start().strip_prefix("PORT="));
+    let Some(value) = values.next() else {
         return Ok(None);
     };
     let value = value.trim_matches(|character: char| character.is_ascii_whitespace());

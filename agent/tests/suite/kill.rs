@@ -30,7 +30,10 @@ async fn child() {
     loop {
         for minutes in (10..40).step_by(2) {
             let at = now + minutes * MINUTE;
-            let entry = shutdowns.schedule(at, "test", Reason::Request, now).await.expect("scheduled");
+            let entry = shutdowns
+                .schedule(at, "test", Reason::Request, now)
+                .await
+                .expect("scheduled");
             println!("\nhas {}", entry.id);
         }
         while shutdowns.cancel(now).await.is_ok() {
@@ -52,13 +55,20 @@ fn killed_while_it_writes() {
             .stderr(Stdio::null())
             .spawn()
             .expect("started");
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-        assert!(lines.any(|line| line == "ready"), "round {round}: the queue could not be read");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe"))
+            .lines()
+            .map_while(Result::ok);
+        assert!(
+            lines.any(|line| line == "ready"),
+            "round {round}: the queue could not be read"
+        );
         std::thread::sleep(Duration::from_micros(rand::rng().random_range(0..20_000)));
         child.kill().expect("killed");
         child.wait().expect("ended");
         // What was answered before the end is in the queue, unless a later request took it away.
-        let said: Vec<String> = lines.filter(|line| line.starts_with("has ") || line == "cancelled").collect();
+        let said: Vec<String> = lines
+            .filter(|line| line.starts_with("has ") || line == "cancelled")
+            .collect();
         let queue: Queue = match file.read().expect("read") {
             Stored::Value(queue) => queue,
             Stored::Nothing => Queue::default(),
