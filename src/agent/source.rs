@@ -11,6 +11,8 @@ use crate::secret::sha256_hex;
 
 /// The files of the package: path and text.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/agent_sources.rs"));
+/// The manifest of the package.
+const PACKAGE: &str = "agent/Cargo.toml";
 /// What the workspace says of all its packages.
 const ROOT: &str = include_str!("../../Cargo.toml");
 /// The versions of all packages that it uses.
@@ -45,13 +47,27 @@ pub(super) fn name() -> &'static str {
 ///
 /// Errors: what homelab brings is damaged.
 pub(super) fn workspace() -> Result<Vec<(String, String)>, AgentError> {
-    let own = FILES
-        .iter()
-        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
-    let mut files: Vec<(String, String)> = own.collect();
+    let mut files = Vec::new();
+    for (path, text) in FILES {
+        let text = if *path == PACKAGE {
+            package(text)?
+        } else {
+            (*text).to_owned()
+        };
+        files.push(((*path).to_owned(), text));
+    }
     files.push(("Cargo.toml".to_owned(), root()?));
     files.push(("Cargo.lock".to_owned(), lock()?));
     Ok(files)
+}
+
+/// The manifest of the agent, without the tests that it names: they are not brought.
+fn package(text: &str) -> Result<String, AgentError> {
+    let mut package: DocumentMut = text.parse().map_err(damaged(PACKAGE))?;
+    for targets in ["test", "bench", "example"] {
+        package.remove(targets);
+    }
+    Ok(package.to_string())
 }
 
 /// The manifest of the workspace, without what concerns homelab alone.
@@ -143,7 +159,15 @@ mod tests {
         let names: Vec<&str> = lock.package.iter().map(|package| package.name.as_str()).collect();
         assert!(names.contains(&PROGRAM) && names.contains(&"zbus"), "{names:?}");
         assert!(!names.contains(&"homelab") && !names.contains(&"bollard"), "{names:?}");
-        assert!(files.contains_key("agent/Cargo.toml") && files.contains_key("agent/src/main.rs"));
+        assert!(files.contains_key("agent/src/main.rs"));
+        // What it named would be missing.
+        let package: toml::Table = files[PACKAGE].parse().unwrap();
+        assert!(
+            package.contains_key("dependencies") && !package.contains_key("test"),
+            "{}",
+            files[PACKAGE]
+        );
+        assert!(!files.keys().any(|path| path.starts_with("agent/tests")), "{files:?}");
     }
 
     #[test]

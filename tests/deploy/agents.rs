@@ -166,8 +166,14 @@ fn an_old_systemd_is_refused(project: &Project, host: &Host<'_>) {
         "cp /var/lib/dpkg/status /root/status
          sed -i '/^Package: systemd$/,/^$/s/^Version: .*/Version: 239-1/' /var/lib/dpkg/status",
     );
-    let refused = project.homelab(&["deploy", "dev", "agents", "--yes", "--limit", "old"]).expect(3);
-    assert!(refused.stderr.contains("systemd 239-1 is too old"), "{}", refused.stderr);
+    let refused = project
+        .homelab(&["deploy", "dev", "agents", "--yes", "--limit", "old"])
+        .expect(3);
+    assert!(
+        refused.stderr.contains("systemd 239-1 is too old"),
+        "{}",
+        refused.stderr
+    );
     host.inside("mv /root/status /var/lib/dpkg/status");
 }
 
