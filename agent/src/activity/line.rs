@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 /// What a line says of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Request {
+pub(super) struct Request {
     /// As nginx matches it: without the query, decoded, with single slashes.
-    pub path: String,
-    pub status: u16,
+    pub(super) path: String,
+    pub(super) status: u16,
 }
 
 #[derive(Deserialize)]
@@ -19,7 +19,7 @@ struct Fields {
 }
 
 /// Reads a line; `None` if it is in neither format, or no request was understood by nginx.
-pub fn parse(line: &[u8]) -> Option<Request> {
+pub(super) fn parse(line: &[u8]) -> Option<Request> {
     let line = String::from_utf8_lossy(line);
     if line.starts_with('{') {
         let Fields { uri, status } = serde_json::from_str(&line).ok()?;
@@ -152,7 +152,7 @@ mod tests {
             ("/a?b=http://x/tiny/", "/a"),
         ] {
             let line = combined_with("-", &format!("GET {target} HTTP/1.1"), "-", "-");
-            assert_eq!(seen(&line).unwrap().0, path, "{target}");
+            assert_eq!(seen(&line).expect("works").0, path, "{target}");
         }
     }
 

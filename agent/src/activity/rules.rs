@@ -15,7 +15,7 @@ const MOST_RULES: usize = 1024;
 
 /// The rules of a file, in its order.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Rules(Vec<Rule>);
+pub(super) struct Rules(Vec<Rule>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
@@ -37,7 +37,7 @@ struct Written {
 
 impl Rules {
     /// Reads a file. Endpoints must be below `models_url`: the token is sent there and nowhere else.
-    pub fn read(text: &str, models_url: &str) -> Result<Self, String> {
+    pub(super) fn read(text: &str, models_url: &str) -> Result<Self, String> {
         let written: Vec<Written> = serde_json::from_str(text).map_err(|error| format!("not a list of rules: {error}"))?;
         if written.len() > MOST_RULES {
             return Err(format!("more than {MOST_RULES} rules"));
@@ -46,12 +46,12 @@ impl Rules {
         rules.map(Self)
     }
 
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.0.len()
     }
 
     /// Where the request is reported: what the first matching rule says.
-    pub fn endpoint(&self, request: &Request) -> Option<&str> {
+    pub(super) fn endpoint(&self, request: &Request) -> Option<&str> {
         let rule = self.0.iter().find(|rule| request.path.starts_with(&rule.prefix))?;
         let endpoint = rule.by_status.get(&request.status).or(rule.endpoint.as_ref());
         endpoint.map(String::as_str)
@@ -107,7 +107,7 @@ mod tests {
     ]"#;
 
     fn endpoint(path: &str, status: u16) -> Option<String> {
-        let rules = Rules::read(WRITTEN, URL).unwrap();
+        let rules = Rules::read(WRITTEN, URL).expect("works");
         let request = Request {
             path: path.to_owned(),
             status,
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn patterns_are_no_expressions() {
-        let rules = Rules::read(r#"[{"pattern":"/a.b/","endpoint":"http://models:5002/x"}]"#, URL).unwrap();
+        let rules = Rules::read(r#"[{"pattern":"/a.b/","endpoint":"http://models:5002/x"}]"#, URL).expect("works");
         let request = |path: &str| Request {
             path: path.to_owned(),
             status: 200,

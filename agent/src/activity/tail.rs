@@ -13,7 +13,7 @@ const LONGEST: usize = 16 * 1024;
 const LAST_TURNS: u32 = 2;
 
 /// A log that is followed from its end.
-pub struct Tail {
+pub(super) struct Tail {
     path: PathBuf,
     open: Option<Open>,
 }
@@ -32,7 +32,7 @@ struct Open {
 
 impl Tail {
     /// Starts at the end of the file that is there. One that appears later is read from its start.
-    pub fn from_end(path: &Path) -> io::Result<Self> {
+    pub(super) fn from_end(path: &Path) -> io::Result<Self> {
         let open = match File::open(path) {
             Ok(mut file) => {
                 let identity = identity(&file.metadata()?);
@@ -51,7 +51,7 @@ impl Tail {
     }
 
     /// The lines that were written since the last turn.
-    pub fn turn(&mut self) -> io::Result<Vec<Vec<u8>>> {
+    pub(super) fn turn(&mut self) -> io::Result<Vec<Vec<u8>>> {
         let now = match fs::metadata(&self.path) {
             Ok(metadata) => Some(identity(&metadata)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -150,21 +150,21 @@ mod tests {
     use super::*;
 
     fn append(path: &Path, text: &str) {
-        let mut file = File::options().append(true).create(true).open(path).unwrap();
-        file.write_all(text.as_bytes()).unwrap();
+        let mut file = File::options().append(true).create(true).open(path).expect("works");
+        file.write_all(text.as_bytes()).expect("works");
     }
 
     fn turn(tail: &mut Tail) -> Vec<String> {
-        let lines = tail.turn().unwrap();
-        lines.into_iter().map(|line| String::from_utf8(line).unwrap()).collect()
+        let lines = tail.turn().expect("works");
+        lines.into_iter().map(|line| String::from_utf8(line).expect("works")).collect()
     }
 
     #[test]
     fn new_lines_from_the_end() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = folder.path().join("log");
         append(&path, "old\nhalf");
-        let mut tail = Tail::from_end(&path).unwrap();
+        let mut tail = Tail::from_end(&path).expect("works");
         assert!(turn(&mut tail).is_empty());
         append(&path, " of it\none\ntw");
         assert_eq!(turn(&mut tail), ["one"]);
@@ -174,12 +174,12 @@ mod tests {
 
     #[test]
     fn a_rotated_file_is_read_to_its_end() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let (path, old) = (folder.path().join("log"), folder.path().join("log.1"));
         append(&path, "");
-        let mut tail = Tail::from_end(&path).unwrap();
+        let mut tail = Tail::from_end(&path).expect("works");
         append(&path, "1\n");
-        fs::rename(&path, &old).unwrap();
+        fs::rename(&path, &old).expect("works");
         // Nobody has opened the new one yet.
         append(&old, "2\n");
         assert_eq!(turn(&mut tail), ["1", "2"]);
@@ -194,26 +194,26 @@ mod tests {
 
     #[test]
     fn a_truncated_file_is_read_from_its_start() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = folder.path().join("log");
         append(&path, "a long line that was there\n");
-        let mut tail = Tail::from_end(&path).unwrap();
+        let mut tail = Tail::from_end(&path).expect("works");
         append(&path, "unfinished");
         assert!(turn(&mut tail).is_empty());
-        File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        File::options().write(true).open(&path).expect("works").set_len(0).expect("works");
         append(&path, "new\n");
         assert_eq!(turn(&mut tail), ["new"]);
     }
 
     #[test]
     fn a_file_that_appears_later_is_read_from_its_start() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = folder.path().join("log");
-        let mut tail = Tail::from_end(&path).unwrap();
+        let mut tail = Tail::from_end(&path).expect("works");
         assert!(turn(&mut tail).is_empty());
         append(&path, "first\n");
         assert_eq!(turn(&mut tail), ["first"]);
-        fs::remove_file(&path).unwrap();
+        fs::remove_file(&path).expect("works");
         assert!(turn(&mut tail).is_empty());
         append(&path, "second\n");
         let all: Vec<_> = (0..=LAST_TURNS).flat_map(|_| turn(&mut tail)).collect();
@@ -222,10 +222,10 @@ mod tests {
 
     #[test]
     fn long_lines_are_left_out() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = folder.path().join("log");
         append(&path, "");
-        let mut tail = Tail::from_end(&path).unwrap();
+        let mut tail = Tail::from_end(&path).expect("works");
         append(&path, &"x".repeat(LONGEST + 1));
         assert!(turn(&mut tail).is_empty());
         append(&path, "still\nshort\n");

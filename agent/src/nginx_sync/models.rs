@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::names;
+use crate::names::ModelName;
 
 /// How many models a ConfigMap has room for, with a good margin.
 const MOST_MODELS: usize = 256;
@@ -12,18 +12,18 @@ const TOLD: usize = 80;
 
 /// A model that can be served.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Model {
-    pub name: String,
-    pub port: u16,
+pub(super) struct Model {
+    pub(super) name: ModelName,
+    pub(super) port: u16,
 }
 
 /// What was made of an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Listed {
+pub(super) struct Listed {
     /// By name.
-    pub models: Vec<Model>,
+    pub(super) models: Vec<Model>,
     /// What was left out, and why.
-    pub refused: Vec<String>,
+    pub(super) refused: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ struct Entry {
 
 impl Listed {
     /// Reads the answer to `GET /models`. One bad entry leaves out that entry; an answer of another form is an error.
-    pub fn read(body: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(body: &[u8]) -> Result<Self, String> {
         let answer: Answer =
             serde_json::from_slice(body).map_err(|error| format!("the answer is not a list of models: {error}"))?;
         let mut listed = Self::default();
@@ -66,20 +66,17 @@ impl Entry {
         let Some(name) = self.model_name.as_str() else {
             return Err("an entry has no name".to_owned());
         };
-        if !names::is_model_name(name) {
+        let Ok(name) = ModelName::parse(name) else {
             let told: String = name.chars().take(TOLD).collect();
             return Err(format!("{told:?}: not a valid model name"));
-        }
+        };
         let port = match &self.port {
             Value::String(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().ok(),
             Value::Number(port) => port.as_u64().and_then(|port| u16::try_from(port).ok()),
             _ => None,
         };
         match port {
-            Some(port) if port > 0 => Ok(Model {
-                name: name.to_owned(),
-                port,
-            }),
+            Some(port) if port > 0 => Ok(Model { name, port }),
             _ => Err(format!("{name}: the port is not a number from 1 to 65535")),
         }
     }
@@ -87,18 +84,18 @@ impl Entry {
 
 /// An empty list counts once the source has said it several times in a row: it says so too when its folder is not mounted yet.
 #[derive(Debug)]
-pub struct Confirmations {
+pub(super) struct Confirmations {
     needed: u32,
     seen: u32,
 }
 
 impl Confirmations {
-    pub fn new(needed: u32) -> Self {
+    pub(super) fn new(needed: u32) -> Self {
         Self { needed, seen: 0 }
     }
 
     /// Whether this list counts now.
-    pub fn accepts(&mut self, models: &[Model]) -> bool {
+    pub(super) fn accepts(&mut self, models: &[Model]) -> bool {
         if models.is_empty() {
             self.seen = self.seen.saturating_add(1);
             self.seen >= self.needed
@@ -113,16 +110,23 @@ impl Confirmations {
 mod tests {
     use super::*;
 
+    fn model(name: &str, port: u16) -> Model {
+        Model {
+            name: ModelName::parse(name).expect(name),
+            port,
+        }
+    }
+
     fn one(name: &str, port: &str) -> Listed {
         let name = Value::from(name);
         Listed::read(format!(r#"{{"status":"success","models":[{{"model_name":{name},"port":{port},"file_path":"/x"}}]}}"#).as_bytes())
-            .unwrap()
+            .expect("read")
     }
 
     #[test]
     fn models_are_read_by_name() {
         let body = r#"{"models":[{"model_name":"b","port":"9002"},{"model_name":"a.1_x-y","port":9001}]}"#;
-        let listed = Listed::read(body.as_bytes()).unwrap();
+        let listed = Listed::read(body.as_bytes()).expect("read");
         let names: Vec<_> = listed.models.iter().map(|model| (model.name.as_str(), model.port)).collect();
         assert_eq!(names, [("a.1_x-y", 9001), ("b", 9002)]);
         assert!(listed.refused.is_empty());
@@ -177,8 +181,8 @@ mod tests {
     #[test]
     fn one_bad_entry_leaves_the_others() {
         let body = r#"{"models":[{"model_name":"../x","port":1},{"model_name":"a","port":1},{"model_name":"a","port":2},{"model_name":7}]}"#;
-        let listed = Listed::read(body.as_bytes()).unwrap();
-        assert_eq!(listed.models, [Model { name: "a".to_owned(), port: 1 }]);
+        let listed = Listed::read(body.as_bytes()).expect("read");
+        assert_eq!(listed.models, [model("a", 1)]);
         assert_eq!(listed.refused.len(), 3);
     }
 
@@ -191,11 +195,11 @@ mod tests {
 
     #[test]
     fn an_empty_list_needs_confirmation() {
-        let model = [Model { name: "a".to_owned(), port: 1 }];
+        let some = [model("a", 1)];
         let mut confirmations = Confirmations::new(3);
         assert!(!confirmations.accepts(&[]));
         assert!(!confirmations.accepts(&[]));
-        assert!(confirmations.accepts(&model));
+        assert!(confirmations.accepts(&some));
         assert!(!confirmations.accepts(&[]));
         assert!(!confirmations.accepts(&[]));
         assert!(confirmations.accepts(&[]));

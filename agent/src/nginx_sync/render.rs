@@ -11,33 +11,33 @@ use serde::Serialize;
 use super::models::Model;
 
 /// The key that the server block includes.
-pub const LOCATIONS: &str = "nginx.conf";
+pub(super) const LOCATIONS: &str = "nginx.conf";
 /// The key that `activity` reads.
-pub const RULES: &str = "config.json";
+pub(super) const RULES: &str = "config.json";
 /// Where nginx tells which text it has loaded.
-pub const GENERATION: &str = "/-/generation";
+pub(super) const GENERATION: &str = "/-/generation";
 
 /// Where requests for models go.
-pub struct Upstream<'a> {
+pub(super) struct Upstream<'a> {
     /// An address or a name, as in a URL.
-    pub host: &'a str,
+    pub(super) host: &'a str,
     /// What models get as `Host`.
-    pub host_header: &'a str,
+    pub(super) host_header: &'a str,
     /// When clients are asked to come again, in seconds.
-    pub retry_after: u32,
+    pub(super) retry_after: u32,
 }
 
 /// What the ConfigMap should hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rendered {
-    pub locations: String,
-    pub rules: String,
+pub(super) struct Rendered {
+    pub(super) locations: String,
+    pub(super) rules: String,
     /// Differs if any of both differs.
-    pub generation: String,
+    pub(super) generation: String,
 }
 
 /// Renders the list. `models_url` is where activity is reported and models are started.
-pub fn render(models: &[Model], upstream: &Upstream<'_>, models_url: &str) -> Rendered {
+pub(super) fn render(models: &[Model], upstream: &Upstream<'_>, models_url: &str) -> Rendered {
     let rules = rules(models, models_url);
     let mut body = shared(upstream);
     for model in models {
@@ -141,6 +141,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::names::ModelName;
 
     const UPSTREAM: Upstream<'_> = Upstream {
         host: "192.0.2.7",
@@ -150,7 +151,7 @@ mod tests {
 
     fn model(name: &str, port: u16) -> Model {
         Model {
-            name: name.to_owned(),
+            name: ModelName::parse(name).expect(name),
             port,
         }
     }
@@ -171,7 +172,7 @@ location /tiny/ {
 }
 "#;
         assert!(text.locations.ends_with(locations), "{}", text.locations);
-        let rules: serde_json::Value = serde_json::from_str(&text.rules).unwrap();
+        let rules: serde_json::Value = serde_json::from_str(&text.rules).expect("valid");
         assert_eq!(rules[0], json!({ "pattern": "/tiny/v1/models" }));
         assert_eq!(rules[1]["pattern"], "/tiny/");
         assert_eq!(rules[1]["endpoint"], "http://192.0.2.7:5002/models/tiny/report");
@@ -209,7 +210,7 @@ location /tiny/ {
         let depth = text.locations.lines().fold(0_i32, |depth, line| {
             // Braces of JSON are in quotes.
             let bare = line.split('\'').step_by(2).collect::<String>();
-            let count = |sign| i32::try_from(bare.matches(sign).count()).unwrap();
+            let count = |sign| i32::try_from(bare.matches(sign).count()).expect("valid");
             depth + count('{') - count('}')
         });
         assert_eq!(depth, 0, "{}", text.locations);
