@@ -98,7 +98,7 @@ impl Store {
             client,
             url,
             token_file: api.token_file.clone().unwrap_or_else(|| account("token")),
-            name: config_map.name.to_string(),
+            name: config_map.name.as_str().to_owned(),
             namespace: namespace.to_string(),
         })
     }
