@@ -1,0 +1,7 @@
+//! The program `homelab-agent`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    homelab_agent::arguments::run()
+}

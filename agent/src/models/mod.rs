@@ -1,0 +1,10 @@
+//! Starts, stops and watches the units that run models.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs the mode with its configuration file, until the process is told to end.
+pub async fn run(config: &Path) -> ExitCode {
+    crate::journal::error(&format!("{}: this mode is not built yet", config.display()));
+    ExitCode::FAILURE
+}
