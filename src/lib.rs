@@ -3,6 +3,7 @@
 //! Data flows one way: `project::load` → `remote` → `rounds` (`gather` ⇄ `plan::build`) → `report` → `apply`.
 //! The library never prints, reads the terminal or exits; the binary's `cli` does.
 
+pub mod agent;
 pub mod apply;
 pub mod change;
 pub mod content;

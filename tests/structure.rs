@@ -14,7 +14,8 @@ const LAYERS: &[&[&str]] = &[
     &["operations"],
     &["secrets"],
     // It encrypts its keys as secrets, and a project hands it to templates and operations.
-    &["pki"],
+    // So does the agent, with what was built of it.
+    &["pki", "agent"],
     &["project"],
     &["plan", "schema", "starter"],
     &["remote", "lab"],

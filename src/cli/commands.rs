@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    backup, check, completions, deploy_arguments, exec, facts, history, images, init, inventory, lab, man, new,
+    agent, backup, check, completions, deploy_arguments, exec, facts, history, images, init, inventory, lab, man, new,
     operations, pki, rollback, schema, secrets, status, trust,
 };
 
@@ -55,6 +55,9 @@ pub(super) enum CliCommand {
     /// Make, list and restore backups of stacks
     #[command(subcommand)]
     Backup(backup::BackupCommand),
+    /// Compile the on-host agent, which operations name `agent:binary` and `agent:image`
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
     /// List all operations, or show the parameters of one with an example
     Operations(operations::OperationsArguments),
     /// Write JSON Schemas, so that editors complete and check project files

@@ -1,5 +1,6 @@
 //! Prints errors to standard error, with position, excerpt, causes and hint if they have them.
 
+use homelab::agent::AgentError;
 use homelab::error::{Diagnostic, Diagnostics};
 use homelab::gather::GatherError;
 use homelab::lab::LabError;
@@ -88,5 +89,6 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         return Some(unprinted.hint().to_owned());
     }
     let lab = error.downcast_ref::<LabError>().and_then(LabError::hint);
-    lab.or_else(|| error.downcast_ref::<RemoteError>().and_then(RemoteError::hint))
+    let agent = || error.downcast_ref::<AgentError>().and_then(AgentError::hint);
+    lab.or_else(agent).or_else(|| error.downcast_ref::<RemoteError>().and_then(RemoteError::hint))
 }

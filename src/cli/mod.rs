@@ -2,6 +2,7 @@
 //!
 //! Plans and reports go to standard output, everything else to standard error.
 
+mod agent;
 mod applying;
 mod backup;
 mod check;
@@ -100,6 +101,7 @@ pub(crate) fn main() -> ExitCode {
         CliCommand::Status(arguments) => status::run(arguments),
         CliCommand::Images(command) => images::run(command),
         CliCommand::Backup(command) => backup::run(command),
+        CliCommand::Agent(command) => agent::run(command),
         CliCommand::Operations(arguments) => operations::run(arguments),
         CliCommand::Schema(arguments) => schema::run(arguments),
         CliCommand::Completions(arguments) => completions::run(arguments),

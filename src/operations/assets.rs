@@ -7,11 +7,20 @@ use crate::change::{Outcome, Stop};
 use crate::content::{Assets, Content, EncryptedFile, Undecrypted};
 use crate::error::{Diagnostic, Origin, SourceFile, closest, suggestion};
 use crate::facts::overlay::{FactScope, OperationId};
+use crate::facts::system::SystemKey;
 use crate::secret::encrypted_value;
 use crate::value::{Known, Text, Why, Withheld};
 
 /// What the names of the project's certificates begin with where operations name a file.
 pub const CERTIFICATE: &str = "pki:";
+
+/// What the names of parts of the on-host agent begin with where operations name a file.
+pub const AGENT: &str = "agent:";
+
+/// The name among the project's files of a part of the agent for an architecture.
+pub fn agent_asset(part: &str, architecture: &str) -> String {
+    format!("{AGENT}{part}-{architecture}")
+}
 
 /// What to do about a certificate that operations name as `path` and that does not exist.
 pub fn certificate_hint(assets: &Assets, path: &str) -> String {
@@ -124,6 +133,40 @@ impl PlanContext<'_> {
             Stop::Refused(Box::new(mistake.because(error.to_string())))
         })?;
         Ok(Some(content))
+    }
+
+    /// The part of the on-host agent that `path` names, for the architecture of the host. `part` is the one that the operation takes.
+    ///
+    /// Errors: it takes another part, or this one is not built.
+    pub(super) fn agent_part(&self, argument: &str, path: &str, part: &'static str) -> Result<Content, Stop> {
+        if path.strip_prefix(AGENT) != Some(part) {
+            let title = format!("`{path}` is not a part of the agent that this operation takes");
+            let refused = self.refuse(argument, title, "cannot be used here");
+            return Err(refused.hint(format!("write `{AGENT}{part}`")));
+        }
+        let architecture = self.get(SystemKey)?.machine.architecture.dpkg;
+        if let Some(content) = self.kept(argument, &agent_asset(part, &architecture))? {
+            return Ok(content);
+        }
+        let title = format!("the agent is not built for `{architecture}`, the architecture of this host");
+        let command = if part == "binary" { "build" } else { part };
+        Err(self
+            .refuse(argument, title, "not in `.homelab/agent` of the project, or of another version of homelab")
+            .hint(format!("run `homelab agent {command} --architecture {architecture}`")))
+    }
+
+    /// The name of the image of the on-host agent, with its tag.
+    ///
+    /// Errors: it is not built.
+    pub(super) fn agent_image(&self, argument: &str) -> Result<String, Stop> {
+        let path = format!("{AGENT}image");
+        let images = self.agent_part(argument, &path, "image")?.archived_images();
+        let images = images.map_err(|why| {
+            let refused = self.refuse(argument, format!("`{path}` cannot be read"), why.to_string());
+            refused.hint("run `homelab agent image`")
+        })?;
+        let mut names = images.into_iter().flat_map(|image| image.names);
+        Ok(names.next().unwrap_or_default())
     }
 
     /// The text of a file that no host gets, if there is such a file.

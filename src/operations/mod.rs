@@ -40,7 +40,7 @@ mod zfs;
 
 use definition::Define;
 
-pub use assets::{CERTIFICATE, certificate_hint};
+pub use assets::{AGENT, CERTIFICATE, agent_asset, certificate_hint};
 pub use capture::MAKES_VALUES;
 pub use cluster_objects::ClusterObjects;
 pub use conduct::{CONDUCT_KEYS, ConductKeys};

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::fields::unknown_key;
+use crate::agent;
 use crate::content::{
     Assets, DOWNLOADS, EncryptedFile, LAB, LAB_K3S, ProjectFolder, Refused, download, lab_k3s, lab_k3s_file,
     read_in_place,
@@ -182,6 +183,7 @@ impl Reader {
                 }
             }
         }
+        agent::add_to(assets, &self.files);
         for version in LAB_K3S {
             let shown = format!("{LAB}/{}", lab_k3s_file(version));
             // Whatever is wrong with what the lab made, `lab up` makes it again.

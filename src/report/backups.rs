@@ -85,7 +85,7 @@ fn made(of: &Backup) -> Option<Timestamp> {
 }
 
 /// A size in the largest unit that it fills.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     const STEP: u64 = 1024;
     let mut unit = None;

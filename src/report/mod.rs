@@ -4,6 +4,7 @@
 //! strips them for pipes. All text from hosts and files is sanitized first. Every text is empty or ends with a line break.
 //! The same values give the same bytes.
 
+mod agent;
 mod backups;
 mod certificates;
 mod change;
@@ -35,6 +36,7 @@ mod style;
 mod summary;
 mod text;
 
+pub use agent::agent;
 pub use backups::{backup, backups, backups_json};
 pub use certificates::{authority_made, certificates, certificates_json, expiring, issued, revoked};
 pub use check::{

@@ -19,7 +19,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
-use crate::operations::{Define, Demand, Operation, PlanContext};
+use crate::operations::{AGENT, Define, Demand, Operation, PlanContext};
 use crate::value::Text;
 
 /// Parameters of `files.put`.
@@ -27,7 +27,8 @@ use crate::value::Text;
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Put {
     /// File below `templates/` of the project, copied byte for byte; or `pki:ca`, `pki:leaves`, `pki:NAME.crt` and `pki:NAME.key`, the
-    /// certificates of the project. Give `src` or `content`. Templates, whose names end in
+    /// certificates of the project; or `agent:binary`, the program of the on-host agent for the architecture of the host, which
+    /// `homelab agent build` compiles. Give `src` or `content`. Templates, whose names end in
     /// `.j2`, are for `files.template`; one is copied only to a `dest` with that end.
     src: Option<String>,
     /// The text to write. Give `src` or `content`.
@@ -68,7 +69,8 @@ mode = "0644"
 
 impl Operation for Put {
     fn needs(&self) -> Vec<FactKey> {
-        path_and_ancestors(&self.dest)
+        let system = self.is_agent().then_some(FactKey::System);
+        path_and_ancestors(&self.dest).into_iter().chain(system).collect()
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
@@ -101,6 +103,10 @@ impl Operation for Put {
 }
 
 impl Put {
+    fn is_agent(&self) -> bool {
+        self.src.as_ref().is_some_and(|src| src.starts_with(AGENT))
+    }
+
     /// Refuses to copy a template, unless `dest` says that it is to stay one.
     fn check_suffix(&self, context: &PlanContext<'_>, src: &str) -> Result<(), Stop> {
         let is_template = |path: &str| path.ends_with(Assets::TEMPLATE_SUFFIX);
@@ -118,6 +124,7 @@ impl Put {
 
     fn content(&self, context: &PlanContext<'_>) -> Result<WishedContent<'_>, Stop> {
         match (&self.src, &self.content) {
+            (Some(src), None) if self.is_agent() => Ok(WishedContent::Ready(context.agent_part("src", src, "binary")?)),
             (Some(src), None) => {
                 context.require_asset("src", src)?;
                 self.check_suffix(context, src)?;

@@ -25,7 +25,7 @@ use crate::facts::{Fact, FactKey};
 use crate::operations::docker::engine;
 use crate::operations::operation::Demand;
 use crate::operations::server::names::since;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{AGENT, Define, Operation, PlanContext};
 use crate::quote::{quote, quote_all};
 use crate::value::Known;
 
@@ -40,7 +40,8 @@ const REGISTRY: &str = "docker.io";
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Image {
-    /// Archive of images below `templates/` of the project, or `downloads/…`, as `docker save` writes it. Give `src` or `docker`.
+    /// Archive of images below `templates/` of the project, or `downloads/…`, as `docker save` writes it; or `agent:image`,
+    /// that of the on-host agent for the architecture of the host, which `homelab agent image` makes. Give `src` or `docker`.
     src: Option<String>,
     /// Name of an image that the Docker engine of this host has, such as `"app:1"`. Give `src` or `docker`.
     docker: Option<String>,
@@ -82,7 +83,8 @@ impl Operation for Image {
         let docker = self.docker.iter().filter(|_| self.present);
         let docker = docker.filter_map(|name| Reference::parse(name).ok());
         let docker = docker.flat_map(|name| [FactKey::DockerEngine, FactKey::DockerImage(name.found_as())]);
-        [FactKey::NodeImages].into_iter().chain(docker).collect()
+        let system = self.src.iter().filter(|src| src.starts_with(AGENT)).map(|_| FactKey::System);
+        [FactKey::NodeImages].into_iter().chain(docker).chain(system).collect()
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
@@ -348,7 +350,7 @@ const DOWNLOADS: &str = "downloads/";
 
 /// Where an archive is in the project.
 fn place(path: &str) -> String {
-    if path.starts_with(DOWNLOADS) {
+    if path.starts_with(DOWNLOADS) || path.starts_with(AGENT) {
         path.to_owned()
     } else {
         format!("templates/{path}")
@@ -356,6 +358,9 @@ fn place(path: &str) -> String {
 }
 
 fn archive(context: &PlanContext<'_>, path: &str) -> Result<Content, Stop> {
+    if path.starts_with(AGENT) {
+        return context.agent_part("src", path, "image");
+    }
     let Some(below) = path.strip_prefix(DOWNLOADS) else {
         return context.asset("src", path);
     };

@@ -31,7 +31,7 @@ use crate::facts::overlay::FactScope;
 use crate::facts::{Fact, FactKey};
 use crate::operations::cluster_objects::{ClusterObject, ClusterObjects};
 use crate::operations::parameters::Span;
-use crate::operations::{Define, Demand, Operation, PlanContext};
+use crate::operations::{AGENT, Define, Demand, Operation, PlanContext};
 use crate::value::Varied;
 
 /// Parameters of `k8s.manifests`.
@@ -52,7 +52,8 @@ pub(in crate::operations) struct Manifests {
     /// Objects that are made if they are missing, and left alone once they are there, as `Kind/name`.
     #[serde(default)]
     keep: Vec<String>,
-    /// Images to use instead of those in the files: the name without tag or digest, and the image that stands in its place.
+    /// Images to use instead of those in the files: the name without tag or digest, and the image that stands in its place;
+    /// `"agent:image"` is that of the on-host agent, which `k3s.image` takes to nodes.
     #[serde(default)]
     images: BTreeMap<String, String>,
     /// Values to put into objects, by `Kind/name:/pointer`, such as `{ "Deployment/web:/spec/replicas" = 2 }`. They may be secrets.
@@ -105,7 +106,9 @@ namespace = "shop"
 
 impl Operation for Manifests {
     fn needs(&self) -> Vec<FactKey> {
-        needs(self.kubeconfig.as_ref())
+        let names_agent = self.images.values().any(|image| image.starts_with(AGENT));
+        let system = names_agent.then_some(FactKey::System);
+        needs(self.kubeconfig.as_ref()).into_iter().chain(system).collect()
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
@@ -222,6 +225,15 @@ fn cluster_objects(documents: &Documents) -> Vec<ClusterObject> {
 }
 
 impl Manifests {
+    /// The images in the place of others; that of the agent by its name.
+    fn wished_images(&self, context: &PlanContext<'_>) -> Result<BTreeMap<String, String>, Stop> {
+        let mut images = self.images.clone();
+        for image in images.values_mut().filter(|image| image.starts_with(AGENT)) {
+            *image = context.agent_image("images")?;
+        }
+        Ok(images)
+    }
+
     fn documents(&self, context: &PlanContext<'_>, api: &Api) -> Result<Documents, Stop> {
         let cluster = context.get(ClusterKey(api));
         let scope = |id: &ObjectId| match &cluster {
@@ -234,7 +246,7 @@ impl Manifests {
             namespace: self.namespace.as_deref(),
             exclude: &self.exclude,
             keep: &self.keep,
-            images: self.images.clone(),
+            images: self.wished_images(context)?,
             set_fields: self.set_fields.as_ref(),
             rename_groups: self.rename_groups.clone(),
         };
