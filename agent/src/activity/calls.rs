@@ -44,7 +44,9 @@ impl Calls {
         let models = &settings.models;
         let mut client = Client::new(Duration::from_secs(models.timeout), LONGEST_ANSWER);
         if let Some(authority) = &models.authority_file {
-            client = client.with_authority(authority).map_err(|error| journal::causes(&error))?;
+            client = client
+                .with_authority(authority)
+                .map_err(|error| journal::causes(&error))?;
         }
         Ok(Self(Arc::new(Caller {
             client,
@@ -104,7 +106,10 @@ impl Caller {
             let (problem, is_final) = match self.post(endpoint).await {
                 Ok(code) if (200..300).contains(&code) => return Ok(()),
                 // The same question gets the same answer.
-                Ok(code) => (format!("{endpoint} answers with {code}"), (400..500).contains(&code) && code != 429),
+                Ok(code) => (
+                    format!("{endpoint} answers with {code}"),
+                    (400..500).contains(&code) && code != 429,
+                ),
                 Err(problem) => (problem, false),
             };
             if is_final || attempt == self.retries {
@@ -226,7 +231,11 @@ mod tests {
     #[tokio::test]
     async fn a_host_that_is_off_is_woken_once() {
         let service = TestServer::start(|_| (200, String::new())).await;
-        let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound").local_addr().expect("bound");
+        let gone = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("bound")
+            .local_addr()
+            .expect("bound");
         let wake = format!("retries = 2\n[wake]\nurl = '{}/wake'\nname = 'box'", service.url);
         let (calls, status) = calls(&format!("http://{gone}"), &wake);
         calls.call(format!("http://{gone}/models/a/start"));

@@ -129,7 +129,12 @@ mod tests {
         let get = "GET /tiny/v1/chat HTTP/1.1";
         for line in [
             combined_with("-", get, "-", "curl/8.5"),
-            combined_with("-", get, "https://chat.example/a?b=c", "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101"),
+            combined_with(
+                "-",
+                get,
+                "https://chat.example/a?b=c",
+                "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",
+            ),
             combined_with("anna b] [c", get, "", ""),
             combined_with("-", get, "-", "a\\x22b \\x22GET /other/ HTTP/1.1\\x22 502"),
         ] {

@@ -44,8 +44,7 @@ pub async fn run(path: &Path) -> ExitCode {
 async fn serve(path: &Path) -> Result<(), String> {
     let settings: Settings = config::load(path).map_err(|error| journal::causes(&error))?;
     let environment = Environment::of_process(&settings.server).map_err(|error| journal::causes(&error))?;
-    let server =
-        Server::prepare(&settings.server, environment, false).map_err(|error| journal::causes(&error))?;
+    let server = Server::prepare(&settings.server, environment, false).map_err(|error| journal::causes(&error))?;
     let status = Status::new(server.metrics());
     let mut follower = Follower::new(&settings, status.clone())?;
     let work = tokio::spawn(async move {
@@ -98,7 +97,8 @@ impl Follower {
         for line in lines.unwrap_or_default() {
             let request = line::parse(&line);
             self.status.line(request.is_some());
-            if let Some(endpoint) = request.and_then(|request| self.rules.rules().endpoint(&request).map(str::to_owned)) {
+            if let Some(endpoint) = request.and_then(|request| self.rules.rules().endpoint(&request).map(str::to_owned))
+            {
                 self.calls.call(endpoint);
             }
         }

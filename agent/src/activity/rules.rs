@@ -38,7 +38,8 @@ struct Written {
 impl Rules {
     /// Reads a file. Endpoints must be below `models_url`: the token is sent there and nowhere else.
     pub(super) fn read(text: &str, models_url: &str) -> Result<Self, String> {
-        let written: Vec<Written> = serde_json::from_str(text).map_err(|error| format!("not a list of rules: {error}"))?;
+        let written: Vec<Written> =
+            serde_json::from_str(text).map_err(|error| format!("not a list of rules: {error}"))?;
         if written.len() > MOST_RULES {
             return Err(format!("more than {MOST_RULES} rules"));
         }
@@ -75,7 +76,9 @@ impl Written {
             if below {
                 Ok(endpoint)
             } else {
-                Err(format!("the endpoint {endpoint:?} of {pattern:?} is not below {models_url}"))
+                Err(format!(
+                    "the endpoint {endpoint:?} of {pattern:?} is not below {models_url}"
+                ))
             }
         };
         let endpoint = endpoint.map(within).transpose()?;
@@ -144,12 +147,30 @@ mod tests {
             (r#"[{"endpoint":"http://models:5002/x"}]"#, "pattern"),
             (r#"[{"pattern":"a"}]"#, "start with /"),
             (r#"[{"pattern":"/a","endpoint":"http://elsewhere/x"}]"#, "not below"),
-            (r#"[{"pattern":"/a","endpoint":"http://models:5002.evil.example/x"}]"#, "not below"),
-            (r#"[{"pattern":"/a","endpoint":"http://models:5002@evil.example/x"}]"#, "not below"),
-            (r#"[{"pattern":"/a","endpoint":"http://models:5002/x\r\nA: b"}]"#, "not below"),
-            (r#"[{"pattern":"/a","endpoint":"http://models:5002/../x"}]"#, "not below"),
-            (r#"[{"pattern":"/a","endpoint_502":"http://http://models:5002/x"}]"#, "not below"),
-            (r#"[{"pattern":"/a","endpoint_x":"http://models:5002/x"}]"#, "unknown key"),
+            (
+                r#"[{"pattern":"/a","endpoint":"http://models:5002.evil.example/x"}]"#,
+                "not below",
+            ),
+            (
+                r#"[{"pattern":"/a","endpoint":"http://models:5002@evil.example/x"}]"#,
+                "not below",
+            ),
+            (
+                r#"[{"pattern":"/a","endpoint":"http://models:5002/x\r\nA: b"}]"#,
+                "not below",
+            ),
+            (
+                r#"[{"pattern":"/a","endpoint":"http://models:5002/../x"}]"#,
+                "not below",
+            ),
+            (
+                r#"[{"pattern":"/a","endpoint_502":"http://http://models:5002/x"}]"#,
+                "not below",
+            ),
+            (
+                r#"[{"pattern":"/a","endpoint_x":"http://models:5002/x"}]"#,
+                "unknown key",
+            ),
             (r#"[{"pattern":"/a","more":"x"}]"#, "unknown key"),
         ] {
             let said = Rules::read(text, URL).unwrap_err();

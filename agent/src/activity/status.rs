@@ -41,10 +41,22 @@ struct State {
 impl Status {
     pub(super) fn new(metrics: Metrics) -> Self {
         for (kind, name, help) in [
-            (Kind::Counter, LINES, "Lines of the log, by whether they were understood."),
-            (Kind::Counter, CALLS, "Calls of the models' agent, by what was asked and its result."),
+            (
+                Kind::Counter,
+                LINES,
+                "Lines of the log, by whether they were understood.",
+            ),
+            (
+                Kind::Counter,
+                CALLS,
+                "Calls of the models' agent, by what was asked and its result.",
+            ),
             (Kind::Gauge, RULES, "Rules that are used."),
-            (Kind::Counter, RELOADS, "Times that the file of rules was read, by result."),
+            (
+                Kind::Counter,
+                RELOADS,
+                "Times that the file of rules was read, by result.",
+            ),
             (Kind::Counter, WAKES, "Times that the host was to be woken, by result."),
         ] {
             metrics.describe(kind, name, help);
@@ -67,7 +79,8 @@ impl Status {
     pub(super) fn rules(&self, result: Result<usize, String>) {
         let (label, problem) = match result {
             Ok(count) => {
-                self.metrics.set(RULES, &[], u32::try_from(count).map_or(f64::INFINITY, f64::from));
+                self.metrics
+                    .set(RULES, &[], u32::try_from(count).map_or(f64::INFINITY, f64::from));
                 ("done", None)
             }
             Err(problem) => ("failed", Some(problem)),

@@ -156,7 +156,10 @@ mod tests {
 
     fn turn(tail: &mut Tail) -> Vec<String> {
         let lines = tail.turn().expect("works");
-        lines.into_iter().map(|line| String::from_utf8(line).expect("works")).collect()
+        lines
+            .into_iter()
+            .map(|line| String::from_utf8(line).expect("works"))
+            .collect()
     }
 
     #[test]
@@ -200,7 +203,12 @@ mod tests {
         let mut tail = Tail::from_end(&path).expect("works");
         append(&path, "unfinished");
         assert!(turn(&mut tail).is_empty());
-        File::options().write(true).open(&path).expect("works").set_len(0).expect("works");
+        File::options()
+            .write(true)
+            .open(&path)
+            .expect("works")
+            .set_len(0)
+            .expect("works");
         append(&path, "new\n");
         assert_eq!(turn(&mut tail), ["new"]);
     }

@@ -45,7 +45,9 @@ impl Mac {
         let mut bytes = [0; 6];
         let mut parts = text.split([':', '-']);
         for byte in &mut bytes {
-            let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+            let part = parts
+                .next()
+                .filter(|part| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
             *byte = u8::from_str_radix(part, 16).ok()?;
         }
         parts.next().is_none().then_some(Self(bytes))
@@ -60,7 +62,8 @@ impl Mac {
 impl<'de> Deserialize<'de> for Mac {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not an address such as `52:54:00:12:34:56`")))
+        Self::parse(&text)
+            .ok_or_else(|| D::Error::custom(format!("{text:?} is not an address such as `52:54:00:12:34:56`")))
     }
 }
 
@@ -118,7 +121,11 @@ impl Wake {
 
     async fn send(&self) -> Result<(), String> {
         let packet = match self.settings.mac {
-            Some(mac) => Some(self.broadcast(mac).await.map_err(|error| format!("magic packet: {error}"))),
+            Some(mac) => Some(
+                self.broadcast(mac)
+                    .await
+                    .map_err(|error| format!("magic packet: {error}")),
+            ),
             None => None,
         };
         let form = match (&self.settings.url, &self.settings.name) {
@@ -150,7 +157,11 @@ impl Wake {
     async fn ask(&self, url: &str, name: &str) -> Result<(), String> {
         let form = format!("name={}", encoded(name)).into_bytes();
         let question = Question::post(url, "application/x-www-form-urlencoded", form);
-        let answer = self.client.ask(question).await.map_err(|error| journal::causes(&error))?;
+        let answer = self
+            .client
+            .ask(question)
+            .await
+            .map_err(|error| journal::causes(&error))?;
         if answer.is_success() {
             Ok(())
         } else {
@@ -182,10 +193,22 @@ mod tests {
 
     #[test]
     fn settings_are_checked() {
-        for mac in ["52:54:00:12:34:5", "52:54:00:12:34", "52:54:00:12:34:56:78", "x", "+2:54:00:12:34:56", ""] {
+        for mac in [
+            "52:54:00:12:34:5",
+            "52:54:00:12:34",
+            "52:54:00:12:34:56:78",
+            "x",
+            "+2:54:00:12:34:56",
+            "",
+        ] {
             assert!(settings(&format!("mac = '{mac}'")).is_err(), "{mac}");
         }
-        for text in ["", "url = 'http://a'", "name = 'a'", "mac = '52:54:00:12:34:56'\nname = 'a'"] {
+        for text in [
+            "",
+            "url = 'http://a'",
+            "name = 'a'",
+            "mac = '52:54:00:12:34:56'\nname = 'a'",
+        ] {
             assert!(Wake::new(settings(text).expect("read")).is_err(), "{text}");
         }
         assert!(settings("mac = '52-54-00-12-34-56'").is_ok());
@@ -216,7 +239,10 @@ mod tests {
         assert_eq!(wake.wake().await, None);
         let asked = server.asked();
         assert_eq!(asked.len(), 2);
-        assert_eq!((asked[1].line.as_str(), asked[1].body.as_str()), ("POST /wake", "name=big%20box%26x"));
+        assert_eq!(
+            (asked[1].line.as_str(), asked[1].body.as_str()),
+            ("POST /wake", "name=big%20box%26x")
+        );
         assert!(asked[1].head.contains("application/x-www-form-urlencoded"));
     }
 }

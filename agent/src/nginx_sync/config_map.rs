@@ -191,7 +191,10 @@ impl Store {
 
 fn url_of_pod() -> Option<String> {
     let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-    let (host, port) = (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
+    let (host, port) = (
+        variable("KUBERNETES_SERVICE_HOST")?,
+        variable("KUBERNETES_SERVICE_PORT")?,
+    );
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     Some(format!("https://{host}:{port}"))
 }

@@ -37,8 +37,7 @@ pub async fn run(path: &Path) -> ExitCode {
 async fn serve(path: &Path) -> Result<(), String> {
     let settings: Settings = config::load(path).map_err(|error| journal::causes(&error))?;
     let environment = Environment::of_process(&settings.server).map_err(|error| journal::causes(&error))?;
-    let server =
-        Server::prepare(&settings.server, environment, false).map_err(|error| journal::causes(&error))?;
+    let server = Server::prepare(&settings.server, environment, false).map_err(|error| journal::causes(&error))?;
     let status = Status::new(server.metrics(), settings.longest_turn());
     let mut turns = Turns::new(settings, status.clone())?;
     let work = tokio::spawn(async move {
@@ -61,7 +60,9 @@ fn routes(status: &Status) -> Router {
 
 fn answer(problem: Option<String>, status: &Status) -> Result<Reply, Problem> {
     match problem {
-        None => Ok(Reply::success(json!({ "service": "nginx-sync", "sync": status.told() }))),
+        None => Ok(Reply::success(
+            json!({ "service": "nginx-sync", "sync": status.told() }),
+        )),
         Some(problem) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem).with("sync", status.told())),
     }
 }

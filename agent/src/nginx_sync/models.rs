@@ -119,15 +119,22 @@ mod tests {
 
     fn one(name: &str, port: &str) -> Listed {
         let name = Value::from(name);
-        Listed::read(format!(r#"{{"status":"success","models":[{{"model_name":{name},"port":{port},"file_path":"/x"}}]}}"#).as_bytes())
-            .expect("read")
+        Listed::read(
+            format!(r#"{{"status":"success","models":[{{"model_name":{name},"port":{port},"file_path":"/x"}}]}}"#)
+                .as_bytes(),
+        )
+        .expect("read")
     }
 
     #[test]
     fn models_are_read_by_name() {
         let body = r#"{"models":[{"model_name":"b","port":"9002"},{"model_name":"a.1_x-y","port":9001}]}"#;
         let listed = Listed::read(body.as_bytes()).expect("read");
-        let names: Vec<_> = listed.models.iter().map(|model| (model.name.as_str(), model.port)).collect();
+        let names: Vec<_> = listed
+            .models
+            .iter()
+            .map(|model| (model.name.as_str(), model.port))
+            .collect();
         assert_eq!(names, [("a.1_x-y", 9001), ("b", 9002)]);
         assert!(listed.refused.is_empty());
     }
@@ -172,7 +179,21 @@ mod tests {
 
     #[test]
     fn ports_outside_the_range_are_left_out() {
-        for port in ["0", "65536", "-1", "1.5", "null", "\"\"", "\"0\"", "\"9001;\"", "\"+80\"", "\" 80\"", "[]", "\"99999\"", "true"] {
+        for port in [
+            "0",
+            "65536",
+            "-1",
+            "1.5",
+            "null",
+            "\"\"",
+            "\"0\"",
+            "\"9001;\"",
+            "\"+80\"",
+            "\" 80\"",
+            "[]",
+            "\"99999\"",
+            "true",
+        ] {
             assert!(one("a", port).models.is_empty(), "{port}");
         }
         assert_eq!(one("a", "\"65535\"").models[0].port, 65535);
@@ -188,7 +209,15 @@ mod tests {
 
     #[test]
     fn other_answers_are_errors() {
-        for body in ["", "[]", "{}", "<html>", r#"{"models":{}}"#, r#"{"status":"error"}"#, r#"{"models":["a"]}"#] {
+        for body in [
+            "",
+            "[]",
+            "{}",
+            "<html>",
+            r#"{"models":{}}"#,
+            r#"{"status":"error"}"#,
+            r#"{"models":["a"]}"#,
+        ] {
             assert!(Listed::read(body.as_bytes()).is_err(), "{body}");
         }
     }

@@ -26,7 +26,9 @@ impl Push {
     pub(super) fn new(settings: &OpenWebUi) -> Result<Self, String> {
         let mut client = Client::new(TIMEOUT, LONGEST_ANSWER);
         if let Some(authority) = &settings.authority_file {
-            client = client.with_authority(authority).map_err(|error| journal::causes(&error))?;
+            client = client
+                .with_authority(authority)
+                .map_err(|error| journal::causes(&error))?;
         }
         Ok(Self {
             client,
@@ -56,7 +58,11 @@ impl Push {
         let bearer = format!("Bearer {}", key.trim());
         let body = body(models, &self.router).to_string().into_bytes();
         let question = Question::post(&self.url, "application/json", body).with("authorization", &bearer);
-        let answer = self.client.ask(question).await.map_err(|error| journal::causes(&error))?;
+        let answer = self
+            .client
+            .ask(question)
+            .await
+            .map_err(|error| journal::causes(&error))?;
         if answer.is_success() {
             Ok(())
         } else {
@@ -66,9 +72,13 @@ impl Push {
 }
 
 fn body(models: &[Model], router: &str) -> Value {
-    let urls: Vec<String> = models.iter().map(|model| format!("{router}/{}/v1", model.name)).collect();
-    let configurations: Map<String, Value> =
-        (0..models.len()).map(|index| (index.to_string(), json!({ "enable": true }))).collect();
+    let urls: Vec<String> = models
+        .iter()
+        .map(|model| format!("{router}/{}/v1", model.name))
+        .collect();
+    let configurations: Map<String, Value> = (0..models.len())
+        .map(|index| (index.to_string(), json!({ "enable": true })))
+        .collect();
     json!({
         "ENABLE_OPENAI_API": true,
         "OPENAI_API_BASE_URLS": urls,

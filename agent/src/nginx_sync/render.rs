@@ -196,7 +196,14 @@ location /tiny/ {
             rendered(&[model("b", 1)]),
             rendered(&[]),
             render(&[model("a", 1)], &UPSTREAM, "http://192.0.2.8:5002"),
-            render(&[model("a", 1)], &Upstream { retry_after: 61, ..UPSTREAM }, "http://192.0.2.7:5002"),
+            render(
+                &[model("a", 1)],
+                &Upstream {
+                    retry_after: 61,
+                    ..UPSTREAM
+                },
+                "http://192.0.2.7:5002",
+            ),
         ];
         for other in others {
             assert_ne!(first.generation, other.generation);

@@ -104,7 +104,13 @@ impl Settings {
         let models = &self.models;
         let tries = u64::from(models.retries) + 1;
         let asking = tries.saturating_mul(models.timeout.saturating_add(models.retry_delay));
-        Duration::from_secs(models.interval.saturating_mul(2).saturating_add(asking).saturating_add(120))
+        Duration::from_secs(
+            models
+                .interval
+                .saturating_mul(2)
+                .saturating_add(asking)
+                .saturating_add(120),
+        )
     }
 }
 
@@ -233,7 +239,21 @@ mod tests {
         for host in ["192.0.2.7", "models", "models.inference.svc", "[2001:db8::7]"] {
             assert!(Host::parse(host).is_some(), "{host}");
         }
-        for host in ["", "a b", "a;b", "a/b", "a:80", "$host", "[x]", "a\n", "é", "-a", "a{", "127.0.0.1/x", "a#"] {
+        for host in [
+            "",
+            "a b",
+            "a;b",
+            "a/b",
+            "a:80",
+            "$host",
+            "[x]",
+            "a\n",
+            "é",
+            "-a",
+            "a{",
+            "127.0.0.1/x",
+            "a#",
+        ] {
             assert!(Host::parse(host).is_none(), "{host:?}");
         }
         for header in ["$host", "localhost", "localhost:11434"] {
@@ -249,8 +269,24 @@ mod tests {
 
     #[test]
     fn addresses_have_one_scheme() {
-        assert_eq!(Url::parse("http://192.0.2.7:5002/").map(|url| url.to_string()).as_deref(), Some("http://192.0.2.7:5002"));
-        for url in ["", "models:5002", "http://", "http://http://a", "ftp://a", "http:///a", "http://a b", "http://a\"", "http://a?b", "http://u@a"] {
+        assert_eq!(
+            Url::parse("http://192.0.2.7:5002/")
+                .map(|url| url.to_string())
+                .as_deref(),
+            Some("http://192.0.2.7:5002")
+        );
+        for url in [
+            "",
+            "models:5002",
+            "http://",
+            "http://http://a",
+            "ftp://a",
+            "http:///a",
+            "http://a b",
+            "http://a\"",
+            "http://a?b",
+            "http://u@a",
+        ] {
             assert!(Url::parse(url).is_none(), "{url:?}");
         }
     }
@@ -259,7 +295,14 @@ mod tests {
     fn the_file_has_defaults() {
         let text = "[models]\nurl = 'http://192.0.2.7:5002'\n[nginx]\nupstream = '192.0.2.7'\n[config_map]\nname = 'nginx-config-map'\n";
         let settings: Settings = toml::from_str(text).expect("read");
-        assert_eq!((settings.models.interval, settings.models.empty_answers, settings.nginx.retry_after), (30, 3, 60));
+        assert_eq!(
+            (
+                settings.models.interval,
+                settings.models.empty_answers,
+                settings.nginx.retry_after
+            ),
+            (30, 3, 60)
+        );
         assert_eq!(settings.nginx.host_header.as_str(), "$host");
         assert!(settings.longest_turn().as_secs() > 120);
         for (wrong, says) in [

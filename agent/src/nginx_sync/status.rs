@@ -41,8 +41,16 @@ impl Status {
             (Kind::Counter, CONFLICTS, "Writes that somebody else was faster than."),
             (Kind::Counter, WRITES, "Changes of the ConfigMap."),
             (Kind::Gauge, MODELS, "Models that nginx should serve."),
-            (Kind::Gauge, REFUSED, "Models that were left out of the last list: their names or ports are not valid."),
-            (Kind::Gauge, SOURCE_UP, "Whether the models were listed in the last turn."),
+            (
+                Kind::Gauge,
+                REFUSED,
+                "Models that were left out of the last list: their names or ports are not valid.",
+            ),
+            (
+                Kind::Gauge,
+                SOURCE_UP,
+                "Whether the models were listed in the last turn.",
+            ),
             (Kind::Gauge, NGINX_CURRENT, "Whether nginx has loaded what was applied."),
             (Kind::Counter, PUSHES, "Lists that were sent to Open WebUI, by result."),
         ] {
@@ -64,7 +72,8 @@ impl Status {
 
     /// The models were listed, or not; why.
     pub(super) fn source(&self, problem: Option<String>) {
-        self.metrics.set(SOURCE_UP, &[], if problem.is_none() { 1.0 } else { 0.0 });
+        self.metrics
+            .set(SOURCE_UP, &[], if problem.is_none() { 1.0 } else { 0.0 });
         self.with(|state| replaced(&mut state.source, problem, "the models are not listed"));
     }
 

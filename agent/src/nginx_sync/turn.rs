@@ -33,7 +33,9 @@ impl Turns {
         let models = &settings.models;
         let mut source = Client::new(Duration::from_secs(models.timeout), LONGEST_LIST);
         if let Some(authority) = &models.authority_file {
-            source = source.with_authority(authority).map_err(|error| journal::causes(&error))?;
+            source = source
+                .with_authority(authority)
+                .map_err(|error| journal::causes(&error))?;
         }
         Ok(Self {
             status,
@@ -87,7 +89,11 @@ impl Turns {
         if let Some(bearer) = &bearer {
             question = question.with("authorization", bearer);
         }
-        let answer = self.source.ask(question).await.map_err(|error| journal::causes(&error))?;
+        let answer = self
+            .source
+            .ask(question)
+            .await
+            .map_err(|error| journal::causes(&error))?;
         if !answer.is_success() {
             return Err(format!("{url} answers with {}", answer.code));
         }
@@ -138,8 +144,12 @@ impl Turns {
         if let Some(url) = &self.settings.nginx.url {
             let url = format!("{url}{GENERATION}");
             let answer = self.source.ask(Question::get(&url)).await;
-            let loaded = answer.ok().filter(|answer| answer.code == 200).map(|answer| answer.body);
-            self.status.nginx(loaded.is_some_and(|loaded| loaded.trim_ascii() == rendered.generation.as_bytes()));
+            let loaded = answer
+                .ok()
+                .filter(|answer| answer.code == 200)
+                .map(|answer| answer.body);
+            self.status
+                .nginx(loaded.is_some_and(|loaded| loaded.trim_ascii() == rendered.generation.as_bytes()));
         }
         if let Some(push) = &mut self.push
             && let Some(sent) = push.send(models).await
@@ -150,8 +160,7 @@ impl Turns {
 }
 
 fn bearer(path: &PathBuf) -> Result<String, String> {
-    let token =
-        std::fs::read_to_string(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+    let token = std::fs::read_to_string(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
     Ok(format!("Bearer {}", token.trim()))
 }
 
@@ -279,7 +288,12 @@ mod tests {
         fixture.turn("").await;
         assert!(!fixture.locations().contains("proxy_pass http"));
         assert_eq!(fixture.writes(), 3);
-        let first = fixture.api.asked().into_iter().find(|asked| asked.line.starts_with("PATCH")).expect("a write");
+        let first = fixture
+            .api
+            .asked()
+            .into_iter()
+            .find(|asked| asked.line.starts_with("PATCH"))
+            .expect("a write");
         assert_eq!(
             first.line,
             "PATCH /api/v1/namespaces/inference/configmaps/nginx-config-map?fieldManager=homelab-nginx-sync&force=true"
@@ -314,7 +328,13 @@ mod tests {
         fixture.turn("").await;
         fixture.turn("").await;
         fixture.turn("").await;
-        assert!(fixture.status.missing().expect("not written").contains("changed by others"));
+        assert!(
+            fixture
+                .status
+                .missing()
+                .expect("not written")
+                .contains("changed by others")
+        );
         fixture.held.lock().expect("not poisoned").overtaken = 0;
         fixture.turn("").await;
         assert!(fixture.status.missing().is_none());

@@ -22,7 +22,13 @@ const AS_SYNC: &str = "--as=system:serviceaccount:inference-manager:nginx-sync";
 fn project(models: &Models) -> Project {
     let project = Project::of_this_repository();
     project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
-    let gateway = docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]);
+    let gateway = docker(&[
+        "network",
+        "inspect",
+        "-f",
+        "{{(index .IPAM.Config 0).Gateway}}",
+        "bridge",
+    ]);
     let inventory = format!(
         "groups = ['development']\n[lab]\nkubernetes = true\n[hosts.kube-dev]\nlab = true\n\
          groups = ['kubernetes', 'k3s_servers', 'nginx_inference']\n[hosts.kube-dev.data]\n\
@@ -37,7 +43,9 @@ fn project(models: &Models) -> Project {
 }
 
 fn deploy(project: &Project, name: &str) -> Ran {
-    project.homelab(&["deploy", "kubernetes", name, "--yes", "-v"]).expect(0)
+    project
+        .homelab(&["deploy", "kubernetes", name, "--yes", "-v"])
+        .expect(0)
 }
 
 /// nginx on its port of the node.
@@ -65,13 +73,19 @@ impl Nginx<'_> {
         let read = format!("{KUBECTL} get configmap nginx-config-map -o jsonpath='{{.data.nginx\\.conf}}'");
         loop {
             let text = self.host.inside(&read);
-            let generation = text.split("return 200 \"").nth(1).and_then(|rest| rest.split('\\').next());
+            let generation = text
+                .split("return 200 \"")
+                .nth(1)
+                .and_then(|rest| rest.split('\\').next());
             let loaded = self.get("/-/generation");
             if holds(&text) && generation.is_some_and(|generation| loaded.contains(generation)) {
                 return;
             }
             assert!(start.elapsed() < PATIENCE, "{loaded}\n{text}");
-            let nudge = format!("{KUBECTL} annotate pod -l app=nginx nudge={:?} --overwrite", start.elapsed());
+            let nudge = format!(
+                "{KUBECTL} annotate pod -l app=nginx nudge={:?} --overwrite",
+                start.elapsed()
+            );
             self.host.inside(&nudge);
             thread::sleep(Duration::from_secs(1));
         }
@@ -79,7 +93,9 @@ impl Nginx<'_> {
 
     fn number(&self, app: &str, port: u16, name: &str) -> f64 {
         let address = format!("{KUBECTL} get pod -l app={app} -o jsonpath='{{.items[0].status.podIP}}'");
-        let text = self.host.inside(&format!("curl -s -m 10 \"http://$({address}):{port}/metrics\""));
+        let text = self
+            .host
+            .inside(&format!("curl -s -m 10 \"http://$({address}):{port}/metrics\""));
         let line = text.lines().find(|line| line.starts_with(&format!("{name} ")));
         line.and_then(|line| line.rsplit(' ').next())
             .and_then(|value| value.parse().ok())
@@ -138,24 +154,44 @@ fn quiet(project: &Project) {
 
 fn a_model_that_sleeps_is_started(models: &Models, nginx: &Nginx<'_>) {
     let listed = nginx.get("/tiny/v1/models");
-    assert!(listed.starts_with("HTTP/1.1 200") && listed.contains("\"id\":\"tiny\""), "{listed}");
+    assert!(
+        listed.starts_with("HTTP/1.1 200") && listed.contains("\"id\":\"tiny\""),
+        "{listed}"
+    );
     models.asked();
     let asleep = nginx.get("/tiny/v1/chat/completions");
-    assert!(asleep.starts_with("HTTP/1.1 429") && asleep.contains("Retry-After: 60"), "{asleep}");
+    assert!(
+        asleep.starts_with("HTTP/1.1 429") && asleep.contains("Retry-After: 60"),
+        "{asleep}"
+    );
     let started = asked(models, "POST /models/tiny/start");
     assert!(started.contains("Bearer "), "{started}");
     let awake = nginx.get("/tiny/v1/chat/completions?question=1");
-    assert!(awake.ends_with("tiny says GET /v1/chat/completions?question=1\n"), "{awake}");
+    assert!(
+        awake.ends_with("tiny says GET /v1/chat/completions?question=1\n"),
+        "{awake}"
+    );
     asked(models, "POST /models/tiny/report");
     assert_eq!(nginx.code("/other/"), "404");
 }
 
 fn a_hostile_name_is_left_out(models: &Models, nginx: &Nginx<'_>) {
     let evil = "x/ { return 200 evil; } location /evil";
-    models.list(&[("tiny", PORTS[0]), (evil, PORTS[0]), ("../tiny", PORTS[0]), ("two", PORTS[1]), ("zero", 0)]);
+    models.list(&[
+        ("tiny", PORTS[0]),
+        (evil, PORTS[0]),
+        ("../tiny", PORTS[0]),
+        ("two", PORTS[1]),
+        ("zero", 0),
+    ]);
     nginx.has_loaded(|text| text.contains("/two/"));
-    let held = nginx.host.inside(&format!("{KUBECTL} get configmap nginx-config-map -o yaml"));
-    assert!(!held.contains("evil") && !held.contains("..") && !held.contains("zero"), "{held}");
+    let held = nginx
+        .host
+        .inside(&format!("{KUBECTL} get configmap nginx-config-map -o yaml"));
+    assert!(
+        !held.contains("evil") && !held.contains("..") && !held.contains("zero"),
+        "{held}"
+    );
     assert_eq!(nginx.code("/evil/"), "404");
     let refused = nginx.number("nginx-sync", 8080, "homelab_agent_sync_refused_models");
     assert!((refused - 3.0).abs() < 0.1, "{refused}");
@@ -185,7 +221,9 @@ fn another_port_is_loaded_without_a_lost_request(models: &Models, nginx: &Nginx<
 
 fn rotated_and_truncated_logs_are_read(models: &Models, nginx: &Nginx<'_>) {
     let within = |line: &str| {
-        nginx.host.inside(&format!("{KUBECTL} exec deploy/nginx-deployment -c nginx -- sh -c '{line}'"));
+        nginx.host.inside(&format!(
+            "{KUBECTL} exec deploy/nginx-deployment -c nginx -- sh -c '{line}'"
+        ));
     };
     for line in [
         "mv /var/log/nginx/access.log /var/log/nginx/access.log.1 && kill -USR1 $(cat /tmp/nginx.pid)",
@@ -222,13 +260,18 @@ fn only_one_config_map(host: &Host<'_>) {
     }
     let patch = format!("{KUBECTL} patch configmap nginx-base {AS_SYNC} -p '{{\"data\":{{\"x\":\"y\"}}}}'");
     let refused = host.try_inside(&patch);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("forbidden"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("forbidden"),
+        "{refused:?}"
+    );
 }
 
 /// The API server refuses a write over an older version, and nginx-sync gets its list through while somebody else keeps writing.
 fn writes_over_what_changed_are_refused(models: &Models, nginx: &Nginx<'_>) {
     let host = nginx.host;
-    let version = host.inside(&format!("{KUBECTL} get configmap nginx-config-map -o jsonpath='{{.metadata.resourceVersion}}'"));
+    let version = host.inside(&format!(
+        "{KUBECTL} get configmap nginx-config-map -o jsonpath='{{.metadata.resourceVersion}}'"
+    ));
     host.inside(&format!("{KUBECTL} annotate configmap nginx-config-map by=another"));
     let stale = format!(
         "printf '%s' '{{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{{\"name\":\"nginx-config-map\",\"resourceVersion\":\"{}\"}},\"data\":{{\"nginx.conf\":\"stale\"}}}}' | \
@@ -236,7 +279,10 @@ fn writes_over_what_changed_are_refused(models: &Models, nginx: &Nginx<'_>) {
         version.trim()
     );
     let refused = host.try_inside(&stale);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("has been modified"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("has been modified"),
+        "{refused:?}"
+    );
     host.start(&format!(
         "n=0; while [ ! -e /root/quiet ]; do n=$((n + 1)); {KUBECTL} annotate configmap nginx-config-map by=$n --overwrite; done"
     ));
@@ -244,7 +290,9 @@ fn writes_over_what_changed_are_refused(models: &Models, nginx: &Nginx<'_>) {
     nginx.has_loaded(|text| text.contains("/two/"));
     host.inside("touch /root/quiet");
     // Changes by hand are replaced.
-    host.inside(&format!("{KUBECTL} patch configmap nginx-config-map -p '{{\"data\":{{\"nginx.conf\":\"return 200;\"}}}}'"));
+    host.inside(&format!(
+        "{KUBECTL} patch configmap nginx-config-map -p '{{\"data\":{{\"nginx.conf\":\"return 200;\"}}}}'"
+    ));
     nginx.has_loaded(|text| text.contains("/two/"));
 }
 
@@ -252,6 +300,8 @@ fn the_last_model_is_removed(models: &Models, nginx: &Nginx<'_>) {
     models.list(&[]);
     nginx.has_loaded(|text| !text.contains("proxy_pass http"));
     assert_eq!(nginx.code("/tiny/v1/models"), "404");
-    let rules = nginx.host.inside(&format!("{KUBECTL} get configmap nginx-config-map -o jsonpath='{{.data.config\\.json}}'"));
+    let rules = nginx.host.inside(&format!(
+        "{KUBECTL} get configmap nginx-config-map -o jsonpath='{{.data.config\\.json}}'"
+    ));
     assert_eq!(rules.trim(), "[]");
 }

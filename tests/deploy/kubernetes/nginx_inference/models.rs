@@ -56,13 +56,21 @@ impl Shared {
                 .iter()
                 .map(|(name, port)| format!("{{\"model_name\":{name:?},\"port\":{port:?},\"file_path\":\"/x\"}}"))
                 .collect();
-            return (200, format!("{{\"status\":\"success\",\"models\":[{}]}}", entries.join(",")));
+            return (
+                200,
+                format!("{{\"status\":\"success\",\"models\":[{}]}}", entries.join(",")),
+            );
         }
         self.asked.lock().unwrap().push(format!("{asked} {token}"));
-        let name = asked.strip_prefix("POST /models/").and_then(|rest| rest.strip_suffix("/start"));
+        let name = asked
+            .strip_prefix("POST /models/")
+            .and_then(|rest| rest.strip_suffix("/start"));
         if let Some(name) = name {
             let listed = self.listed.lock().unwrap();
-            let port = listed.iter().find(|(known, _)| known == name).map(|(_, port)| port.clone());
+            let port = listed
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, port)| port.clone());
             // One that runs already keeps its port.
             if let Some(Ok(listener)) = port.map(|port| TcpListener::bind(format!("0.0.0.0:{port}"))) {
                 let name = name.to_owned();
