@@ -44,9 +44,7 @@ pub(super) fn name() -> &'static str {
 ///
 /// Errors: what homelab brings is damaged.
 pub(super) fn workspace() -> Result<Vec<(String, String)>, AgentError> {
-    let own = FILES
-        .iter()
-        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    let own = FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
     let mut files: Vec<(String, String)> = own.collect();
     files.push(("Cargo.toml".to_owned(), root()?));
     files.push(("Cargo.lock".to_owned(), lock()?));

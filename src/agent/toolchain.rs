@@ -105,8 +105,7 @@ mod tests {
     fn musl_is_preferred_where_all_of_it_is_there() {
         let [amd64, arm64] = KNOWN;
         let root = tempfile::tempdir().unwrap();
-        let add =
-            |target: &str| std::fs::create_dir_all(root.path().join("lib/rustlib").join(target).join("lib")).unwrap();
+        let add = |target: &str| std::fs::create_dir_all(root.path().join("lib/rustlib").join(target).join("lib")).unwrap();
         let found = |known: &Known, compilers: &[&str]| {
             Toolchain::of(known, root.path(), |name| compilers.contains(&name)).map(|found| found.target)
         };
@@ -122,15 +121,8 @@ mod tests {
         let both = [glibc, "x86_64-linux-musl-gcc"];
         assert_eq!(found(&amd64, &both).unwrap(), "x86_64-unknown-linux-musl");
         let none = found(&arm64, &both).unwrap_err();
-        assert_eq!(
-            none.to_string(),
-            "agent: Rust on this machine has no target for `arm64`"
-        );
-        assert!(
-            none.hint()
-                .unwrap()
-                .contains("rustup target add aarch64-unknown-linux-musl")
-        );
+        assert_eq!(none.to_string(), "agent: Rust on this machine has no target for `arm64`");
+        assert!(none.hint().unwrap().contains("rustup target add aarch64-unknown-linux-musl"));
     }
 
     #[test]
@@ -141,10 +133,7 @@ mod tests {
             root: PathBuf::new(),
         };
         let names = found.variables().map(|(name, _)| name);
-        let expected = [
-            "CC_aarch64_unknown_linux_gnu",
-            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER",
-        ];
+        let expected = ["CC_aarch64_unknown_linux_gnu", "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER"];
         assert_eq!(names, expected);
     }
 
