@@ -31,7 +31,7 @@ fn project(models: &Models) -> Project {
     ]);
     let inventory = format!(
         "groups = ['development']\n[lab]\nkubernetes = true\n[hosts.kube-dev]\nlab = true\n\
-         groups = ['kubernetes', 'k3s_servers', 'nginx_inference']\n[hosts.kube-dev.data]\n\
+         groups = ['kubernetes', 'k3s_servers', 'nginx_inference', 'workstations']\n[hosts.kube-dev.data]\n\
          k3s = {{ source = 'lab', server = 'kube-dev' }}\n\
          inference = {{ models_host = 'kube-dev', models_address = '{}', models_port = {}, interval = 1, empty_answers = 2, debounce = 1 }}\n",
         gateway.trim(),
