@@ -85,14 +85,13 @@ impl Store {
             let authority = api.authority_file.clone().unwrap_or_else(|| account("ca.crt"));
             client = client.with_authority(&authority).map_err(|error| error.to_string())?;
         }
-        let namespace = match &config_map.namespace {
-            Some(namespace) => namespace.clone(),
-            None => {
-                let path = account("namespace");
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-                ObjectName::parse(text.trim()).ok_or_else(|| format!("`{}` has no namespace", path.display()))?
-            }
+        let namespace = if let Some(namespace) = &config_map.namespace {
+            namespace.clone()
+        } else {
+            let path = account("namespace");
+            let text =
+                std::fs::read_to_string(&path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+            ObjectName::parse(text.trim()).ok_or_else(|| format!("`{}` has no namespace", path.display()))?
         };
         Ok(Self {
             client,

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::json;
 
@@ -58,11 +59,11 @@ fn routes(status: &Status) -> Router {
         .route("/ready", get(async move || answer(ready.missing(), &ready)))
 }
 
-fn answer(problem: Option<String>, status: &Status) -> Result<Reply, Problem> {
+fn answer(problem: Option<String>, status: &Status) -> Response {
     match problem {
-        None => Ok(Reply::success(
-            json!({ "service": "nginx-sync", "sync": status.told() }),
-        )),
-        Some(problem) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem).with("sync", status.told())),
+        None => Reply::success(json!({ "service": "nginx-sync", "sync": status.told() })).into_response(),
+        Some(problem) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem)
+            .with("sync", status.told())
+            .into_response(),
     }
 }

@@ -1,4 +1,4 @@
-//! Tells Open WebUI which models there are, each as an address of its own behind nginx.
+//! Tells `Open WebUI` which models there are, each as an address of its own behind nginx.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::journal;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_ANSWER: usize = 1024 * 1024;
 
-/// An Open WebUI, and the list that it took last.
+/// An `Open WebUI`, and the list that it took last.
 pub(super) struct Push {
     client: Client,
     url: String,

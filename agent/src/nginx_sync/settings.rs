@@ -92,7 +92,7 @@ pub(super) struct OpenWebUi {
     pub(super) url: Url,
     /// A file with the key of an administrator.
     pub(super) key_file: PathBuf,
-    /// Where Open WebUI reaches nginx.
+    /// Where `Open WebUI` reaches nginx.
     pub(super) router: Url,
     /// A file with the authority of its certificate, for `https`.
     pub(super) authority_file: Option<PathBuf>,

@@ -30,8 +30,8 @@ struct State {
     source: Option<String>,
     config_map: Option<String>,
     generation: Option<String>,
-    /// Whether the last turn could read and write the ConfigMap.
-    is_applied: bool,
+    /// Whether any turn has ended.
+    has_turned: bool,
 }
 
 impl Status {
@@ -59,9 +59,9 @@ impl Status {
         let state = State {
             last_turn: Instant::now(),
             source: None,
-            config_map: Some("not read yet".to_owned()),
+            config_map: None,
             generation: None,
-            is_applied: false,
+            has_turned: false,
         };
         Self {
             metrics,
@@ -85,7 +85,6 @@ impl Status {
     /// The ConfigMap holds this generation, or cannot be written; why.
     pub(super) fn config_map(&self, result: Result<Option<String>, String>) {
         self.with(|state| {
-            state.is_applied = result.is_ok();
             let problem = match result {
                 Ok(generation) => {
                     state.generation = generation.or_else(|| state.generation.take());
@@ -120,6 +119,7 @@ impl Status {
     pub(super) fn turned(&self) {
         let result = self.with(|state| {
             state.last_turn = Instant::now();
+            state.has_turned = true;
             match (&state.config_map, &state.source) {
                 (Some(_), _) => "not-applied",
                 (None, Some(_)) => "no-source",
@@ -138,6 +138,9 @@ impl Status {
     /// Why it does not do its work. A source that sleeps is none: what was applied last stays.
     pub(super) fn missing(&self) -> Option<String> {
         self.with(|state| {
+            if !state.has_turned {
+                return Some("the ConfigMap was not read yet".to_owned());
+            }
             let problem = state.config_map.as_ref()?;
             Some(format!("the ConfigMap is not written: {problem}"))
         })
@@ -147,7 +150,7 @@ impl Status {
         self.with(|state| {
             json!({
                 "source": if state.source.is_none() { "up" } else { "down" },
-                "applied": state.is_applied,
+                "applied": state.has_turned && state.config_map.is_none(),
                 "generation": state.generation,
             })
         })

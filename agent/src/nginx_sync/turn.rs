@@ -200,7 +200,8 @@ mod tests {
                 held.overtaken -= 1;
                 held.version += 1;
             }
-            if body["metadata"]["resourceVersion"] != held.version.to_string() {
+            let version = held.version.to_string();
+            if body["metadata"]["resourceVersion"] != version.as_str() {
                 return (409, json!({ "message": "the object has been modified" }).to_string());
             }
             held.version += 1;
