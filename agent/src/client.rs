@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// Why there is no answer.
@@ -22,8 +22,8 @@ pub enum ClientError {
     Address(String),
     #[error("`{0}` needs an authority to check its certificate against")]
     NoAuthority(String),
-    #[error("cannot use the authority `{}`: {problem}", .path.display())]
-    Authority { path: PathBuf, problem: String },
+    #[error("cannot use the certificates of `{}`: {problem}", .path.display())]
+    Certificates { path: PathBuf, problem: String },
     #[error("cannot connect to {to}")]
     Connect { to: String, source: std::io::Error },
     #[error("no answer from {to}")]
@@ -100,6 +100,7 @@ impl<'a> Question<'a> {
 /// Asks, each time over a connection of its own.
 #[derive(Clone)]
 pub struct Client {
+    roots: Arc<RootCertStore>,
     tls: Option<TlsConnector>,
     timeout: Duration,
     limit: usize,
@@ -109,6 +110,7 @@ impl Client {
     /// A client that gives up after `timeout`, and reads `limit` bytes at most. Only `http` works without an authority.
     pub fn new(timeout: Duration, limit: usize) -> Self {
         Self {
+            roots: Arc::new(RootCertStore::empty()),
             tls: None,
             timeout,
             limit,
@@ -119,21 +121,33 @@ impl Client {
     ///
     /// Errors: the file cannot be read, or holds no certificate.
     pub fn with_authority(mut self, path: &Path) -> Result<Self, ClientError> {
-        let wrong = |problem: String| ClientError::Authority {
+        let wrong = |problem: String| ClientError::Certificates {
             path: path.to_owned(),
             problem,
         };
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
-            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        for certificate in certificates(path)? {
             roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
         }
-        if roots.is_empty() {
-            return Err(wrong("no certificate in it".to_owned()));
-        }
+        self.roots = Arc::new(roots);
+        let config = ClientConfig::builder().with_root_certificates(Arc::clone(&self.roots));
+        self.tls = Some(TlsConnector::from(Arc::new(config.with_no_client_auth())));
+        Ok(self)
+    }
+
+    /// Shows servers a certificate. Their own are checked as [`Client::with_authority`] said before.
+    ///
+    /// Errors: a file cannot be read, or the key is not the certificate's.
+    pub fn with_identity(mut self, certificate: &Path, key: &Path) -> Result<Self, ClientError> {
+        let wrong = |path: &Path, problem: String| ClientError::Certificates {
+            path: path.to_owned(),
+            problem,
+        };
+        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error.to_string()))?;
         let config = ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(Arc::clone(&self.roots))
+            .with_client_auth_cert(certificates(certificate)?, secret)
+            .map_err(|error| wrong(certificate, error.to_string()))?;
         self.tls = Some(TlsConnector::from(Arc::new(config)));
         Ok(self)
     }
@@ -218,6 +232,19 @@ impl Client {
             _ = &mut connection => answer.await,
         }
     }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let problem = match read {
+        Ok(read) if !read.is_empty() => return Ok(read),
+        Ok(_) => "no certificate in it".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(ClientError::Certificates {
+        path: path.to_owned(),
+        problem,
+    })
 }
 
 fn request(question: &Question<'_>, uri: &Uri) -> Result<Request<Full<Bytes>>, ClientError> {

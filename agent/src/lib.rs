@@ -2,7 +2,9 @@
 
 pub mod activity;
 pub mod arguments;
+pub mod bus;
 pub mod client;
+pub mod clock;
 pub mod config;
 pub mod journal;
 pub mod models;

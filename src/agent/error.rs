@@ -62,15 +62,18 @@ impl AgentError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoRust { .. } => Some(
-                "install Rust 1.89 or newer (https://rustup.rs), and a C compiler with `apt-get install gcc libc6-dev`".to_owned(),
+                "install Rust 1.89 or newer (https://rustup.rs), and a C compiler with `apt-get install gcc libc6-dev`"
+                    .to_owned(),
             ),
-            Self::NoTarget { targets: [best, _], .. } => {
-                Some(format!("run `rustup target add {best}`, or build it on a machine of this architecture"))
-            }
+            Self::NoTarget { targets: [best, _], .. } => Some(format!(
+                "run `rustup target add {best}`, or build it on a machine of this architecture"
+            )),
             Self::NoCompiler { package, .. } => Some(format!("run `apt-get install {package}`")),
             Self::UnknownArchitecture { .. } => Some("write `amd64` or `arm64`".to_owned()),
             Self::Linked { .. } => Some("remove the link".to_owned()),
-            Self::Failed { .. } => Some("see that Rust is 1.89 or newer, and that cargo reaches its registry".to_owned()),
+            Self::Failed { .. } => {
+                Some("see that Rust is 1.89 or newer, and that cargo reaches its registry".to_owned())
+            }
             Self::NotRun { .. } | Self::Damaged { .. } | Self::Disk { .. } => None,
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
-use super::PROGRAM;
+use super::parts::PROGRAM;
 use crate::secret::sha256_hex;
 
 /// The repository of the image.
@@ -18,7 +18,7 @@ const NOBODY: &str = "65534:65534";
 const DIGITS: usize = 12;
 
 /// The name with the tag that an image has: it follows from the program, so pods are replaced when that is another one.
-pub fn image_name(program_sha256: &str) -> String {
+fn image_name(program_sha256: &str) -> String {
     let tag: String = program_sha256.chars().take(DIGITS).collect();
     format!("{REPOSITORY}:{tag}")
 }

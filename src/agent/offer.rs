@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::{AgentError, ARCHITECTURES, Part, create_private, disk, source, write_whole};
+use super::error::AgentError;
+use super::machine::{create_private, disk, write_whole};
+use super::parts::{ARCHITECTURES, Part};
+use super::source;
 use crate::content::{Assets, ProjectFolder};
 use crate::operations::agent_asset;
 
@@ -19,8 +22,14 @@ pub(super) fn offer(
 ) -> Result<String, AgentError> {
     let folder = root.join(FOLDER);
     // A project may come from someone else: nothing elsewhere is replaced.
-    if let Some(link) = folder.ancestors().take_while(|path| *path != root).find(|path| path.is_symlink()) {
-        return Err(AgentError::Linked { path: link.to_path_buf() });
+    if let Some(link) = folder
+        .ancestors()
+        .take_while(|path| *path != root)
+        .find(|path| path.is_symlink())
+    {
+        return Err(AgentError::Linked {
+            path: link.to_path_buf(),
+        });
     }
     create_private(&folder)?;
     write_whole(&folder.join(".gitignore"), b"*\n")?;

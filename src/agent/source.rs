@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use toml_edit::{Array, DocumentMut, Item, Table};
 
-use super::{AgentError, PROGRAM};
+use super::error::AgentError;
+use super::parts::PROGRAM;
 use crate::secret::sha256_hex;
 
 /// The files of the package: path and text.
@@ -44,7 +45,9 @@ pub(super) fn name() -> &'static str {
 ///
 /// Errors: what homelab brings is damaged.
 pub(super) fn workspace() -> Result<Vec<(String, String)>, AgentError> {
-    let own = FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    let own = FILES
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
     let mut files: Vec<(String, String)> = own.collect();
     files.push(("Cargo.toml".to_owned(), root()?));
     files.push(("Cargo.lock".to_owned(), lock()?));

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{AgentError, run};
+use super::error::AgentError;
+use super::machine::run;
 
 /// An architecture, and what compiles for it.
 struct Known {
@@ -105,7 +106,8 @@ mod tests {
     fn musl_is_preferred_where_all_of_it_is_there() {
         let [amd64, arm64] = KNOWN;
         let root = tempfile::tempdir().unwrap();
-        let add = |target: &str| std::fs::create_dir_all(root.path().join("lib/rustlib").join(target).join("lib")).unwrap();
+        let add =
+            |target: &str| std::fs::create_dir_all(root.path().join("lib/rustlib").join(target).join("lib")).unwrap();
         let found = |known: &Known, compilers: &[&str]| {
             Toolchain::of(known, root.path(), |name| compilers.contains(&name)).map(|found| found.target)
         };
@@ -121,8 +123,15 @@ mod tests {
         let both = [glibc, "x86_64-linux-musl-gcc"];
         assert_eq!(found(&amd64, &both).unwrap(), "x86_64-unknown-linux-musl");
         let none = found(&arm64, &both).unwrap_err();
-        assert_eq!(none.to_string(), "agent: Rust on this machine has no target for `arm64`");
-        assert!(none.hint().unwrap().contains("rustup target add aarch64-unknown-linux-musl"));
+        assert_eq!(
+            none.to_string(),
+            "agent: Rust on this machine has no target for `arm64`"
+        );
+        assert!(
+            none.hint()
+                .unwrap()
+                .contains("rustup target add aarch64-unknown-linux-musl")
+        );
     }
 
     #[test]
@@ -133,12 +142,15 @@ mod tests {
             root: PathBuf::new(),
         };
         let names = found.variables().map(|(name, _)| name);
-        let expected = ["CC_aarch64_unknown_linux_gnu", "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER"];
+        let expected = [
+            "CC_aarch64_unknown_linux_gnu",
+            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER",
+        ];
         assert_eq!(names, expected);
     }
 
     #[test]
     fn each_architecture_is_known() {
-        assert_eq!(KNOWN.map(|known| known.architecture), super::super::ARCHITECTURES);
+        assert_eq!(KNOWN.map(|known| known.architecture), crate::agent::ARCHITECTURES);
     }
 }

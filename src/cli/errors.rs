@@ -90,5 +90,6 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
     let lab = error.downcast_ref::<LabError>().and_then(LabError::hint);
     let agent = || error.downcast_ref::<AgentError>().and_then(AgentError::hint);
-    lab.or_else(agent).or_else(|| error.downcast_ref::<RemoteError>().and_then(RemoteError::hint))
+    lab.or_else(agent)
+        .or_else(|| error.downcast_ref::<RemoteError>().and_then(RemoteError::hint))
 }

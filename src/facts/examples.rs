@@ -26,6 +26,7 @@ use super::inquiry::{Inquiry, InquiryFact};
 use super::kubernetes::{ObjectName, Objects, ObjectsCheck, Until};
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
+use super::own_units::OwnUnit;
 use super::package::PackageFact;
 use super::path::{ContentFact, Entries, EntryKind, Inode, InodeKind, Listing, Metadata, PathFact};
 use super::place::{DiskLocation, Room};
@@ -35,6 +36,15 @@ use super::unit::{Reload, UnitFact, UnitState};
 use super::{AptVerb, Check, Fact, FactKey, Facts, Identity, Installation};
 use crate::template::NamedFact;
 use crate::value::Known;
+
+fn own_units() -> Vec<Fact> {
+    let running = OwnUnit {
+        name: text("home-lab-power.service"),
+        active: text("active"),
+        sub: text("running"),
+    };
+    vec![Fact::OwnUnits(vec![running]), Fact::OwnUnits(Vec::new())]
+}
 
 fn text(text: &str) -> String {
     text.to_owned()
@@ -507,6 +517,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(zfs::examples())
         .chain(k3s::examples())
         .chain(node_images::examples())
+        .chain([(FactKey::OwnUnits, own_units())])
         .chain(compose::examples())
         .chain(checks().map(|check| {
             let facts = vec![

@@ -119,6 +119,8 @@ macro_rules! every_kind {
             K3s => super::k3s::K3sKey, Box<super::k3s::K3s>;
             /// The images that the containerd of k3s has.
             NodeImages => super::node_images::NodeImagesKey, super::node_images::NodeImages;
+            /// The units whose files are the host's own.
+            OwnUnits => super::own_units::OwnUnitsKey, Vec<super::own_units::OwnUnit>;
             /// The cluster of Kubernetes that the host reaches.
             KubernetesCluster(api: Api) => super::kubernetes::ClusterKey<'a>, super::kubernetes::Cluster;
             /// An object of that cluster, and what the API server would make of it.

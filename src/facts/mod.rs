@@ -40,6 +40,7 @@ pub mod nftables;
 pub mod node_images;
 pub mod overlay;
 pub mod owed;
+pub mod own_units;
 pub mod package;
 pub mod password;
 pub mod path;

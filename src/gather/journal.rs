@@ -84,7 +84,9 @@ pub async fn read_journal(target: &Target, wanted: Wanted<'_>) -> Result<HostJou
 
 /// The same through a connection that is there.
 async fn read(reader: &mut impl Reader, host: &str, wanted: Wanted<'_>) -> Result<HostJournal, GatherError> {
-    let system = FactProbes::of(&BTreeSet::from([FactKey::System]));
+    // What is told of the whole host is told with its own units.
+    let own = matches!(wanted, Wanted::LastOfEach).then_some(FactKey::OwnUnits);
+    let system = FactProbes::of(&own.into_iter().chain([FactKey::System]).collect());
     let mut probes = system.probes.clone();
     probes.push(probe(wanted));
     let mut answers = reader.ask(&probes).await?;

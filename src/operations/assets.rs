@@ -151,7 +151,11 @@ impl PlanContext<'_> {
         let title = format!("the agent is not built for `{architecture}`, the architecture of this host");
         let command = if part == "binary" { "build" } else { part };
         Err(self
-            .refuse(argument, title, "not in `.homelab/agent` of the project, or of another version of homelab")
+            .refuse(
+                argument,
+                title,
+                "not in `.homelab/agent` of the project, or of another version of homelab",
+            )
             .hint(format!("run `homelab agent {command} --architecture {architecture}`")))
     }
 

@@ -20,7 +20,10 @@ pub fn agent(built: &Built, part: Part) -> String {
         Part::Binary => "files.put with `src = \"agent:binary\"`",
         Part::Image => "k3s.image with `src = \"agent:image\"`",
     };
-    format!("{path} ({}, {took})\nsha256 {sha256}\ntaken to hosts by {used}\n", size(*bytes))
+    format!(
+        "{path} ({}, {took})\nsha256 {sha256}\ntaken to hosts by {used}\n",
+        size(*bytes)
+    )
 }
 
 #[cfg(test)]

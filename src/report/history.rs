@@ -13,6 +13,7 @@ use super::style::{Tone, counted, paint, width};
 use crate::change::ResourceKind;
 use crate::facts::journal::{ChangeEnd, ChangeRecord, Run, RunEnd, Taken, standing};
 use crate::facts::owed::Owed;
+use crate::facts::own_units::OwnUnit;
 use crate::facts::{Fact, FactKey};
 use crate::gather::HostJournal;
 use crate::pki::Expiring;
@@ -293,9 +294,21 @@ fn told<'a>(host: &'a HostJournal, project: &str, now: Timestamp) -> Vec<Told<'a
         told.extend(system.owed.iter().map(|owed| ("owed", told_owed(owed, project))));
         told.extend(system.notices().into_iter().map(|notice| ("notice", notice)));
     }
+    let units = own_units(host)
+        .iter()
+        .map(|unit| ("unit", format!("{} {}", unit.name, unit.state())));
+    told.extend(units);
     told.extend(odd(host).map(|odd| ("notice", odd)));
     told.extend(host.orphans.iter().map(|orphan| ("notice", orphan.clone())));
     told
+}
+
+/// The units of the host whose files are its own.
+fn own_units(host: &HostJournal) -> &[OwnUnit] {
+    match host.facts.get(&FactKey::OwnUnits) {
+        Some(Fact::OwnUnits(units)) => units,
+        _ => &[],
+    }
 }
 
 fn told_owed(owed: &Owed, project: &str) -> String {
@@ -353,6 +366,7 @@ pub fn status_json(hosts: &[HostJournal], expiring: &[Expiring]) -> String {
                 "failed": names(host, |run| !is_interrupted(run)),
                 "owed": system.map(|system| system.owed.iter().map(Owed::name).collect::<Vec<_>>()),
                 "notices": system.map(|system| system.notices().into_iter().chain(odd(host)).collect::<Vec<_>>()),
+                "units": own_units(host),
                 "orphans": host.orphans,
             })
         })

@@ -238,6 +238,7 @@ impl Scene {
 /// Every command, with the formats and the verbosity that it has. `init`, `new`, `lab` and `trust` see no secret, and `secrets get` and
 /// `secrets lab-password` print one.
 const COMMANDS: &[(&str, &[&[&str]])] = &[
+    ("agent", &[]),
     ("init", &[]),
     ("new", &[]),
     (

@@ -3,6 +3,7 @@
 //! Each test has a project in a folder of its own, and so a lab of its own; both go when it ends, however it ends.
 mod accounts;
 mod acting;
+mod agents;
 mod apt_lock;
 mod as_nobody;
 mod backups;

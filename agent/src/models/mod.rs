@@ -1,10 +1,15 @@
 //! Starts, stops and watches the units that run models.
 
-use std::path::Path;
-use std::process::ExitCode;
+mod activity;
+mod folder;
+mod idle;
+mod routes;
+mod run;
+mod settings;
 
-/// Runs the mode with its configuration file, until the process is told to end.
-pub async fn run(config: &Path) -> ExitCode {
-    crate::journal::error(&format!("{}: this mode is not built yet", config.display()));
-    ExitCode::FAILURE
-}
+pub use activity::{Reports, Standing};
+pub use folder::{Folder, FolderError, Model};
+pub use idle::stop_idle;
+pub use routes::{Models, router};
+pub use run::run;
+pub use settings::{Monitoring, Settings};

@@ -1,10 +1,14 @@
 //! Powers the host off at a time, through logind.
 
-use std::path::Path;
-use std::process::ExitCode;
+mod idle;
+mod queue;
+mod routes;
+mod run;
+mod settings;
+mod shutdowns;
 
-/// Runs the mode with its configuration file, until the process is told to end.
-pub async fn run(config: &Path) -> ExitCode {
-    crate::journal::error(&format!("{}: this mode is not built yet", config.display()));
-    ExitCode::FAILURE
-}
+pub use queue::{Entry, Queue, Reason};
+pub use routes::router;
+pub use run::run;
+pub use settings::{Action, OffWhenIdle, Settings, ShutdownSettings};
+pub use shutdowns::{Refused, Shown, Shutdowns};

@@ -48,7 +48,8 @@ pub struct Problem {
     message: String,
     hint: Option<String>,
     more: Map<String, Value>,
-    header: Option<(HeaderName, HeaderValue)>,
+    // In a box, since most problems have none, and all results carry the room.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Problem {
@@ -80,7 +81,7 @@ impl Problem {
     /// A header of the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
+        self.header = Some(Box::new((name, HeaderValue::from_static(value))));
         self
     }
 
@@ -102,7 +103,7 @@ impl IntoResponse for Problem {
         body.extend(self.hint.map(|hint| ("hint".to_owned(), hint.into())));
         body.extend(self.more);
         let mut response = Reply::with_code(self.code, "error", Value::Object(body)).into_response();
-        if let Some((name, value)) = self.header {
+        if let Some((name, value)) = self.header.map(|header| *header) {
             response.headers_mut().insert(name, value);
         }
         response

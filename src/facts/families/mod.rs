@@ -20,6 +20,7 @@ mod misspelling;
 mod module;
 mod mount;
 mod node_images;
+mod own_units;
 mod package;
 mod password;
 mod path;

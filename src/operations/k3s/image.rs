@@ -83,7 +83,11 @@ impl Operation for Image {
         let docker = self.docker.iter().filter(|_| self.present);
         let docker = docker.filter_map(|name| Reference::parse(name).ok());
         let docker = docker.flat_map(|name| [FactKey::DockerEngine, FactKey::DockerImage(name.found_as())]);
-        let system = self.src.iter().filter(|src| src.starts_with(AGENT)).map(|_| FactKey::System);
+        let system = self
+            .src
+            .iter()
+            .filter(|src| src.starts_with(AGENT))
+            .map(|_| FactKey::System);
         [FactKey::NodeImages].into_iter().chain(docker).chain(system).collect()
     }
 

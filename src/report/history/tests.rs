@@ -18,9 +18,16 @@ journal
 "#;
 
 fn host() -> HostJournal {
+    let mut facts = Facts::default();
+    let unit = OwnUnit {
+        name: "home-lab-power.service".to_owned(),
+        active: "active".to_owned(),
+        sub: "running".to_owned(),
+    };
+    facts.insert(FactKey::OwnUnits, Fact::OwnUnits(vec![unit]));
     HostJournal {
         host: "alpha".to_owned(),
-        facts: Facts::default(),
+        facts,
         runs: parse(JOURNAL),
         orphans: vec!["orphan: file /etc/old is no longer in the configuration".to_owned()],
         odd: vec!["/var/lib/homelab/journal/a b.jsonl".to_owned()],
@@ -110,6 +117,7 @@ fn status_says_what_is_left_of_earlier_runs() {
     assert_eq!(
         plain(&status(&[host()], "lab", now)),
         "alpha\n  last run     dev site --tags web, 3 minutes ago, failed\n  interrupted  20260101T000000Z-0 (dev all)\n  \
+         unit         home-lab-power.service active (running)\n  \
          notice       `/var/lib/homelab/journal/a b.jsonl` is no journal of a run, so it is not read; \
          `rm -r '/var/lib/homelab/journal/a b.jsonl'` on the host removes it\n  \
          notice       orphan: file /etc/old is no longer in the configuration\n"
@@ -147,6 +155,8 @@ fn json_has_counts_and_no_key() {
     }];
     let json: Json = serde_json::from_str(&status_json(&[host()], &expiring)).expect("JSON");
     assert_eq!(json["hosts"][0]["interrupted"], json!(["20260101T000000Z-0"]));
+    let units = json!([{"name": "home-lab-power.service", "active": "active", "sub": "running"}]);
+    assert_eq!(json["hosts"][0]["units"], units);
     let expected = json!([{"name": "phone", "kind": "client", "not_after": "2026-01-31T00:00:00Z", "days_left": 9}]);
     assert_eq!(json["expiring"], expected);
 }
