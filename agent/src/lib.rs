@@ -13,3 +13,5 @@ pub mod nginx_sync;
 pub mod power;
 pub mod server;
 pub mod state;
+#[cfg(test)]
+mod test_server;

@@ -3,4 +3,5 @@
 mod cluster;
 mod documents;
 mod manifests;
+mod nginx_inference;
 mod workloads;

@@ -1,10 +1,69 @@
-//! Keeps nginx's list of models in a `ConfigMap`.
+//! Keeps nginx's list of models in a `ConfigMap`: asks which models there are, and applies locations and rules for them.
+
+mod config_map;
+mod models;
+mod open_webui;
+mod render;
+mod settings;
+mod status;
+mod turn;
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use serde_json::json;
+
+use crate::server::{Environment, Problem, Reply, Server};
+use crate::{config, journal};
+
+use self::settings::Settings;
+use self::status::Status;
+use self::turn::Turns;
+
 /// Runs the mode with its configuration file, until the process is told to end.
-pub async fn run(config: &Path) -> ExitCode {
-    crate::journal::error(&format!("{}: this mode is not built yet", config.display()));
-    ExitCode::FAILURE
+pub async fn run(path: &Path) -> ExitCode {
+    match serve(path).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            journal::error(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(path: &Path) -> Result<(), String> {
+    let settings: Settings = config::load(path).map_err(|error| journal::causes(&error))?;
+    let environment = Environment::of_process(&settings.server).map_err(|error| journal::causes(&error))?;
+    let server = Server::prepare(&settings.server, environment, false).map_err(|error| journal::causes(&error))?;
+    let status = Status::new(server.metrics(), settings.longest_turn());
+    let mut turns = Turns::new(settings, status.clone())?;
+    let work = tokio::spawn(async move {
+        loop {
+            turns.turn().await;
+            tokio::time::sleep(turns.interval()).await;
+        }
+    });
+    let served = server.run(routes(&status)).await;
+    work.abort();
+    served.map_err(|error| journal::causes(&error))
+}
+
+fn routes(status: &Status) -> Router {
+    let (alive, ready) = (status.clone(), status.clone());
+    Router::new()
+        .route("/health", get(async move || answer(alive.problem(), &alive)))
+        .route("/ready", get(async move || answer(ready.missing(), &ready)))
+}
+
+fn answer(problem: Option<String>, status: &Status) -> Response {
+    match problem {
+        None => Reply::success(json!({ "service": "nginx-sync", "sync": status.told() })).into_response(),
+        Some(problem) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem)
+            .with("sync", status.told())
+            .into_response(),
+    }
 }

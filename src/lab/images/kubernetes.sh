@@ -14,6 +14,8 @@ bookworm() {
         -o Dir::State::lists="$old/lists" -o Dir::State::status=/dev/null -o APT::Sandbox::User=root "$@"
 }
 bookworm update
+mkdir "$old/nginx"
+(cd "$old/nginx" && bookworm download nginx nginx-common busybox-static libc6 libcrypt1 libpcre2-8-0 libssl3 zlib1g)
 (cd "$old" && bookworm download containerd runc containernetworking-plugins)
 for package in "$old"/*.deb; do
     dpkg-deb -x "$package" "$old/files"
@@ -25,8 +27,31 @@ cp "$old/files/usr/sbin/runc" "$support/bin"
 for plugin in bridge host-local loopback portmap; do
     cp "$old/files/usr/lib/cni/$plugin" "$support/cni"
 done
-rm -rf "$old"
 cp -r /run/homelab-lab-kubernetes/images "$support/images"
+
+# Debian's nginx as an image under the name that projects use, with a shell, in the form of `docker save`.
+root=$old/root
+mkdir -p "$root"
+for package in "$old"/nginx/*.deb; do
+    dpkg-deb -x "$package" "$root"
+done
+rm -rf "$root"/usr/share "$root"/usr/lib/*/gconv "$root"/lib/systemd "$root"/etc/init.d "$root"/etc/nginx/modules-enabled
+for applet in $("$root/bin/busybox" --list); do
+    [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+done
+mkdir -p "$root/var/log/nginx" "$root/etc" "$root/run"
+mkdir -m 1777 -p "$root/tmp"
+printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' > "$root/etc/passwd"
+printf 'root:x:0:\nnogroup:x:65534:\n' > "$root/etc/group"
+archive_parts=$old/archive
+mkdir "$archive_parts"
+tar --sort=name --mtime=@0 --numeric-owner --owner=0 --group=0 -C "$root" -c . > "$archive_parts/layer.tar"
+layer=$(sha256sum < "$archive_parts/layer.tar")
+printf '{"created":"2026-01-01T00:00:00Z","architecture":"%s","os":"linux","config":{"Env":["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],"Cmd":["nginx","-g","daemon off;"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+    "$(dpkg --print-architecture)" "${layer%% *}" > "$archive_parts/config.json"
+printf '[{"Config":"config.json","RepoTags":["lscr.io/linuxserver/nginx:1.28.0"],"Layers":["layer.tar"]}]' > "$archive_parts/manifest.json"
+tar --mtime=@0 --numeric-owner --owner=0 --group=0 -C "$archive_parts" -c manifest.json config.json layer.tar > "$support/images/nginx.tar"
+rm -rf "$old"
 
 # What a real machine has and a container lacks, at each boot.
 cat > "$support/prepare" <<'PREPARE'
