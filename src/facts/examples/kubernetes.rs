@@ -2,8 +2,8 @@
 
 use super::text;
 use crate::facts::kubernetes::{
-    Answer, Answers, Api, AskedObject, Body, Cluster, Moved, Node, Object, ObjectFact, ObjectId, Question, ServedKind,
-    Taint, TaintEffect,
+    Answer, Answers, Api, AskedObject, Body, Cluster, FieldPath, Held, Moved, Node, Object, ObjectFact, ObjectId,
+    Question, ServedKind, Taint, TaintEffect,
 };
 use crate::facts::{Fact, FactKey};
 
@@ -52,6 +52,7 @@ fn cluster() -> (FactKey, Vec<Fact>) {
 
 fn object() -> (FactKey, Vec<Fact>) {
     let settings = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "a": "b" } });
+    let field = || FieldPath::of(&settings, "/data/a").ok();
     let moved = || Moved {
         field: text("data.a"),
         manager: text("kubectl"),
@@ -65,7 +66,13 @@ fn object() -> (FactKey, Vec<Fact>) {
         gained: 1,
         is_finished: true,
         last_applied: Some(settings.clone()),
-        own: Some(settings),
+        own: Some(settings.clone()),
+        held: vec![Held {
+            manager: text("homelab"),
+            operation: text("Apply"),
+            pointers: vec![text("/f:data")],
+        }],
+        undivided: field(),
         managers: vec![text("kubectl")],
     };
     let refused = Object {
@@ -82,6 +89,7 @@ fn object() -> (FactKey, Vec<Fact>) {
             name: text("settings"),
         },
         digest: text("74f8"),
+        keep: field().into_iter().collect(),
         body: Body::default(),
     })));
     let facts = [

@@ -7,6 +7,7 @@ mod decision;
 mod documents;
 pub(super) mod exec;
 pub(super) mod job;
+mod keep;
 mod manifest;
 pub(super) mod manifests;
 mod names;

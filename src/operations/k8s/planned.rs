@@ -6,6 +6,7 @@ use super::as_written::{reduced, with_digests, written_over};
 use super::checks::{meant, served_instead};
 use super::decision::{Decision, decide};
 use super::documents::turn;
+use super::keep::KeptFields;
 use super::record::{Record, digest_of, id_of};
 use super::script::{Applied, apply, establish, version_line, wait};
 use super::set::{Set, set_object};
@@ -16,7 +17,8 @@ use crate::change::{
 };
 use crate::error::{Diagnostic, Origin};
 use crate::facts::kubernetes::{
-    Answer, Answers, Cluster, ClusterKey, Object, ObjectFact, ObjectId, ObjectKey, ServedKind,
+    Answer, Answers, Cluster, ClusterKey, FieldPath, Held, Object, ObjectFact, ObjectId, ObjectKey, Question,
+    ServedKind,
 };
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
@@ -30,6 +32,8 @@ struct Planned {
     /// The version that the review saw, if fields are taken from others.
     forced: Option<String>,
     is_recreated: bool,
+    /// Fields that homelab gives up: those of a new object after it is made, others before.
+    released: Vec<Held>,
     /// Whether this run changes what objects of its kind are.
     is_redefined: bool,
 }
@@ -41,6 +45,7 @@ impl Planned {
             change,
             forced: None,
             is_recreated: false,
+            released: Vec::new(),
             is_redefined: false,
         }
     }
@@ -84,6 +89,18 @@ impl Set<'_> {
         if answers.is_predicted {
             context.tell("objects as written: no API server has seen them".to_owned());
         }
+        let (wishes, facts): (Vec<Wish>, Vec<Result<ObjectFact, Stop>>) = wishes
+            .into_iter()
+            .zip(facts)
+            .map(|(wish, fact)| {
+                let fact = if answers.is_predicted {
+                    Ok(ObjectFact::NotAsked)
+                } else {
+                    fact
+                };
+                wish.settled(context, &self.api, fact)
+            })
+            .unzip();
         let mut known = answers.clone();
         let (mut planned, mut ids) = (Vec::new(), BTreeMap::new());
         let custom: Vec<CustomKind> = wishes
@@ -93,11 +110,7 @@ impl Set<'_> {
         known.redefined.extend(self.redefined(&wishes, &facts, record.as_ref()));
         for (wish, fact) in wishes.into_iter().zip(facts) {
             ids.insert(wish.id.clone(), digest_of(&wish.manifest.masked));
-            let fact = if answers.is_predicted {
-                ObjectFact::NotAsked
-            } else {
-                fact?
-            };
+            let fact = fact?;
             let is_redefined = known.redefined.contains(&kind_of(&wish.id));
             let fact = if is_redefined {
                 as_defined_later(context, &wish, fact)
@@ -144,7 +157,15 @@ impl Set<'_> {
             self.check_served(context, &wish, known, custom)?;
             return Ok(Some(created(context, wish, known)));
         };
-        Ok(match decide(&wish, object, record, &self.rules) {
+        let decision = decide(&wish, object, record, &self.rules);
+        if let Some(field) = object
+            .undivided
+            .as_ref()
+            .filter(|_| !matches!(decision, Decision::Foreign(_)))
+        {
+            return Err(self.undivided(context, &wish, field));
+        }
+        Ok(match decision {
             Decision::Unchanged => None,
             Decision::Foreign(tool) => {
                 context.tell(format!("{} is left alone: {tool} takes care of it", wish.id));
@@ -153,6 +174,12 @@ impl Set<'_> {
             Decision::Create => Some(created(context, wish, known)),
             Decision::Recreate => {
                 let live = object.live.clone().unwrap_or_default();
+                let mut wish = wish;
+                if !wish.renew(&live) {
+                    let title = format!("`{}` cannot be made again with the fields that `keep` names", wish.id);
+                    let hint = "remove `recreate`, or delete the object yourself";
+                    return Err(self.at(context, &wish, title, "their values are secret", hint));
+                }
                 // What the server adds comes back, so it is shown in neither.
                 let wanted = with_digests(context, &wish.manifest);
                 let before = reduced(&live, Some(&wanted), object.own.as_ref());
@@ -167,8 +194,10 @@ impl Set<'_> {
                     after,
                 );
                 change.risk = Risk::Removal;
+                let released = wish.kept.as_ref().map(KeptFields::held).into_iter().collect();
                 Some(Planned {
                     is_recreated: true,
+                    released,
                     ..Planned::new(wish, change)
                 })
             }
@@ -176,6 +205,7 @@ impl Set<'_> {
                 after,
                 takes_over,
                 force,
+                gives_up,
             } => {
                 let live = object.live.clone().unwrap_or_default();
                 let (old, new) = shown::compared(context, &live, &after);
@@ -184,6 +214,10 @@ impl Set<'_> {
                     let fields = if count == 1 { "field" } else { "fields" };
                     let text = format!("{count} {fields} from {}", managers.join(", "));
                     attributes.insert("takes over", Attribute::known(text));
+                }
+                if let Some(kept) = wish.kept.as_ref().filter(|_| gives_up) {
+                    let names: Vec<String> = kept.paths.iter().map(FieldPath::to_string).collect();
+                    attributes.insert("no longer owns", Attribute::known(names.join(", ")));
                 }
                 let before = Before::Present([("content", old)].into_iter().collect());
                 let mut change = changed(&wish, Action::Update, before, attributes);
@@ -196,6 +230,7 @@ impl Set<'_> {
                 change.effects.extend(brought(known, &wish));
                 Some(Planned {
                     forced: object.resource_version.clone().filter(|_| force),
+                    released: object.held.clone(),
                     ..Planned::new(wish, change)
                 })
             }
@@ -242,6 +277,19 @@ impl Set<'_> {
         used_by(mistake, used)
     }
 
+    /// Refuses to keep a field that cannot be owned by another than what is around it.
+    fn undivided(&self, context: &PlanContext<'_>, wish: &Wish, field: &FieldPath) -> Stop {
+        let title = format!("`{field}` of `{}` cannot be kept by itself", wish.id);
+        let hint = "name the field around it in `keep`, or the whole object";
+        self.at(
+            context,
+            wish,
+            title,
+            "the API server replaces what is around it as a whole",
+            hint,
+        )
+    }
+
     fn conflict(&self, context: &PlanContext<'_>, wish: &Wish, fields: &[(String, String)]) -> Stop {
         let title = format!("fields of `{}` belong to another manager", wish.id);
         let named: Vec<String> = fields
@@ -249,7 +297,9 @@ impl Set<'_> {
             .map(|(field, manager)| format!("{field} ({manager})"))
             .collect();
         let manager = fields.first().map(|(_, manager)| manager.as_str()).unwrap_or_default();
-        let hint = format!("remove these fields from the manifest, or take them over with `adopt = [\"{manager}\"]`");
+        let hint = format!(
+            "remove these fields from the manifest, leave them alone with `keep`, or take them over with `adopt = [\"{manager}\"]`"
+        );
         self.at(context, wish, title, named.join(", "), &hint)
     }
 
@@ -345,7 +395,7 @@ impl Set<'_> {
                     live: Some(body),
                     ..Object::default()
                 };
-                let record = question(context, &self.api, &id_of(name), None);
+                let record = question(context, &self.api, &id_of(name), None, &[]);
                 last.effects.push(set_object(&record, left));
             }
         }
@@ -423,6 +473,14 @@ impl Set<'_> {
                     if one.is_recreated {
                         applied.deleted.push(&one.wish.id);
                     }
+                    let is_new = one.is_recreated || one.change.action == Action::Create;
+                    let released = one.released.iter().map(|held| (&one.wish.id, held));
+                    let list = if is_new {
+                        &mut applied.released_after
+                    } else {
+                        &mut applied.released_before
+                    };
+                    list.extend(released);
                 }
                 if group.1 {
                     let line = |one: &Planned| Some(version_line(&one.wish.id, one.forced.as_deref()?));
@@ -483,12 +541,17 @@ fn changed(wish: &Wish, action: Action, before: Before, after: Attributed) -> Re
         ..Object::default()
     };
     // What the server adds is known only later, and secrets are no facts.
-    change.effects = if wish.is_secret() {
-        let key = FactKey::KubernetesObject(wish.question.clone());
-        vec![Effect::Forget(FactScope::Key(key), "it is applied".to_owned())]
-    } else {
-        vec![set_object(&wish.question, left)]
+    let after = |question: &Question| {
+        if wish.is_secret() {
+            let key = FactKey::KubernetesObject(question.clone());
+            Effect::Forget(FactScope::Key(key), "it is applied".to_owned())
+        } else {
+            set_object(question, left.clone())
+        }
     };
+    let later = wish.kept.as_ref().map(|kept| &kept.later);
+    let questions = [Some(&wish.question), later.filter(|later| **later != wish.question)];
+    change.effects = questions.into_iter().flatten().map(after).collect();
     change
 }
 
@@ -497,7 +560,11 @@ fn created(context: &PlanContext<'_>, wish: Wish, known: &mut Answers) -> Planne
     let after = attributes(shown::written(context, &wish.manifest.object, &wish.manifest.masked));
     let mut change = changed(&wish, Action::Create, Before::Absent, after);
     change.effects.extend(brought(known, &wish));
-    Planned::new(wish, change)
+    let released = wish.kept.as_ref().map(KeptFields::held).into_iter().collect();
+    Planned {
+        released,
+        ..Planned::new(wish, change)
+    }
 }
 
 /// `Kind.group`, as `kubectl` names kinds.

@@ -81,7 +81,7 @@ pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, described: Vec<Desc
         match changes.last_mut() {
             Some(last) => {
                 last.steps.push(set.deletion(&[id]));
-                let record = question(context, &set.api, id, None);
+                let record = question(context, &set.api, id, None, &[]);
                 last.effects.push(set_object(&record, Object::default()));
             }
             None => changes.extend(removed(set, context, &[id])?),
@@ -98,7 +98,10 @@ pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, described: Vec<Desc
 fn removed(set: &Set<'_>, context: &PlanContext<'_>, ids: &[&ObjectId]) -> Result<Vec<ResourceChange>, Stop> {
     let mut ids: Vec<&ObjectId> = ids.to_vec();
     ids.sort_by_key(|id| std::cmp::Reverse(turn(id)));
-    let questions: Vec<_> = ids.iter().map(|id| question(context, &set.api, id, None)).collect();
+    let questions: Vec<_> = ids
+        .iter()
+        .map(|id| question(context, &set.api, id, None, &[]))
+        .collect();
     // All of it in one round.
     let facts: Vec<_> = questions
         .iter()

@@ -31,7 +31,7 @@ impl Set<'_> {
     /// What the cluster remembers of the set.
     pub(super) fn record(&self, context: &PlanContext<'_>) -> Result<Option<Record>, Stop> {
         let Some(name) = &self.name else { return Ok(None) };
-        let question = question(context, &self.api, &id_of(name), None);
+        let question = question(context, &self.api, &id_of(name), None, &[]);
         Ok(match context.get(ObjectKey(&question))? {
             ObjectFact::Asked(object) => Record::of(&object),
             ObjectFact::NotAsked => None,

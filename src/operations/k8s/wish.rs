@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::documents::is_namespaced as built_in;
+use super::keep::KeptFields;
 use super::manifest::Manifest;
-use crate::facts::kubernetes::{Answers, Api, AskedObject, Body, ObjectId, Question};
+use crate::facts::kubernetes::{Answers, Api, AskedObject, Body, FieldPath, ObjectId, Question};
 use crate::operations::PlanContext;
 use crate::secret::{Secret, sha256_hex};
 
@@ -48,6 +49,8 @@ pub(super) struct Wish {
     /// Its name with the namespace that it comes to be in.
     pub(super) id: ObjectId,
     pub(super) question: Question,
+    /// Fields that are left alone once it is there.
+    pub(super) kept: Option<KeptFields>,
 }
 
 /// An object that is to be there, as a file or a parameter describes it.
@@ -55,6 +58,8 @@ pub(super) struct Described {
     pub(super) manifest: Manifest,
     /// Whether it is left alone once it is there.
     pub(super) is_kept: bool,
+    /// Fields that are left alone once it is there.
+    pub(super) kept_fields: Vec<FieldPath>,
 }
 
 impl Wish {
@@ -76,7 +81,12 @@ pub(super) fn placed(
         .iter()
         .filter_map(|one| CustomKind::of(&one.manifest.object))
         .collect();
-    let place = |Described { mut manifest, is_kept }: Described| {
+    let place = |described: Described| {
+        let Described {
+            mut manifest,
+            is_kept,
+            kept_fields,
+        } = described;
         let mut id = manifest.id.clone();
         if is_namespaced(&id, &custom, answers) {
             let own = id
@@ -90,9 +100,19 @@ pub(super) fn placed(
         } else {
             id.namespace = None;
         }
-        // What is left alone is not compared.
-        let question = question(context, api, &id, (!is_kept).then_some(&manifest));
-        Wish { manifest, id, question }
+        manifest.id = id.clone();
+        let kept = KeptFields::take(context, api, (&mut manifest, kept_fields));
+        let question = match &kept {
+            Some(kept) => kept.later.clone(),
+            // What is left alone is not compared.
+            None => question(context, api, &id, (!is_kept).then_some(&manifest), &[]),
+        };
+        Wish {
+            manifest,
+            id,
+            question,
+            kept,
+        }
     };
     described.into_iter().map(place).collect()
 }
@@ -109,7 +129,14 @@ fn is_namespaced(id: &ObjectId, custom: &[CustomKind], answers: Option<&Answers>
 }
 
 /// The question about an object: what there is, and with `manifest` also what the server would make of that.
-pub(super) fn question(context: &PlanContext<'_>, api: &Api, id: &ObjectId, manifest: Option<&Manifest>) -> Question {
+/// `keep` are the fields of it that are left alone.
+pub(super) fn question(
+    context: &PlanContext<'_>,
+    api: &Api,
+    id: &ObjectId,
+    manifest: Option<&Manifest>,
+    keep: &[FieldPath],
+) -> Question {
     let json = manifest.map(|manifest| manifest.object.to_string());
     let digest = json
         .as_ref()
@@ -122,6 +149,7 @@ pub(super) fn question(context: &PlanContext<'_>, api: &Api, id: &ObjectId, mani
         api: api.clone(),
         id: id.clone(),
         digest: digest.unwrap_or_default(),
+        keep: keep.to_vec(),
         body: Body {
             json: json.map(Secret::new),
             secrets,

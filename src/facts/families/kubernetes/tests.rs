@@ -35,6 +35,7 @@ fn key(api: &Api, kind: &str, namespace: &str, name: &str, data: Option<&Value>)
         api: api.clone(),
         id,
         digest: if data.is_some() { "x" } else { "" }.to_owned(),
+        keep: Vec::new(),
         body: Body {
             json: body.map(|body| Secret::new(body.to_string())),
             secrets: vec![Secret::new("hunter2")],
