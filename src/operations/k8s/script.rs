@@ -34,8 +34,7 @@ const OF_OLD_DEFINITION: &str = "*'not declared in schema'*|*'unknown field'*|*'
 const GIVE_UP: &str = r#"give_up() {
 who=$1 patch=$2 said=; shift 2
 for try in 1 2 3 4 5; do
-at=$(KUBECTL get "$@" --show-managed-fields -o jsonpath='{range .metadata.managedFields[*]}{.manager}/{.operation}/{.subresource}{"
-"}{end}' </dev/null | grep -nxF "$who" | head -n 1 | cut -d : -f 1)
+at=$(KUBECTL get "$@" --show-managed-fields -o jsonpath='{range .metadata.managedFields[*]}{.manager}/{.operation}/{.subresource}{"\n"}{end}' </dev/null | grep -nxF "$who" | head -n 1 | cut -d : -f 1)
 [ -n "$at" ] && said=$(KUBECTL patch "$@" --type=json --field-manager=homelab -p "$(printf '%s' "$patch" | sed "s|/managedFields/@/|/managedFields/$((at - 1))/|g")" 2>&1 </dev/null) && return
 sleep 1
 done
