@@ -4,4 +4,5 @@ mod cluster;
 mod documents;
 mod gpu;
 mod manifests;
+mod model_hosting;
 mod workloads;

@@ -71,7 +71,8 @@ pub fn wrong_objects(all: &[ClusterObjects], changed: &BTreeSet<&str>) -> (Vec<D
         let (wrong, nowhere) = ingress::wrong_backends(&run, &is_absent);
         mistakes.extend(wrong);
         let waiting = storage::unknown_classes(&run).1.into_iter();
-        let all = shared.chain(unnamed).chain(nowhere).chain(waiting);
+        let ports = node_ports::out_of_range(&run, &is_changed).into_iter();
+        let all = shared.chain(ports).chain(unnamed).chain(nowhere).chain(waiting);
         notices.extend(all.map(|(text, place)| format!("{text} ({place})")));
     }
     (mistakes, notices)

@@ -235,7 +235,9 @@ impl Set<'_> {
                 })
             }
             Decision::Conflict(fields) => return Err(self.conflict(context, &wish, &fields)),
-            Decision::Refused { why, is_immutable } => return Err(self.refused(context, &wish, &why, is_immutable)),
+            Decision::Refused { why, is_immutable } => {
+                return Err(self.refused(context, &wish, (&why, is_immutable), known));
+            }
         })
     }
 
@@ -303,7 +305,13 @@ impl Set<'_> {
         self.at(context, wish, title, named.join(", "), &hint)
     }
 
-    fn refused(&self, context: &PlanContext<'_>, wish: &Wish, why: &str, is_immutable: bool) -> Stop {
+    fn refused(
+        &self,
+        context: &PlanContext<'_>,
+        wish: &Wish,
+        (why, is_immutable): (&str, bool),
+        known: &Answers,
+    ) -> Stop {
         let title = format!("the API server refuses `{}`", wish.id);
         let hint = if is_immutable && self.name.is_none() {
             "delete the object first, with `present = false`".to_owned()
@@ -330,6 +338,16 @@ impl Set<'_> {
             } else {
                 (Part::Value, "the server does not take this")
             };
+            let owner = wish
+                .manifest
+                .object
+                .pointer(&field.pointer)
+                .filter(|_| field.pointer.ends_with("/nodePort"));
+            let owner = owner.and_then(|port| known.node_ports.get(&u16::try_from(port.as_u64()?).ok()?));
+            let label = owner.map_or_else(
+                || label.to_owned(),
+                |owner| format!("Service `{owner}` of the cluster has it"),
+            );
             mistake = mistake.at(&(wish.manifest.places)(&field.pointer, part), label);
         }
         let hint = near.map_or(hint, |near| format!("did you mean `{near}`?"));

@@ -137,7 +137,7 @@ fn deleted(context: &PlanContext<'_>, id: &ObjectId, live: &Value, question: &Qu
     let before = [("content", shown::removed(context, live))].into_iter().collect();
     let name = ResourceId::new(ResourceKind::KubernetesObject, &id.to_string());
     let mut change = ResourceChange::new(name, Action::Remove, Before::Present(before), None);
-    change.risk = Risk::Removal;
+    change.risk = if stays(id) { Risk::DataLoss } else { Risk::Removal };
     change.effects = vec![set_object(question, Object::default())];
     change
 }
