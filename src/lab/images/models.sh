@@ -9,5 +9,5 @@ done
 mkdir -p /parts/include/miniaudio
 cp files/usr/include/miniaudio.h /parts/include/miniaudio
 cp -rL files/usr/include/stb files/usr/include/nlohmann /parts/include
-cp "$(find files -name busybox -type f)" /parts/busybox
+cp files/usr/bin/busybox /parts/busybox
 tidy
