@@ -6,10 +6,9 @@
 use serde_json::Value;
 
 use super::manifest::Manifest;
+use super::questions::question;
 use super::shown::is_digest;
-use super::wish::{Wish, question};
-use crate::change::Stop;
-use crate::facts::kubernetes::{Api, FieldPath, Held, ObjectFact, ObjectKey, Question, owned_by_applying};
+use crate::facts::kubernetes::{Api, FieldPath, Held, Question, owned_by_applying};
 use crate::operations::PlanContext;
 
 /// Such fields of an object.
@@ -17,7 +16,7 @@ use crate::operations::PlanContext;
 pub(super) struct KeptFields {
     pub(super) paths: Vec<FieldPath>,
     /// The object with them.
-    whole: Manifest,
+    pub(super) whole: Manifest,
     /// What is asked about the object once it is there.
     pub(super) later: Question,
 }
@@ -62,63 +61,8 @@ impl KeptFields {
     }
 }
 
-impl Wish {
-    /// The wish with what is known of its object. An object that is not there is made with the fields that are left alone later.
-    pub(super) fn settled(
-        mut self,
-        context: &PlanContext<'_>,
-        api: &Api,
-        fact: Result<ObjectFact, Stop>,
-    ) -> (Self, Result<ObjectFact, Stop>) {
-        let Some(kept) = &self.kept else {
-            return (self, fact);
-        };
-        match &fact {
-            Err(_) => {}
-            Ok(ObjectFact::NotAsked) => self.make_whole(context, api),
-            Ok(ObjectFact::Asked(object)) => match &object.live {
-                None => {
-                    self.make_whole(context, api);
-                    let fact = context.get(ObjectKey(&self.question));
-                    return (self, fact);
-                }
-                // What homelab still owns would be missing in an object that needs it.
-                Some(live) if !object.held.is_empty() && object.is_refused() => {
-                    let mut filled = self.manifest.clone();
-                    kept.restore(&mut filled.object, live);
-                    kept.restore(&mut filled.masked, live);
-                    if !has_digest(&filled.object) {
-                        let asked = question(context, api, &self.id, Some(&filled), &kept.paths);
-                        return (self, context.get(ObjectKey(&asked)));
-                    }
-                }
-                Some(_) => {}
-            },
-        }
-        (self, fact)
-    }
-
-    fn make_whole(&mut self, context: &PlanContext<'_>, api: &Api) {
-        if let Some(kept) = &self.kept {
-            self.manifest = kept.whole.clone();
-            self.question = question(context, api, &self.id, Some(&self.manifest), &kept.paths);
-        }
-    }
-
-    /// Makes it an object that is deleted and made again, with the values in `live` of the fields that are left alone. `false` if these
-    /// are not known.
-    pub(super) fn renew(&mut self, live: &Value) -> bool {
-        let Some(kept) = &self.kept else { return true };
-        for object in [&mut self.manifest.object, &mut self.manifest.masked] {
-            kept.restore(object, live);
-        }
-        let mut values = kept.paths.iter().filter_map(|path| path.find(live));
-        !values.any(has_digest)
-    }
-}
-
 /// Whether something in it stands for a secret that is not known.
-fn has_digest(value: &Value) -> bool {
+pub(super) fn has_digest(value: &Value) -> bool {
     match value {
         Value::Object(fields) => fields.values().any(has_digest),
         Value::Array(items) => items.iter().any(has_digest),

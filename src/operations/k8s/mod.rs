@@ -15,6 +15,7 @@ pub(super) mod namespace;
 pub(super) mod node;
 mod parameters;
 mod planned;
+mod questions;
 mod reach;
 mod record;
 mod refusal;

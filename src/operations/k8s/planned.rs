@@ -7,10 +7,11 @@ use super::checks::{meant, served_instead};
 use super::decision::{Decision, decide};
 use super::documents::turn;
 use super::keep::KeptFields;
+use super::questions::question;
 use super::record::{Record, digest_of, id_of};
 use super::script::{Applied, apply, establish, version_line, wait};
 use super::set::{Set, set_object};
-use super::wish::{CustomKind, Described, Wish, placed, question};
+use super::wish::{CustomKind, Described, Wish, placed};
 use super::{refusal, removal, shown};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::documents::turn;
+use super::questions::question;
 use super::record::{Record, id_of};
 use super::set::{Set, set_object};
 use super::shown;
-use super::wish::{Described, placed, question};
+use super::wish::{Described, placed};
 use crate::change::{Action, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop};
 use crate::facts::kubernetes::{Cluster, ClusterKey, Object, ObjectFact, ObjectId, ObjectKey, Question};
 use crate::operations::PlanContext;

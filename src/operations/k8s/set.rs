@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::decision::Rules;
 use super::parameters::Wait;
+use super::questions::question;
 use super::record::{Record, id_of};
 use super::script::delete;
-use super::wish::question;
 use crate::change::{Outcome, Step, Stop};
 use crate::facts::kubernetes::{Api, Cluster, Object, ObjectFact, ObjectId, ObjectKey, Question};
 use crate::facts::overlay::Effect;

@@ -9,50 +9,7 @@ use crate::support::project::{Project, Ran};
 const PATIENCE: Duration = Duration::from_secs(180);
 const KUBECTL: &str = "k3s kubectl --cache-dir=/dev/null/none";
 const MODEL: &str = "model-registry.registry:8080/library/tiny:latest";
-const INVENTORY: &str = r#"
-groups = ["development"]
-[hosts.kube-dev]
-lab = { kubernetes = true, models = true, memory = 3072 }
-groups = ["kubernetes", "k3s_servers"]
-data = { k3s = { source = "lab", server = "kube-dev" } }
-[hosts.kube-dev.data.model_hosting]
-models = ["model-registry.registry:8080/library/tiny:latest"]
-storage = "1Gi"
-archives = ["lab:ollama.tar", "lab:model-manager.tar", "lab:model-registry.tar", "lab:alpine.tar"]
-images = { "ollama/ollama" = "docker.io/lab/ollama:1", "arnoldt04/model-manager" = "docker.io/lab/model-manager:1", alpine = "docker.io/lab/alpine:1" }
-fields = { "Deployment/model-manager:/spec/template/spec/containers/0/resources/requests" = { cpu = "10m", memory = "32Mi" } }
-[hosts.kube-dev.data.model_hosting.ollama]
-replicas = 1
-gpus = 0
-requests = { cpu = "100m", memory = "64Mi" }
-[hosts.kube-dev.data.model_hosting.health]
-insecure_registry = true
-settings = { AUTO_PULL = true, TEST_INFERENCE = true, REPORT_STATUS = true }
-[hosts.desk-dev]
-lab = true
-groups = ["kubernetes", "workstations"]
-data = { k3s = { source = "lab", server = "kube-dev" } }
-"#;
-/// Where Ollama pulls from.
-const REGISTRY: &str = r"
-apiVersion: v1
-kind: Namespace
-metadata: { name: registry }
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: model-registry, namespace: registry }
-spec:
-  selector: { matchLabels: { app: model-registry } }
-  template:
-    metadata: { labels: { app: model-registry } }
-    spec: { containers: [{ name: registry, image: docker.io/lab/model-registry:1, imagePullPolicy: Never }] }
----
-apiVersion: v1
-kind: Service
-metadata: { name: model-registry, namespace: registry }
-spec: { selector: { app: model-registry }, ports: [{ port: 8080 }] }
-";
+const INVENTORY: &str = include_str!("../../../inventories/models.toml");
 
 fn inventory(project: &Project, changes: &[(&str, &str)]) {
     let mut own = INVENTORY.to_owned();
@@ -60,11 +17,11 @@ fn inventory(project: &Project, changes: &[(&str, &str)]) {
         assert!(own.contains(old), "{old}");
         own = own.replace(old, new);
     }
-    project.write("inventories/kubernetes.toml", own);
+    project.write("inventories/models.toml", own);
 }
 
 fn deploy(project: &Project, deploy: &str, more: &[&str]) -> Ran {
-    project.homelab(&[&["deploy", "kubernetes", deploy], more].concat())
+    project.homelab(&[&["deploy", "models", deploy], more].concat())
 }
 
 fn quiet(project: &Project, name: &str) {
@@ -87,18 +44,9 @@ fn models_are_hosted_and_their_statistics_stay() {
     let project = &Project::of_this_repository();
     project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
     project.write(".gitignore", "/.env\n/.homelab/\n");
-    project.write("templates/registry/registry.yaml", REGISTRY);
-    project.write(
-        "tasks/test/registry.toml",
-        "[[operation]]\nop = \"k3s.image\"\nsrc = \"lab:model-registry.tar\"\n[[operation]]\nop = \"k8s.manifests\"\nsrc = \"registry\"\n",
-    );
-    project.write(
-        "deploys/registry.toml",
-        "hosts = [\"k3s_servers\"]\ntasks = [\"k3s/server\", \"test/registry\"]\n",
-    );
     inventory(project, &[]);
-    let host = &project.up("kubernetes", "kube-dev");
-    deploy(project, "registry", &["--yes"]).expect(0);
+    let host = &project.up("models", "models-dev");
+    deploy(project, "k3s", &["--yes"]).expect(0);
 
     from_nothing(project, host);
     the_check_tells_the_truth(project, host);
@@ -112,6 +60,7 @@ fn from_nothing(project: &Project, host: &Host<'_>) {
     let review = deploy(project, "model-hosting", &["--dry-run"]).expect(0);
     for line in [
         "+ object Namespace/model-hosting",
+        "+ object Deployment/model-registry in registry",
         "+ object ConfigMap/model-health-script in model-hosting",
         "+ object ConfigMap/model-usage-stats in model-hosting",
         "+ object Deployment/ollama in model-hosting",
@@ -124,7 +73,7 @@ fn from_nothing(project: &Project, host: &Host<'_>) {
     // The run of the health check at its end pulls the model, and asks it.
     deploy(project, "model-hosting", &["--yes"]).expect(0);
     quiet(project, "model-hosting");
-    let desk = &Host::of(project, "kubernetes", "desk-dev");
+    let desk = &Host::of(project, "models", "models-desk-dev");
     let address = host.inside("hostname -I | cut -d ' ' -f 1");
     let body = format!(r#"{{"model":"{MODEL}","prompt":"hello","stream":false,"options":{{"num_predict":4}}}}"#);
     let said = ask(desk, address.trim(), "/api/ollama/generate", Some(&body));
@@ -140,7 +89,7 @@ fn from_nothing(project: &Project, host: &Host<'_>) {
         "{report}"
     );
     let nodes = ask(desk, address.trim(), "/api/nodes", None);
-    assert!(nodes.contains("kube-dev"), "{nodes}");
+    assert!(nodes.contains("models-dev"), "{nodes}");
     let can = |what: &str| {
         let account = "system:serviceaccount:model-hosting:model-manager";
         host.try_inside(&format!("{KUBECTL} auth can-i {what} -n model-hosting --as={account}"))
@@ -256,10 +205,10 @@ fn gpus_that_nobody_has_are_refused(project: &Project, host: &Host<'_>) {
     host.inside(&format!(
         "{KUBECTL} create service nodeport other --tcp=80 --node-port=30999"
     ));
-    let port = "[hosts.kube-dev.data.model_hosting.model_manager]\nnode_port = 30999\n[hosts.desk-dev]";
+    let port = "[hosts.models-dev.data.model_hosting.model_manager]\nnode_port = 30999\n[hosts.models-desk-dev]";
     inventory(
         project,
-        &[("cpu = \"100m\"", "cpu = \"120m\""), ("[hosts.desk-dev]", port)],
+        &[("cpu = \"100m\"", "cpu = \"120m\""), ("[hosts.models-desk-dev]", port)],
     );
     let refused = deploy(project, "model-hosting", &["--yes"]).expect(3);
     assert!(
