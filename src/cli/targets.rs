@@ -131,20 +131,20 @@ fn privilege(host: &Host) -> Privilege {
 pub(super) fn lab_spec(project: &Project, inventory: &str) -> anyhow::Result<LabSpec> {
     const MEBIBYTE: u64 = 1 << 20;
     let hosts = project.inventory(inventory)?.hosts.values();
+    let hosts = hosts.filter_map(|host| {
+        let lab = host.lab.as_ref()?;
+        Some(LabHost {
+            name: host.name.clone(),
+            image: lab.image.clone(),
+            memory: lab.memory.map(|memory| memory * MEBIBYTE),
+            registry: lab.registry.unwrap_or_default(),
+            kubernetes: lab.kubernetes.unwrap_or_default(),
+            models: lab.models.unwrap_or_default(),
+        })
+    });
     Ok(LabSpec {
         project: project_id(&project.root),
         inventory: inventory.to_owned(),
-        hosts: hosts
-            .filter_map(|host| {
-                let lab = host.lab.as_ref()?;
-                Some(LabHost {
-                    name: host.name.clone(),
-                    image: lab.image.clone(),
-                    memory: lab.memory.map(|memory| memory * MEBIBYTE),
-                    registry: lab.registry.unwrap_or_default(),
-                    kubernetes: lab.kubernetes.unwrap_or_default(),
-                })
-            })
-            .collect(),
+        hosts: hosts.collect(),
     })
 }

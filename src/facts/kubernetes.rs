@@ -6,11 +6,13 @@ mod api;
 mod builtin;
 mod cluster;
 mod explanation;
+mod field;
 mod object;
 mod state;
 
 pub use api::Api;
-pub use cluster::{Answers, Cluster, ClusterKey, Node, ServedKind, Taint, TaintEffect};
+pub use cluster::{Answers, Cluster, ClusterKey, DEFAULT_CLASS, Node, ServedKind, StorageClass, Taint, TaintEffect};
 pub use explanation::{ObjectName, Objects};
-pub use object::{Answer, AskedObject, Body, Moved, Object, ObjectFact, ObjectId, ObjectKey, Question};
+pub use field::{FieldPath, is_item, owned_by_applying};
+pub use object::{Answer, AskedObject, Body, Held, Moved, Object, ObjectFact, ObjectId, ObjectKey, Question};
 pub use state::{ObjectsCheck, Until};

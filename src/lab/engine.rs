@@ -11,8 +11,9 @@ use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, SystemInfoCgroupVersionEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, ListVolumesOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions,
+    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptions, UploadToContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -230,6 +231,17 @@ impl Engine {
             .upload_to_container(id, Some(options), body_full(archive.into()))
             .await;
         sent.map_err(refused(host, "copy files into its container"))
+    }
+
+    /// What is at `path` in a container, as a tar archive.
+    pub(super) async fn download(&self, host: &str, id: &str, path: &str) -> Result<Vec<u8>, LabError> {
+        let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
+        let read = self.docker.download_from_container(id, Some(options));
+        let whole = read.try_fold(Vec::new(), |mut whole, part| async move {
+            whole.extend_from_slice(&part);
+            Ok(whole)
+        });
+        whole.await.map_err(refused(host, "copy files out of its container"))
     }
 
     /// Runs a command in a container.

@@ -41,8 +41,10 @@ pub enum ImageStep {
         /// The Debian archive with its packages.
         archive: String,
     },
-    /// Kubernetes is compiled on this machine.
-    Compiling,
+    /// This program is compiled on this machine.
+    Compiling {
+        what: &'static str,
+    },
     /// The packages of a server are installed in the base image.
     Provisioning,
     /// The image is finished.

@@ -146,6 +146,12 @@ impl Recipe {
         Self::of(release, mirror, "registry", &recipe)
     }
 
+    /// The recipe for an image that only has files of packages, in `/parts`.
+    pub(super) fn parts(script: &str) -> Self {
+        let [release, ..] = RELEASES;
+        Self::of(release, sources::machine_mirror(Path::new("/etc/apt")), "parts", script)
+    }
+
     fn of(release: Release, mirror: Mirror, repository: &str, recipe: &str) -> Self {
         let Release { number, suite } = release;
         let Mirror { archive, security } = &mirror;
@@ -424,6 +430,7 @@ mod tests {
             memory: None,
             registry: false,
             kubernetes: false,
+            models: false,
         }
     }
 

@@ -16,6 +16,7 @@
 //! - `docker rm -f homelab-lab-apt-cache && docker volume rm homelab-lab-apt-cache` removes the cache.
 
 mod apt_cache;
+mod archive;
 mod boot;
 mod container;
 mod engine;
@@ -26,6 +27,7 @@ mod keys;
 mod kubernetes;
 mod lock;
 mod login;
+mod models;
 mod naming;
 mod program;
 mod registry;
@@ -83,6 +85,10 @@ impl Lab {
         }
         for recipe in recipes.values() {
             image::ensure(&self.engine, recipe, &events).await?;
+        }
+        if spec.hosts.iter().any(|host| host.models) {
+            self.folder
+                .offer_models(&models::ensure(&self.engine, &events).await?)?;
         }
         let cache = apt_cache::ensure(&self.engine, &events).await;
         let registry = if spec.hosts.iter().any(|host| host.registry) {

@@ -37,6 +37,8 @@ pub struct LabHost {
     pub registry: bool,
     /// Whether pods can run there.
     pub kubernetes: bool,
+    /// Whether Ollama and what belongs to it is made for its deploys.
+    pub models: bool,
 }
 
 impl LabHost {

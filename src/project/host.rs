@@ -119,6 +119,8 @@ pub struct LabSettings {
     pub registry: Option<bool>,
     /// `true` prepares it to run Kubernetes, with the k3s of the lab.
     pub kubernetes: Option<bool>,
+    /// `true` has the lab make Ollama, a tiny model and what belongs to them: see `docs/models.md`.
+    pub models: Option<bool>,
 }
 
 /// The images that the lab can build.
@@ -135,6 +137,7 @@ impl Default for LabSettings {
             memory: None,
             registry: None,
             kubernetes: None,
+            models: None,
         }
     }
 }

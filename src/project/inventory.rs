@@ -344,6 +344,7 @@ fn lab(
             settings.memory = settings.memory.or(defaults.memory);
             settings.registry = settings.registry.or(defaults.registry);
             settings.kubernetes = settings.kubernetes.or(defaults.kubernetes);
+            settings.models = settings.models.or(defaults.models);
             Ok(Some(settings))
         }
         _ => Err(Diagnostic::new("`lab` must be `true` or a table")

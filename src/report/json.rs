@@ -442,6 +442,7 @@ fn risk_word(risk: Risk) -> &'static str {
         Risk::Restart => "restart",
         Risk::Reboot => "reboot",
         Risk::Removal => "removal",
+        Risk::DataLoss => "data_loss",
         Risk::LockOut => "lock_out",
     }
 }

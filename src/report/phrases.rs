@@ -13,7 +13,7 @@ use super::review::{
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, width};
 use crate::apply::{HostEnd, OperationResult, ResourceEnd};
-use crate::change::{Action, CheckState, Risk};
+use crate::change::{Action, CheckState, ResourceKind, Risk};
 use crate::facts::FactKey;
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::plan::Totals;
@@ -257,6 +257,7 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
         Risk::None | Risk::Removal => None,
         Risk::Restart => Some("! interrupts a running service"),
         Risk::Reboot => Some("! restarts the host"),
+        Risk::DataLoss => Some("! deletes data"),
         Risk::LockOut => Some("! may lock you out"),
     };
     if change.is_for_running && change.differs.is_empty() {
@@ -267,7 +268,12 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
     }
     parts.extend(risk.map(|risk| (Tone::Removed, Phrase::words(risk))));
     if change.action == Action::RunEachTime {
-        parts.push((Tone::Faint, Phrase::words("each time")));
+        // It does not run in a deploy that changes nothing else.
+        let when = match change.kind {
+            ResourceKind::Job => "tries what changed",
+            _ => "each time",
+        };
+        parts.push((Tone::Faint, Phrase::words(when)));
     }
     if !unless.is_empty() && change.is_for_running {
         parts.push((

@@ -2,6 +2,8 @@
 
 mod cluster;
 mod documents;
+mod gpu;
 mod manifests;
+mod model_hosting;
 mod nginx_inference;
 mod workloads;

@@ -2,8 +2,8 @@
 
 use super::text;
 use crate::facts::kubernetes::{
-    Answer, Answers, Api, AskedObject, Body, Cluster, Moved, Node, Object, ObjectFact, ObjectId, Question, ServedKind,
-    Taint, TaintEffect,
+    Answer, Answers, Api, AskedObject, Body, Cluster, FieldPath, Held, Moved, Node, Object, ObjectFact, ObjectId,
+    Question, ServedKind, StorageClass, Taint, TaintEffect,
 };
 use crate::facts::{Fact, FactKey};
 
@@ -40,6 +40,7 @@ fn cluster() -> (FactKey, Vec<Fact>) {
         redefined: [(text("Thing.example.org"), serde_json::json!([{ "name": "v1" }]))].into(),
         nodes: [(text("one"), node)].into(),
         node_ports: [(30080, text("web/web"))].into(),
+        storage_classes: Some([(text("local-path"), StorageClass { is_default: true })].into()),
     };
     let silent = Cluster::Silent {
         why: text("unit k3s.service is inactive"),
@@ -53,6 +54,7 @@ fn cluster() -> (FactKey, Vec<Fact>) {
 
 fn object() -> (FactKey, Vec<Fact>) {
     let settings = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "a": "b" } });
+    let field = || FieldPath::of(&settings, "/data/a").ok();
     let moved = || Moved {
         field: text("data.a"),
         manager: text("kubectl"),
@@ -66,7 +68,13 @@ fn object() -> (FactKey, Vec<Fact>) {
         gained: 1,
         is_finished: true,
         last_applied: Some(settings.clone()),
-        own: Some(settings),
+        own: Some(settings.clone()),
+        held: vec![Held {
+            manager: text("homelab"),
+            operation: text("Apply"),
+            pointers: vec![text("/f:data")],
+        }],
+        undivided: field(),
         managers: vec![text("kubectl")],
     };
     let refused = Object {
@@ -83,6 +91,7 @@ fn object() -> (FactKey, Vec<Fact>) {
             name: text("settings"),
         },
         digest: text("74f8"),
+        keep: field().into_iter().collect(),
         body: Body::default(),
     })));
     let facts = [

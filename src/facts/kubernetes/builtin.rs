@@ -39,6 +39,7 @@ impl Cluster {
             node_ports: BTreeMap::new(),
             redefined: BTreeMap::new(),
             terminating: BTreeSet::new(),
+            storage_classes: None,
         }))
     }
 }

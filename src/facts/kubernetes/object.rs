@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::api::Api;
+use super::field::FieldPath;
 use crate::facts::kind::{DependsOn, Key, Subject};
 use crate::secret::Secret;
 
@@ -27,6 +28,9 @@ pub struct AskedObject {
     /// The keyed digest of the object as it is to be; empty if only that which is there is asked for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub digest: String,
+    /// Fields that are left alone once the object is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<FieldPath>,
     /// It is never stored.
     #[serde(skip)]
     pub body: Body,
@@ -181,6 +185,12 @@ pub struct Object {
     /// What of it homelab wrote, if the server refuses what it would be now, or does not serve that version yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<Value>,
+    /// Which of the fields that are left alone homelab owns, and so would remove by leaving them out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+    /// The first of the fields that are left alone which is owned only together with what is around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undivided: Option<FieldPath>,
     /// All that have written fields of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub managers: Vec<String>,
@@ -198,6 +208,11 @@ impl Object {
         let live = self.live.as_ref();
         live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
     }
+
+    /// Whether the server refuses what the object is to be.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.answer, Some(Answer::Refused(_)))
+    }
 }
 
 /// What the server says to an object.
@@ -208,6 +223,17 @@ pub enum Answer {
     Accepted(Value),
     /// It refuses it, and says this.
     Refused(String),
+}
+
+/// Fields to give up, of an entry of `managedFields`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    pub manager: String,
+    /// `Apply` or `Update`.
+    pub operation: String,
+    /// JSON pointers into its `fieldsV1`, to be taken out one after the other.
+    pub pointers: Vec<String>,
 }
 
 /// A field of another manager.

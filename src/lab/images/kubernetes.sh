@@ -28,6 +28,8 @@ for plugin in bridge host-local loopback portmap; do
     cp "$old/files/usr/lib/cni/$plugin" "$support/cni"
 done
 cp -r /run/homelab-lab-kubernetes/images "$support/images"
+# What only those need who ask for it: `lab:gpu.tar`.
+rm "$support/images/gpu.tar"
 
 # Debian's nginx as an image under the name that projects use, with a shell, in the form of `docker save`.
 root=$old/root

@@ -20,6 +20,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{ContentFact, ContentKey};
 use crate::operations::files::parameters::{Mode, check_owners, check_path, path_and_ancestors};
+use crate::operations::files::removal::plan_absent;
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 use crate::operations::operation::Demand;
 use crate::operations::request::check_url;
@@ -62,6 +63,9 @@ pub(in crate::operations) struct Kubeconfig {
     /// `true` keeps the other contexts of a file that is there, and the one that is in use.
     #[serde(default)]
     merge: bool,
+    /// `false` removes the file; with `merge`, the context alone, and the file if it has no other.
+    #[serde(default = "crate::operations::parameters::yes")]
+    present: bool,
 }
 
 fn default_context() -> String {
@@ -86,8 +90,8 @@ server = "https://192.0.2.10:6443"
 
 impl Operation for Kubeconfig {
     fn needs(&self) -> Vec<FactKey> {
-        let own = self.from.is_none().then(|| FactKey::Content(OWN.to_owned()));
-        let old = self.merge.then(|| FactKey::Content(self.dest.clone()));
+        let own = (self.present && self.from.is_none()).then(|| FactKey::Content(OWN.to_owned()));
+        let old = (self.merge || !self.present).then(|| FactKey::Content(self.dest.clone()));
         path_and_ancestors(&self.dest)
             .into_iter()
             .chain(own)
@@ -100,7 +104,11 @@ impl Operation for Kubeconfig {
     }
 
     fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
-        vec![Demand::presence(ResourceKind::File, &self.dest, true)]
+        // Others may keep their contexts in the file.
+        if self.merge && !self.present {
+            return Vec::new();
+        }
+        vec![Demand::presence(ResourceKind::File, &self.dest, self.present)]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -111,6 +119,9 @@ impl Operation for Kubeconfig {
             return Err(context
                 .refuse("context", "`context` is empty", "a context needs a name")
                 .hint("write a name, such as that of the cluster"));
+        }
+        if !self.present {
+            return self.remove(context);
         }
         let wish = |content| FileWish {
             owner: self.user.as_deref(),
@@ -145,6 +156,27 @@ impl Operation for Kubeconfig {
 }
 
 impl Kubeconfig {
+    /// Removes the context, or the file.
+    fn remove(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        if !self.merge {
+            return plan_absent(context, &self.dest);
+        }
+        let Some(old) = self.old(context)? else {
+            return Ok(Outcome::Unchanged);
+        };
+        if !old.has(&self.context) {
+            return Ok(Outcome::Unchanged);
+        }
+        match old.without(&self.context) {
+            None => plan_absent(context, &self.dest),
+            Some(left) => {
+                let text: Text = left.text().into();
+                let content = WishedContent::Ready(Content::of_text(&text));
+                plan_file(context, &FileWish::new(&self.dest, "dest", content))
+            }
+        }
+    }
+
     /// What the file has now; `None` if there is none.
     fn old(&self, context: &PlanContext<'_>) -> Result<Option<Config>, Stop> {
         let refuse = |why: &str| {
@@ -273,6 +305,28 @@ impl Config {
         self
     }
 
+    fn has(&self, name: &str) -> bool {
+        let is_named = |entry: &Json| entry.get("name").and_then(Json::as_str) == Some(name);
+        LISTS.iter().any(|(list, _)| {
+            let entries = self.0.get(*list).and_then(Json::as_array);
+            entries.is_some_and(|entries| entries.iter().any(is_named))
+        })
+    }
+
+    /// This one without the context of this name, its cluster and its user; `None` if it has no other context.
+    fn without(mut self, name: &str) -> Option<Self> {
+        for (list, _) in LISTS {
+            if let Some(Json::Array(entries)) = self.0.get_mut(list) {
+                entries.retain(|entry| entry.get("name").and_then(Json::as_str) != Some(name));
+            }
+        }
+        let first = self.0.get("contexts")?.get(0)?.get("name")?.clone();
+        if self.0.get("current-context").and_then(Json::as_str) == Some(name) {
+            self.0.insert("current-context".to_owned(), first);
+        }
+        Some(self)
+    }
+
     /// As a file, in which the credentials are secrets.
     fn text(&self) -> Secret {
         let file = Json::Object(self.0.clone());
@@ -308,7 +362,7 @@ fn cover(value: &mut Json, world: World) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Attribute;
+    use crate::change::{Action, Attribute};
     use crate::operations::testing::{Bench, change, refusal};
 
     const K3S: &str = "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: Q0E=\n    server: https://127.0.0.1:6443\n  name: default\n\
@@ -366,6 +420,33 @@ mod tests {
         assert_eq!(merged.0["current-context"], "work");
         let shown = merged.text().masked();
         assert!(!shown.contains("a2V5a2V5a2V5"), "{shown}");
+    }
+
+    #[test]
+    fn a_context_goes_and_the_file_with_the_last_one() {
+        let config = |name: &str| {
+            let k3s = Config::read(K3S).expect("a kubeconfig");
+            k3s.renamed(name, "https://k3s.example:6443")
+        };
+        let both = config("home").with(config("work"));
+        let left = both.clone().without("home").expect("another context");
+        assert!(left.has("work") && !left.has("home"));
+        assert_eq!(left.0["current-context"], "work");
+        assert!(left.clone().without("work").is_none());
+        let plan = |parameters: &str, file: &Config| {
+            let text = file.text();
+            bench(&format!("present = false\n{parameters}"))
+                .private("/root/config", text.expose())
+                .plan()
+        };
+        let merged = change(plan("merge = true\ncontext = 'home'", &both));
+        assert_eq!(merged.action, Action::Update);
+        for (parameters, file) in [("merge = true\ncontext = 'work'", &left), ("", &both)] {
+            assert_eq!(change(plan(parameters, file)).action, Action::Remove, "{parameters}");
+        }
+        assert_eq!(plan("merge = true\ncontext = 'other'", &both), Ok(Outcome::Unchanged));
+        let absent = bench("present = false\nmerge = true").absent("/root/config");
+        assert_eq!(absent.plan(), Ok(Outcome::Unchanged));
     }
 
     #[test]

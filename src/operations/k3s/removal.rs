@@ -64,7 +64,7 @@ pub(super) fn plan(
     before.insert("data", Attribute::known(DATA));
     let id = ResourceId::new(ResourceKind::K3sNode, name);
     let mut change = ResourceChange::new(id, Action::Remove, Before::Present(before), None);
-    change.risk = Risk::Removal;
+    change.risk = Risk::DataLoss;
     change.effects = effects(wish, &links);
     let files = [PROGRAM.to_owned(), wish.role.unit_path(), wish.role.variables_path()];
     let files: Vec<String> = files

@@ -37,6 +37,8 @@ pub(super) enum Decision {
         takes_over: Option<(usize, Vec<String>)>,
         /// Whether fields have to be taken from their managers.
         force: bool,
+        /// Whether homelab owns fields that are left alone.
+        gives_up: bool,
     },
     /// It is deleted and made again.
     Recreate,
@@ -113,7 +115,11 @@ fn updated(wish: &Wish, object: &Object, (live, answer): (&Value, &Value), rules
         // `kubectl` hands the fields of its own earlier apply over, and then those that are not applied any more go.
         without_dropped(&mut after, applied, &wish.manifest.object);
     }
-    if after == *live && object.gained == 0 {
+    if let Some(kept) = &wish.kept {
+        kept.restore(&mut after, live);
+    }
+    let gives_up = !object.held.is_empty();
+    if after == *live && object.gained == 0 && !gives_up {
         return Decision::Unchanged;
     }
     let mut managers: Vec<String> = object
@@ -127,6 +133,7 @@ fn updated(wish: &Wish, object: &Object, (live, answer): (&Value, &Value), rules
     Decision::Update {
         takes_over: (object.gained > 0 && !managers.is_empty()).then_some((object.gained, managers)),
         force: !object.taken.is_empty(),
+        gives_up,
         after,
     }
 }

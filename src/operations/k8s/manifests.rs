@@ -20,10 +20,11 @@ use super::checks::needed;
 use super::decision::{BY_CLIENT, Rules};
 use super::documents::{Documents, Wanted, read, set_of};
 use super::parameters::{Names, Wait};
+use super::questions::question;
 use super::reach::api;
 use super::set::Set;
 use super::single::{needs, touches};
-use super::wish::{Described, question};
+use super::wish::Described;
 use super::{planned, removal};
 use crate::change::{Outcome, ResourceKind, Stop};
 use crate::facts::kubernetes::{Api, Cluster, ClusterKey, ObjectFact, ObjectId, ObjectKey};
@@ -49,7 +50,8 @@ pub(in crate::operations) struct Manifests {
     /// Files of `src` that are left out, by their paths below `templates/`.
     #[serde(default)]
     exclude: Vec<String>,
-    /// Objects that are made if they are missing, and left alone once they are there, as `Kind/name`.
+    /// What is made if it is missing, and left alone once it is there: objects, as `Kind/name`, or fields of objects, as
+    /// `Kind/name:/pointer`.
     #[serde(default)]
     keep: Vec<String>,
     /// Images to use instead of those in the files: the name without tag or digest, and the image that stands in its place;
@@ -141,12 +143,17 @@ impl Operation for Manifests {
             _ if !self.present => Some(Vec::new()),
             documents => documents.as_ref().map(cluster_objects),
         };
-        let is_absent =
-            |id: &ObjectId| match context.known_fact(&FactKey::KubernetesObject(question(context, &api, id, None))) {
-                Some(Fact::KubernetesObject(ObjectFact::Asked(object))) => object.live.is_none(),
-                Some(Fact::KubernetesObject(ObjectFact::NotAsked)) => true,
-                _ => false,
-            };
+        let is_absent = |id: &ObjectId| match context.known_fact(&FactKey::KubernetesObject(question(
+            context,
+            &api,
+            id,
+            None,
+            &[],
+        ))) {
+            Some(Fact::KubernetesObject(ObjectFact::Asked(object))) => object.live.is_none(),
+            Some(Fact::KubernetesObject(ObjectFact::NotAsked)) => true,
+            _ => false,
+        };
         // What a cluster of this run has is known without asking.
         let is_new = cluster.as_ref().is_some_and(|cluster| cluster.is_predicted);
         let needed = cluster.as_ref().and(objects.as_deref()).map(needed).unwrap_or_default();
@@ -173,21 +180,15 @@ impl Operation for Manifests {
         if self.present {
             // What pods need beside them is asked for in the same round.
             for id in needed(&cluster_objects(&documents)) {
-                drop(context.get(ObjectKey(&question(context, &api, &id, None))));
+                drop(context.get(ObjectKey(&question(context, &api, &id, None, &[]))));
             }
         }
         let mut described = Vec::new();
         for document in documents.objects {
-            if let Some(pointer) = document.keep.fields.first() {
-                let item = format!("{}/{}:{pointer}", document.manifest.id.kind, document.manifest.id.name);
-                let title = "a field in `keep` is not supported yet";
-                return Err(context
-                    .refuse_item("keep", &item, title, "only whole objects can be kept")
-                    .hint("remove the field from the manifest: fields that no manifest has are left alone"));
-            }
             described.push(Described {
                 manifest: document.manifest,
                 is_kept: document.keep.is_whole,
+                kept_fields: document.keep.fields,
             });
         }
         let set = Set {

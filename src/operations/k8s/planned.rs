@@ -6,18 +6,21 @@ use super::as_written::{reduced, with_digests};
 use super::checks::{meant, served_instead};
 use super::decision::{Decision, decide};
 use super::documents::turn;
+use super::keep::KeptFields;
+use super::questions::question;
 use super::record::{Record, digest_of, id_of};
 use super::redefined::Redefined;
 use super::script::{Applied, apply, establish, version_line, wait};
 use super::set::{Set, set_object};
-use super::wish::{CustomKind, Described, Wish, placed, question};
+use super::wish::{CustomKind, Described, Wish, placed};
 use super::{redefined, refusal, removal, shown, trial};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
 use crate::error::{Diagnostic, Origin};
 use crate::facts::kubernetes::{
-    Answer, Answers, Cluster, ClusterKey, Object, ObjectFact, ObjectId, ObjectKey, ServedKind,
+    Answer, Answers, Cluster, ClusterKey, FieldPath, Held, Object, ObjectFact, ObjectId, ObjectKey, Question,
+    ServedKind,
 };
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
@@ -33,6 +36,8 @@ struct Planned {
     is_recreated: bool,
     /// Whether it is made again when one that is being deleted is gone.
     is_awaited: bool,
+    /// Fields that homelab gives up: those of a new object after it is made, others before.
+    released: Vec<Held>,
     /// Whether this run changes what objects of its kind are.
     is_redefined: bool,
 }
@@ -45,6 +50,7 @@ impl Planned {
             forced: None,
             is_recreated: false,
             is_awaited: false,
+            released: Vec::new(),
             is_redefined: false,
         }
     }
@@ -88,6 +94,18 @@ impl Set<'_> {
         if answers.is_predicted {
             context.tell("objects as written: no API server has seen them".to_owned());
         }
+        let (wishes, facts): (Vec<Wish>, Vec<Result<ObjectFact, Stop>>) = wishes
+            .into_iter()
+            .zip(facts)
+            .map(|(wish, fact)| {
+                let fact = if answers.is_predicted {
+                    Ok(ObjectFact::NotAsked)
+                } else {
+                    fact
+                };
+                wish.settled(context, &self.api, fact)
+            })
+            .unzip();
         let mut known = answers.clone();
         let (mut planned, mut ids) = (Vec::new(), BTreeMap::new());
         let custom: Vec<CustomKind> = wishes
@@ -109,11 +127,7 @@ impl Set<'_> {
         }
         for (wish, fact) in wishes.into_iter().zip(facts) {
             ids.insert(wish.id.clone(), digest_of(&wish.manifest.masked));
-            let fact = if answers.is_predicted {
-                ObjectFact::NotAsked
-            } else {
-                fact?
-            };
+            let fact = fact?;
             let versions = known.redefined.get(&kind_of(&wish.id));
             let is_redefined = versions.is_some() || is_in_other_version(&wish, &fact);
             let fact = if is_redefined {
@@ -165,7 +179,15 @@ impl Set<'_> {
         if object.other_version(&wish.id).is_some() {
             self.check_served(context, &wish, known, custom)?;
         }
-        Ok(match decide(&wish, object, record, &self.rules) {
+        let decision = decide(&wish, object, record, &self.rules);
+        if let Some(field) = object
+            .undivided
+            .as_ref()
+            .filter(|_| !matches!(decision, Decision::Foreign(_)))
+        {
+            return Err(self.undivided(context, &wish, field));
+        }
+        Ok(match decision {
             Decision::Unchanged => None,
             Decision::Foreign(tool) => {
                 context.tell(format!("{} is left alone: {tool} takes care of it", wish.id));
@@ -187,6 +209,12 @@ impl Set<'_> {
                     return Err(self.refused(context, &wish, &why, false));
                 }
                 let live = object.live.clone().unwrap_or_default();
+                let mut wish = wish;
+                if !wish.renew(&live) {
+                    let title = format!("`{}` cannot be made again with the fields that `keep` names", wish.id);
+                    let hint = "remove `recreate`, or delete the object yourself";
+                    return Err(self.at(context, &wish, title, "their values are secret", hint));
+                }
                 // What the server adds comes back, so it is shown in neither.
                 let wanted = with_digests(context, &wish.manifest);
                 let before = reduced(&live, Some(&wanted), object.own.as_ref());
@@ -201,8 +229,10 @@ impl Set<'_> {
                     after,
                 );
                 change.risk = Risk::Removal;
+                let released = wish.kept.as_ref().map(KeptFields::held).into_iter().collect();
                 Some(Planned {
                     is_recreated: true,
+                    released,
                     ..Planned::new(wish, change)
                 })
             }
@@ -210,6 +240,7 @@ impl Set<'_> {
                 after,
                 takes_over,
                 force,
+                gives_up,
             } => {
                 let live = object.live.clone().unwrap_or_default();
                 let (old, new) = shown::compared(context, &live, &after);
@@ -218,6 +249,10 @@ impl Set<'_> {
                     let fields = if count == 1 { "field" } else { "fields" };
                     let text = format!("{count} {fields} from {}", managers.join(", "));
                     attributes.insert("takes over", Attribute::known(text));
+                }
+                if let Some(kept) = wish.kept.as_ref().filter(|_| gives_up) {
+                    let names: Vec<String> = kept.paths.iter().map(FieldPath::to_string).collect();
+                    attributes.insert("no longer owns", Attribute::known(names.join(", ")));
                 }
                 let before = Before::Present([("content", old)].into_iter().collect());
                 let mut change = changed(&wish, Action::Update, before, attributes);
@@ -230,11 +265,14 @@ impl Set<'_> {
                 change.effects.extend(brought(known, &wish));
                 Some(Planned {
                     forced: object.resource_version.clone().filter(|_| force),
+                    released: object.held.clone(),
                     ..Planned::new(wish, change)
                 })
             }
             Decision::Conflict(fields) => return Err(self.conflict(context, &wish, &fields)),
-            Decision::Refused { why, is_immutable } => return Err(self.refused(context, &wish, &why, is_immutable)),
+            Decision::Refused { why, is_immutable } => {
+                return Err(self.refused(context, &wish, (&why, is_immutable), known));
+            }
         })
     }
 
@@ -286,6 +324,19 @@ impl Set<'_> {
         used_by(mistake, used)
     }
 
+    /// Refuses to keep a field that cannot be owned by another than what is around it.
+    fn undivided(&self, context: &PlanContext<'_>, wish: &Wish, field: &FieldPath) -> Stop {
+        let title = format!("`{field}` of `{}` cannot be kept by itself", wish.id);
+        let hint = "name the field around it in `keep`, or the whole object";
+        self.at(
+            context,
+            wish,
+            title,
+            "the API server replaces what is around it as a whole",
+            hint,
+        )
+    }
+
     fn conflict(&self, context: &PlanContext<'_>, wish: &Wish, fields: &[(String, String)]) -> Stop {
         let title = format!("fields of `{}` belong to another manager", wish.id);
         let named: Vec<String> = fields
@@ -293,11 +344,19 @@ impl Set<'_> {
             .map(|(field, manager)| format!("{field} ({manager})"))
             .collect();
         let manager = fields.first().map(|(_, manager)| manager.as_str()).unwrap_or_default();
-        let hint = format!("remove these fields from the manifest, or take them over with `adopt = [\"{manager}\"]`");
+        let hint = format!(
+            "remove these fields from the manifest, leave them alone with `keep`, or take them over with `adopt = [\"{manager}\"]`"
+        );
         self.at(context, wish, title, named.join(", "), &hint)
     }
 
-    fn refused(&self, context: &PlanContext<'_>, wish: &Wish, why: &str, is_immutable: bool) -> Stop {
+    fn refused(
+        &self,
+        context: &PlanContext<'_>,
+        wish: &Wish,
+        (why, is_immutable): (&str, bool),
+        known: &Answers,
+    ) -> Stop {
         let title = format!("the API server refuses `{}`", wish.id);
         let hint = if is_immutable && self.name.is_none() {
             "delete the object first, with `present = false`".to_owned()
@@ -309,6 +368,7 @@ impl Set<'_> {
         } else {
             "correct the manifest".to_owned()
         };
+        let hint = refusal::of_claim(&wish.id, why).map_or(hint, str::to_owned);
         let named = refusal::fields(why, &wish.manifest.object);
         if is_immutable || named.is_empty() {
             return self
@@ -323,6 +383,16 @@ impl Set<'_> {
             } else {
                 (Part::Value, "the server does not take this")
             };
+            let owner = wish
+                .manifest
+                .object
+                .pointer(&field.pointer)
+                .filter(|_| field.pointer.ends_with("/nodePort"));
+            let owner = owner.and_then(|port| known.node_ports.get(&u16::try_from(port.as_u64()?).ok()?));
+            let label = owner.map_or_else(
+                || label.to_owned(),
+                |owner| format!("Service `{owner}` of the cluster has it"),
+            );
             mistake = mistake.at(&(wish.manifest.places)(&field.pointer, part), label);
         }
         let hint = near.map_or(hint, |near| format!("did you mean `{near}`?"));
@@ -389,7 +459,7 @@ impl Set<'_> {
                     live: Some(body),
                     ..Object::default()
                 };
-                let record = question(context, &self.api, &id_of(name), None);
+                let record = question(context, &self.api, &id_of(name), None, &[]);
                 last.effects.push(set_object(&record, left));
             }
         }
@@ -470,6 +540,14 @@ impl Set<'_> {
                     if one.is_awaited {
                         applied.awaited.push(&one.wish.id);
                     }
+                    let is_new = one.is_recreated || one.change.action == Action::Create;
+                    let released = one.released.iter().map(|held| (&one.wish.id, held));
+                    let list = if is_new {
+                        &mut applied.released_after
+                    } else {
+                        &mut applied.released_before
+                    };
+                    list.extend(released);
                 }
                 if group.1 {
                     let line = |one: &Planned| Some(version_line(&one.wish.id, one.forced.as_deref()?));
@@ -530,12 +608,17 @@ fn changed(wish: &Wish, action: Action, before: Before, after: Attributed) -> Re
         ..Object::default()
     };
     // What the server adds is known only later, and secrets are no facts.
-    change.effects = if wish.is_secret() {
-        let key = FactKey::KubernetesObject(wish.question.clone());
-        vec![Effect::Forget(FactScope::Key(key), "it is applied".to_owned())]
-    } else {
-        vec![set_object(&wish.question, left)]
+    let after = |question: &Question| {
+        if wish.is_secret() {
+            let key = FactKey::KubernetesObject(question.clone());
+            Effect::Forget(FactScope::Key(key), "it is applied".to_owned())
+        } else {
+            set_object(question, left.clone())
+        }
     };
+    let later = wish.kept.as_ref().map(|kept| &kept.later);
+    let questions = [Some(&wish.question), later.filter(|later| **later != wish.question)];
+    change.effects = questions.into_iter().flatten().map(after).collect();
     change
 }
 
@@ -544,7 +627,11 @@ fn created(context: &PlanContext<'_>, wish: Wish, known: &mut Answers) -> Planne
     let after = attributes(shown::written(context, &wish.manifest.object, &wish.manifest.masked));
     let mut change = changed(&wish, Action::Create, Before::Absent, after);
     change.effects.extend(brought(known, &wish));
-    Planned::new(wish, change)
+    let released = wish.kept.as_ref().map(KeptFields::held).into_iter().collect();
+    Planned {
+        released,
+        ..Planned::new(wish, change)
+    }
 }
 
 /// `Kind.group`, as `kubectl` names kinds.

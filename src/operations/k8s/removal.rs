@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::documents::turn;
+use super::questions::question;
 use super::record::{Record, id_of};
 use super::set::{Set, set_object};
 use super::shown;
-use super::wish::{Described, placed, question};
+use super::wish::{Described, placed};
 use crate::change::{Action, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop};
 use crate::facts::kubernetes::{Cluster, ClusterKey, Object, ObjectFact, ObjectId, ObjectKey, Question};
 use crate::operations::PlanContext;
@@ -81,7 +82,7 @@ pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, described: Vec<Desc
         match changes.last_mut() {
             Some(last) => {
                 last.steps.push(set.deletion(&[id]));
-                let record = question(context, &set.api, id, None);
+                let record = question(context, &set.api, id, None, &[]);
                 last.effects.push(set_object(&record, Object::default()));
             }
             None => changes.extend(removed(set, context, &[id])?),
@@ -98,7 +99,10 @@ pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, described: Vec<Desc
 fn removed(set: &Set<'_>, context: &PlanContext<'_>, ids: &[&ObjectId]) -> Result<Vec<ResourceChange>, Stop> {
     let mut ids: Vec<&ObjectId> = ids.to_vec();
     ids.sort_by_key(|id| std::cmp::Reverse(turn(id)));
-    let questions: Vec<_> = ids.iter().map(|id| question(context, &set.api, id, None)).collect();
+    let questions: Vec<_> = ids
+        .iter()
+        .map(|id| question(context, &set.api, id, None, &[]))
+        .collect();
     // All of it in one round.
     let facts: Vec<_> = questions
         .iter()
@@ -141,7 +145,7 @@ fn deleted(context: &PlanContext<'_>, id: &ObjectId, live: &Value, question: &Qu
     let before = [("content", shown::removed(context, live))].into_iter().collect();
     let name = ResourceId::new(ResourceKind::KubernetesObject, &id.to_string());
     let mut change = ResourceChange::new(name, Action::Remove, Before::Present(before), None);
-    change.risk = Risk::Removal;
+    change.risk = if stays(id) { Risk::DataLoss } else { Risk::Removal };
     change.effects = vec![set_object(question, Object::default())];
     change
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::change::{Command, Step};
 use crate::content::Input;
-use crate::facts::kubernetes::{Api, ObjectId, ObjectName, Objects};
+use crate::facts::kubernetes::{Api, Held, ObjectId, ObjectName, Objects};
 use crate::operations::PlanContext;
 use crate::quote::{quote, quote_all};
 
@@ -33,6 +33,19 @@ const OF_OLD_DEFINITION: &str = "*'not declared in schema'*|*'unknown field'*|*'
 const CAUSES: &str =
     r#"'{range .status.conditions[?(@.status=="True")]}{.message}{"\n"}{end}{.metadata.finalizers}{"\n"}'"#;
 
+/// `give_up MANAGER/OPERATION/ PATCH WORDS…`: fields of an object lose this owner. Where its entry is can change at any time, so the
+/// patch tests it.
+const GIVE_UP: &str = r#"give_up() {
+who=$1 patch=$2 said=; shift 2
+for try in 1 2 3 4 5; do
+at=$(KUBECTL get "$@" --show-managed-fields -o jsonpath='{range .metadata.managedFields[*]}{.manager}/{.operation}/{.subresource}{"\n"}{end}' </dev/null | grep -nxF "$who" | head -n 1 | cut -d : -f 1)
+[ -n "$at" ] && said=$(KUBECTL patch "$@" --type=json --field-manager=homelab -p "$(printf '%s' "$patch" | sed "s|/managedFields/@/|/managedFields/$((at - 1))/|g")" 2>&1 </dev/null) && return
+sleep 1
+done
+echo "cannot give up fields of $*: ${said:-no entry of $who}" >&2; return 1
+}
+"#;
+
 /// Objects that one command applies.
 #[derive(Default)]
 pub(super) struct Applied<'a> {
@@ -46,6 +59,9 @@ pub(super) struct Applied<'a> {
     pub(super) deleted: Vec<&'a ObjectId>,
     /// Objects that somebody has deleted: they are made again when they are gone.
     pub(super) awaited: Vec<&'a ObjectId>,
+    /// Fields that homelab gives up before it applies the objects, and after that.
+    pub(super) released_before: Vec<(&'a ObjectId, &'a Held)>,
+    pub(super) released_after: Vec<(&'a ObjectId, &'a Held)>,
 }
 
 /// The step that applies objects.
@@ -69,6 +85,16 @@ pub(super) fn apply(context: &PlanContext<'_>, api: &Api, within: Duration, appl
             words(id)
         );
     }
+    let [before, after] = [&applied.released_before, &applied.released_after].map(|all| {
+        let texts = all.iter().map(|(id, held)| give_up(id, held));
+        texts.collect::<String>()
+    });
+    if !before.is_empty() || !after.is_empty() {
+        script.push_str(&GIVE_UP.replace("KUBECTL", &kubectl));
+    }
+    if applied.reviewed.is_none() {
+        script.push_str(&before);
+    }
     match &applied.reviewed {
         None if applied.is_redefined => {
             let _ = write!(
@@ -91,11 +117,14 @@ pub(super) fn apply(context: &PlanContext<'_>, api: &Api, within: Duration, appl
                 "list=$(cat)\n\
              now=$(printf '%s\\n' \"$list\" | {kubectl} get --ignore-not-found -o go-template={template} -f -) || exit\n\
              [ \"$now\" = {versions} ] || {{ printf 'an object was changed since the review:\\n%s\\n' \"$now\" >&2; exit 1; }}\n\
-             printf '%s\\n' \"$list\" | {kubectl} {APPLY} --force-conflicts -f -",
+             {before}printf '%s\\n' \"$list\" | {kubectl} {APPLY} --force-conflicts -f -",
                 template = quote(VERSIONS),
                 versions = quote(&versions.join("\n")),
             );
         }
+    }
+    if !after.is_empty() {
+        let _ = write!(script, " || exit\n{}", after.trim_end());
     }
     let count = applied.objects.len();
     let objects = if count == 1 { "object" } else { "objects" };
@@ -119,6 +148,20 @@ pub(super) fn apply(context: &PlanContext<'_>, api: &Api, within: Duration, appl
 
 fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX - 1)
+}
+
+/// The line that gives up fields of an object.
+fn give_up(id: &ObjectId, held: &Held) -> String {
+    let entry = |rest: &str| format!("/metadata/managedFields/@/{rest}");
+    let mut patch = vec![json!({ "op": "test", "path": entry("manager"), "value": held.manager })];
+    let removed = held.pointers.iter();
+    patch.extend(removed.map(|pointer| json!({ "op": "remove", "path": entry(&format!("fieldsV1{pointer}")) })));
+    format!(
+        "give_up {} {} {} || exit\n",
+        quote(&format!("{}/{}/", held.manager, held.operation)),
+        quote(&Value::from(patch).to_string()),
+        words(id)
+    )
 }
 
 /// The step that waits for CustomResourceDefinitions, so that their objects can be made.

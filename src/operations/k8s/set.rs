@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::decision::Rules;
 use super::parameters::Wait;
+use super::questions::question;
 use super::record::{Record, id_of};
 use super::script::delete;
-use super::wish::question;
 use crate::change::{Outcome, Step, Stop};
 use crate::facts::kubernetes::{Api, Cluster, Object, ObjectFact, ObjectId, ObjectKey, Question};
 use crate::facts::overlay::Effect;
@@ -31,7 +31,7 @@ impl Set<'_> {
     /// What the cluster remembers of the set.
     pub(super) fn record(&self, context: &PlanContext<'_>) -> Result<Option<Record>, Stop> {
         let Some(name) = &self.name else { return Ok(None) };
-        let question = question(context, &self.api, &id_of(name), None);
+        let question = question(context, &self.api, &id_of(name), None, &[]);
         Ok(match context.get(ObjectKey(&question))? {
             ObjectFact::Asked(object) => Record::of(&object),
             ObjectFact::NotAsked => None,

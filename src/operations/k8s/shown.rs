@@ -88,7 +88,7 @@ fn mask_alike(one: &mut Value, other: Option<&mut Value>) {
 }
 
 /// Whether this stands for a secret text: see [`Object`](crate::facts::kubernetes::Object).
-fn is_digest(text: &str) -> bool {
+pub(super) fn is_digest(text: &str) -> bool {
     text.strip_prefix(MASK)
         .and_then(|rest| rest.strip_prefix(' '))
         .is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))

@@ -91,6 +91,7 @@ impl Single<'_> {
         let described = vec![Described {
             manifest,
             is_kept: self.is_kept,
+            kept_fields: Vec::new(),
         }];
         if self.present {
             planned::plan(&set, context, described)

@@ -1,7 +1,8 @@
 //! What is deleted and made again is tried under another name first: a refusal must not come when the old one is gone.
 
+use super::questions::question as asked;
 use super::refusal::plain;
-use super::wish::{Wish, question as asked};
+use super::wish::Wish;
 use crate::change::Stop;
 use crate::facts::kubernetes::{Answer, Api, ObjectFact, ObjectId, ObjectKey, Question};
 use crate::operations::PlanContext;
@@ -28,7 +29,7 @@ pub(super) fn question(context: &PlanContext<'_>, api: &Api, wish: &Wish) -> Opt
     for object in [&mut manifest.object, &mut manifest.masked] {
         object["metadata"]["name"] = id.name.as_str().into();
     }
-    Some(asked(context, api, &id, Some(&manifest)))
+    Some(asked(context, api, &id, Some(&manifest), &[]))
 }
 
 /// Why the server refuses a new object like this, if it does.

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::documents::is_namespaced as built_in;
+use super::keep::{KeptFields, has_digest};
 use super::manifest::Manifest;
-use crate::facts::kubernetes::{Answers, Api, AskedObject, Body, ObjectId, Question};
+use super::questions::question;
+use crate::change::Stop;
+use crate::facts::kubernetes::{Answers, Api, FieldPath, ObjectFact, ObjectId, ObjectKey, Question};
 use crate::operations::PlanContext;
-use crate::secret::{Secret, sha256_hex};
 
 /// A kind that a CustomResourceDefinition of the project brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub(super) struct Wish {
     /// Its name with the namespace that it comes to be in.
     pub(super) id: ObjectId,
     pub(super) question: Question,
+    /// Fields that are left alone once it is there.
+    pub(super) kept: Option<KeptFields>,
 }
 
 /// An object that is to be there, as a file or a parameter describes it.
@@ -55,12 +59,69 @@ pub(super) struct Described {
     pub(super) manifest: Manifest,
     /// Whether it is left alone once it is there.
     pub(super) is_kept: bool,
+    /// Fields that are left alone once it is there.
+    pub(super) kept_fields: Vec<FieldPath>,
 }
 
 impl Wish {
     /// Whether something of it came from a secret.
     pub(super) fn is_secret(&self) -> bool {
         self.manifest.object != self.manifest.masked
+    }
+}
+
+impl Wish {
+    /// The wish with what is known of its object. An object that is not there is made with the fields that are left alone later.
+    pub(super) fn settled(
+        mut self,
+        context: &PlanContext<'_>,
+        api: &Api,
+        fact: Result<ObjectFact, Stop>,
+    ) -> (Self, Result<ObjectFact, Stop>) {
+        let Some(kept) = &self.kept else {
+            return (self, fact);
+        };
+        match &fact {
+            Err(_) => {}
+            Ok(ObjectFact::NotAsked) => self.make_whole(context, api),
+            Ok(ObjectFact::Asked(object)) => match &object.live {
+                None => {
+                    self.make_whole(context, api);
+                    let fact = context.get(ObjectKey(&self.question));
+                    return (self, fact);
+                }
+                // What homelab still owns would be missing in an object that needs it.
+                Some(live) if !object.held.is_empty() && object.is_refused() => {
+                    let mut filled = self.manifest.clone();
+                    kept.restore(&mut filled.object, live);
+                    kept.restore(&mut filled.masked, live);
+                    if !has_digest(&filled.object) {
+                        let asked = question(context, api, &self.id, Some(&filled), &kept.paths);
+                        return (self, context.get(ObjectKey(&asked)));
+                    }
+                }
+                Some(_) => {}
+            },
+        }
+        (self, fact)
+    }
+
+    fn make_whole(&mut self, context: &PlanContext<'_>, api: &Api) {
+        if let Some(kept) = &self.kept {
+            self.manifest = kept.whole.clone();
+            self.question = question(context, api, &self.id, Some(&self.manifest), &kept.paths);
+        }
+    }
+
+    /// Makes it an object that is deleted and made again, with the values in `live` of the fields that are left alone. `false` if these
+    /// are not known.
+    pub(super) fn renew(&mut self, live: &Value) -> bool {
+        let Some(kept) = &self.kept else { return true };
+        for object in [&mut self.manifest.object, &mut self.manifest.masked] {
+            kept.restore(object, live);
+        }
+        let mut values = kept.paths.iter().filter_map(|path| path.find(live));
+        !values.any(has_digest)
     }
 }
 
@@ -76,7 +137,12 @@ pub(super) fn placed(
         .iter()
         .filter_map(|one| CustomKind::of(&one.manifest.object))
         .collect();
-    let place = |Described { mut manifest, is_kept }: Described| {
+    let place = |described: Described| {
+        let Described {
+            mut manifest,
+            is_kept,
+            kept_fields,
+        } = described;
         let mut id = manifest.id.clone();
         if is_namespaced(&id, &custom, answers) {
             let own = id
@@ -90,9 +156,19 @@ pub(super) fn placed(
         } else {
             id.namespace = None;
         }
-        // What is left alone is not compared.
-        let question = question(context, api, &id, (!is_kept).then_some(&manifest));
-        Wish { manifest, id, question }
+        manifest.id = id.clone();
+        let kept = KeptFields::take(context, api, (&mut manifest, kept_fields));
+        let question = match &kept {
+            Some(kept) => kept.later.clone(),
+            // What is left alone is not compared.
+            None => question(context, api, &id, (!is_kept).then_some(&manifest), &[]),
+        };
+        Wish {
+            manifest,
+            id,
+            question,
+            kept,
+        }
     };
     described.into_iter().map(place).collect()
 }
@@ -106,44 +182,4 @@ fn is_namespaced(id: &ObjectId, custom: &[CustomKind], answers: Option<&Answers>
         .or_else(built_in)
         .or_else(served)
         .unwrap_or(true)
-}
-
-/// The question about an object: what there is, and with `manifest` also what the server would make of that.
-pub(super) fn question(context: &PlanContext<'_>, api: &Api, id: &ObjectId, manifest: Option<&Manifest>) -> Question {
-    let json = manifest.map(|manifest| manifest.object.to_string());
-    let digest = json
-        .as_ref()
-        .map(|json| context.digests().digest(&sha256_hex(json.as_bytes())).0);
-    let mut secrets = Vec::new();
-    if let Some(manifest) = manifest {
-        differing(&manifest.object, &manifest.masked, &mut secrets);
-    }
-    Question(Box::new(AskedObject {
-        api: api.clone(),
-        id: id.clone(),
-        digest: digest.unwrap_or_default(),
-        body: Body {
-            json: json.map(Secret::new),
-            secrets,
-            key: Some(Secret::new(context.digests().hex())),
-        },
-    }))
-}
-
-/// Texts of `object` that `masked` has words for.
-fn differing(object: &Value, masked: &Value, into: &mut Vec<Secret>) {
-    match (object, masked) {
-        (Value::Object(fields), Value::Object(other)) => {
-            for (name, field) in fields {
-                differing(field, other.get(name).unwrap_or(&Value::Null), into);
-            }
-        }
-        (Value::Array(items), Value::Array(other)) => {
-            for (item, other) in items.iter().zip(other) {
-                differing(item, other, into);
-            }
-        }
-        (Value::String(text), other) if other.as_str() != Some(text) => into.push(Secret::new(text.clone())),
-        _ => {}
-    }
 }

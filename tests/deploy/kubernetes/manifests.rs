@@ -142,6 +142,7 @@ fn a_cluster_gets_what_the_review_shows() {
 
     another_value_changes_one_object(project, host);
     others_keep_their_fields(project, host);
+    a_field_in_keep_is_left_to_others(project, host);
     an_object_of_kubectl_apply_is_taken_over(project, host);
     a_run_that_is_killed_is_finished_by_the_next(project, host);
     a_failed_rollout_is_waited_for_again(project, host);
@@ -199,6 +200,60 @@ fn others_keep_their_fields(project: &Project, host: &Host<'_>) {
     assert_eq!(level(host), "debug x");
     project.write("tasks/shop/objects.toml", SHOP);
     quiet(project);
+}
+
+fn a_field_in_keep_is_left_to_others(project: &Project, host: &Host<'_>) {
+    let keep = "keep = [\"ConfigMap/state:/data/level\", \"ConfigMap/settings:/data/level\"]\n";
+    let state = |other: &str| SETTINGS.replace("settings", "state").replace("\"x\"", other);
+    let data = |name: &str| {
+        let data = host.inside(&format!("kubectl -n shop get configmap {name} -o jsonpath='{{.data}}'"));
+        data.trim().to_owned()
+    };
+    let owners = |name: &str| {
+        let path = "-o jsonpath='{range .metadata.managedFields[*]}{.manager} {.fieldsV1}{\"\\n\"}{end}'";
+        let owners = host.inside(&format!(
+            "kubectl -n shop get configmap {name} --show-managed-fields {path}"
+        ));
+        owners.trim().to_owned()
+    };
+    project.write("templates/shop/state.yaml", state("\"x\""));
+    project.write("tasks/shop/objects.toml", format!("{SHOP}{keep}"));
+    // One is new, and homelab owned the field of the other until now.
+    let review = deploy(project, &["--dry-run"]).expect(0);
+    let told = "~ object ConfigMap/settings in shop   no longer owns data.level";
+    assert!(review.stdout.contains(told), "{}", review.stdout);
+    assert!(
+        review.stdout.contains("+ object ConfigMap/state in shop"),
+        "{}",
+        review.stdout
+    );
+    deploy(project, &["--yes"]).expect(0);
+    for name in ["state", "settings"] {
+        let owners = owners(name);
+        assert!(
+            owners.starts_with("homelab ") && !owners.contains("f:level"),
+            "{owners}"
+        );
+    }
+    assert_eq!(
+        (data("state"), level(host)),
+        (r#"{"level":"info","other":"x"}"#.to_owned(), "debug x".to_owned())
+    );
+    quiet(project);
+    // Somebody writes it, and homelab writes what is beside it.
+    host.inside("kubectl -n shop patch configmap state --field-manager=agent --type=merge -p '{\"data\":{\"level\":\"trace\"}}'");
+    quiet(project);
+    project.write("templates/shop/state.yaml", state("\"y\""));
+    let done = deploy(project, &["--yes"]).expect(0);
+    assert!(!done.stdout.contains("trace\n    +"), "{}", done.stdout);
+    assert_eq!(data("state"), r#"{"level":"trace","other":"y"}"#);
+    quiet(project);
+    // Without `keep` it is a field that another manager set.
+    project.write("tasks/shop/objects.toml", SHOP);
+    let refused = deploy(project, &["--yes"]).expect(3);
+    assert!(refused.stderr.contains("data.level (agent)"), "{}", refused.stderr);
+    std::fs::remove_file(project.root().join("templates/shop/state.yaml")).unwrap();
+    deploy(project, &["--yes", "--prune"]).expect(0);
 }
 
 fn an_object_of_kubectl_apply_is_taken_over(project: &Project, host: &Host<'_>) {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-use super::managed::{Owners, owned};
+use super::managed::{Owners, held, owned};
 use crate::facts::answer::UnreadableAnswer;
 use crate::facts::kubernetes::{Answer, AskedObject, Moved, Object, ObjectFact, ObjectId};
 use crate::secret::{DigestKey, redacted, sha256_hex};
@@ -144,6 +144,7 @@ fn object(asked: &AskedObject, live: Option<Value>, answer: Option<Answer>) -> O
             .pointer("/metadata/resourceVersion")
             .and_then(Value::as_str)
             .map(str::to_owned);
+        (object.held, object.undivided) = held(live, &asked.keep);
         object.last_applied = last_applied(live).map(|applied| cleaned(applied, asked));
         if !matches!(answer, Some(Answer::Accepted(_))) && !asked.digest.is_empty() {
             object.own = owned(live).map(|own| cleaned(own, asked));
@@ -162,6 +163,11 @@ fn object(asked: &AskedObject, live: Option<Value>, answer: Option<Answer>) -> O
             };
             object.shared = owners.of_others().filter(shares).map(moved).collect();
         }
+    }
+    if let Some(Answer::Accepted(answer)) = &answer {
+        // Also of what leaves them out: of what is around them, the API server knows only now.
+        let (_, undivided) = held(answer, &asked.keep);
+        object.undivided = object.undivided.or(undivided);
     }
     object.live = live.map(|live| cleaned(live, asked));
     object.answer = answer.map(|answer| match answer {

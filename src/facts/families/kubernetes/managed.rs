@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::facts::kubernetes::{FieldPath, Held, is_item};
+
 /// The manager of what homelab applies.
 const OWN: &str = "homelab";
+/// The manager of what `kubectl apply` wrote without `--server-side`. `kubectl` hands its fields over to whoever applies.
+const BY_CLIENT: &str = "kubectl-client-side-apply";
 
 /// The fields of each manager, those of `status` left out.
 pub(super) struct Owners {
@@ -80,6 +84,39 @@ pub(super) fn owned(live: &Value) -> Option<Value> {
     Some(part(live, tree))
 }
 
+/// Which of `fields` homelab owns, or is handed when it applies; and the first of which the owner has only what is around it.
+pub(super) fn held(object: &Value, fields: &[FieldPath]) -> (Vec<Held>, Option<FieldPath>) {
+    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let (mut all, mut undivided) = (Vec::new(), None);
+    for entry in entries.into_iter().flatten() {
+        let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (manager, operation) = (text("manager"), text("operation"));
+        let is_own = matches!((manager, operation), (OWN, "Apply") | (BY_CLIENT, "Update"));
+        let Some(mut tree) = entry
+            .get("fieldsV1")
+            .filter(|_| is_own && text("subresource").is_empty())
+            .cloned()
+        else {
+            continue;
+        };
+        let mut pointers = Vec::new();
+        for field in fields {
+            match field.release(&mut tree) {
+                Ok(released) => pointers.extend(released),
+                Err(_) => undivided = undivided.or_else(|| Some(field.clone())),
+            }
+        }
+        if !pointers.is_empty() {
+            all.push(Held {
+                manager: manager.to_owned(),
+                operation: operation.to_owned(),
+                pointers,
+            });
+        }
+    }
+    (all, undivided)
+}
+
 /// What of `live` a tree of `fieldsV1` has.
 fn part(live: &Value, tree: &Value) -> Value {
     let below = tree.as_object().filter(|tree| !tree.is_empty());
@@ -100,18 +137,6 @@ fn part(live: &Value, tree: &Value) -> Value {
             Value::Array(items.iter().filter_map(of).collect())
         }
         other => other.clone(),
-    }
-}
-
-/// Whether a key of `fieldsV1` is that of this item of a list.
-fn is_item(key: &str, item: &Value) -> bool {
-    let Some((sort, text)) = key.split_once(':') else {
-        return false;
-    };
-    match (sort, serde_json::from_str(text)) {
-        ("k", Ok(Value::Object(keys))) => keys.iter().all(|(name, value)| item.get(name) == Some(value)),
-        ("v", Ok(value)) => *item == value,
-        _ => false,
     }
 }
 
@@ -175,6 +200,32 @@ mod tests {
         });
         assert_eq!(owned(&live), Some(expected));
         assert_eq!(owned(&serde_json::json!({ "metadata": {} })), None);
+    }
+
+    #[test]
+    fn fields_that_are_left_alone_are_held_by_who_applied_them() {
+        let object = serde_json::json!({ "data": { "a": 1, "b": 2 }, "spec": { "selector": { "x": 1 } } });
+        let path = |pointer: &str| FieldPath::of(&object, pointer).unwrap();
+        let live = serde_json::json!({ "metadata": { "managedFields": [
+            { "manager": "homelab", "operation": "Apply", "fieldsV1": { "f:data": { "f:a": {}, "f:b": {} }, "f:spec": { "f:selector": {} } } },
+            { "manager": "homelab", "operation": "Apply", "subresource": "scale", "fieldsV1": { "f:data": { "f:a": {} } } },
+            { "manager": "kubectl-client-side-apply", "operation": "Update", "fieldsV1": { "f:data": { "f:a": {} } } },
+            { "manager": "agent", "operation": "Update", "fieldsV1": { "f:data": { "f:a": {} } } },
+        ] } });
+        let held_by = |manager: &str, operation: &str, pointers: &[&str]| Held {
+            manager: manager.to_owned(),
+            operation: operation.to_owned(),
+            pointers: pointers.iter().map(|&pointer| pointer.to_owned()).collect(),
+        };
+        let (all, undivided) = held(&live, &[path("/data/a"), path("/data/b"), path("/spec/selector/x")]);
+        let expected = [
+            // The second takes what is left of the table.
+            held_by("homelab", "Apply", &["/f:data/f:a", "/f:data"]),
+            held_by("kubectl-client-side-apply", "Update", &["/f:data"]),
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(undivided, Some(path("/spec/selector/x")));
+        assert_eq!(held(&object, &[path("/data/a")]), (Vec::new(), None));
     }
 
     #[test]

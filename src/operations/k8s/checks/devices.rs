@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::pods::{Pods, pods};
+use super::pods::{Count, Pods, pods};
 use super::run::Run;
 use crate::error::{Diagnostic, suggestion};
 
@@ -27,6 +27,19 @@ pub(super) fn lacking(run: &Run<'_>) -> Vec<Diagnostic> {
             .max()
             .unwrap_or(0)
     };
+    // How many pods have room, if nothing else has any.
+    let slots = |name: &str, wanted: u64| -> u64 {
+        let nodes = cluster.nodes.values();
+        let each = nodes.filter_map(|node| node.allocatable.get(name)?.parse::<u64>().ok());
+        each.map(|count| count / wanted).sum()
+    };
+    let shown = |name: &str| {
+        let nodes = cluster.nodes.values();
+        let counts: Vec<&str> = nodes
+            .filter_map(|node| Some(node.allocatable.get(name)?.as_str()))
+            .collect();
+        counts.join(", ")
+    };
     let known = || {
         cluster
             .nodes
@@ -38,7 +51,21 @@ pub(super) fn lacking(run: &Run<'_>) -> Vec<Diagnostic> {
     for pods in &all {
         for (name, (wanted, pointer)) in asked(pods) {
             let most = offered(&name);
+            let place = pods.object.place(&format!("{}{pointer}", pods.pointer));
             if wanted <= most {
+                let slots = slots(&name, wanted);
+                if let Count::Some(count) = pods.count
+                    && count > slots
+                {
+                    let title = format!(
+                        "{} pods of {} want `{name}`, and there is room for {slots}",
+                        count,
+                        pods.name()
+                    );
+                    let label = format!("each asks for {wanted}; the nodes have {}", shown(&name));
+                    let hint = "have fewer pods, or more devices, such as by time slicing";
+                    mistakes.push(Diagnostic::new(title).at(&place, label).hint(hint));
+                }
                 continue;
             }
             let title = if most == 0 {
@@ -50,7 +77,6 @@ pub(super) fn lacking(run: &Run<'_>) -> Vec<Diagnostic> {
                 0 => format!("the pods of {} would wait forever", pods.name()),
                 most => format!("the most that a node has is {most}"),
             };
-            let place = pods.object.place(&format!("{}{pointer}", pods.pointer));
             let near = suggestion(&name, known().map(String::as_str)).filter(|_| most == 0);
             let hint = near
                 .unwrap_or_else(|| "ask for less, or deploy what offers it first, such as a device plugin".to_owned());
@@ -152,6 +178,15 @@ mod tests {
             let found = told(of(std::slice::from_ref(&object), Some(&nodes), lacking));
             assert_eq!(found.first(), expected.as_ref(), "{object}");
         }
+        // Each pod fits on a node, and all of them do not.
+        let mut three = deployment(json!({ "amd.com/gpu": 1 }));
+        three["spec"]["replicas"] = json!(3);
+        let few = cluster(&[&[("amd.com/gpu", "1")], &[("amd.com/gpu", "1")]]);
+        let told_of = told(of(std::slice::from_ref(&three), Some(&few), lacking));
+        assert_eq!(told_of.len(), 1, "{told_of:?}");
+        assert!(told_of[0].contains("there is room for 2"), "{told_of:?}");
+        three["spec"]["replicas"] = json!(2);
+        assert!(told(of(&[three], Some(&few), lacking)).is_empty());
         let mut predicted = nodes.clone();
         predicted.is_predicted = true;
         let asking = [deployment(json!({ "amd.com/gpu": 1 }))];

@@ -1,11 +1,16 @@
 //! Ports of all nodes that another Service has.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
 use super::run::{Planned, Run};
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, Origin};
+use crate::facts::kubernetes::ObjectId;
+
+/// The ports that an API server gives to Services by default.
+const USUAL: RangeInclusive<u64> = 30_000..=32_767;
 
 /// Ports that two Services of the run want, or that a Service of the cluster has.
 pub(super) fn taken(run: &Run<'_>) -> Vec<Diagnostic> {
@@ -40,6 +45,26 @@ pub(super) fn taken(run: &Run<'_>) -> Vec<Diagnostic> {
     mistakes
 }
 
+/// Ports that an API server with the usual settings refuses. Which it takes is a setting that nobody can ask for.
+pub(super) fn out_of_range(run: &Run<'_>, is_changed: &dyn Fn(&ObjectId) -> bool) -> Vec<(String, Origin)> {
+    let services = run
+        .objects
+        .iter()
+        .filter(|object| object.is("", "Service") && is_changed(object.id));
+    let ports = services.flat_map(|service| node_ports(service).map(move |port| (service, port)));
+    let wrong = ports.filter(|(_, (_, port, _))| !USUAL.contains(port));
+    let text = |port: u64, name: &str| {
+        format!(
+            "Service/{name} wants port {port} of the nodes: the API server takes {} to {}, unless `service-node-port-range` says otherwise",
+            USUAL.start(),
+            USUAL.end()
+        )
+    };
+    wrong
+        .map(|(service, (pointer, port, _))| (text(port, &service.id.name), service.place(&pointer)))
+        .collect()
+}
+
 /// The ports of nodes that a Service names, with pointers and protocols.
 fn node_ports<'a>(service: &Planned<'a>) -> impl Iterator<Item = (String, u64, String)> + use<'a> {
     let ports = service.object.pointer("/spec/ports").and_then(Value::as_array);
@@ -57,6 +82,20 @@ mod tests {
 
     use super::super::testing::{cluster, of, told};
     use super::*;
+
+    #[test]
+    fn a_port_that_the_api_server_will_not_give_is_told() {
+        let service = |port: u64| json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web", "namespace": "a" }, "spec": { "ports": [{ "nodePort": port }] } });
+        for (port, is_told) in [(30000, false), (32767, false), (29999, true), (40501, true), (80, true)] {
+            let told = of(&[service(port)], None, |run| out_of_range(run, &|_| true));
+            assert_eq!(!told.is_empty(), is_told, "{port}");
+            assert!(
+                told.iter().all(|(text, _)| text.contains(&format!("port {port} "))),
+                "{told:?}"
+            );
+        }
+        assert!(of(&[service(80)], None, |run| out_of_range(run, &|_| false)).is_empty());
+    }
 
     #[test]
     fn a_port_of_the_nodes_belongs_to_one_service() {

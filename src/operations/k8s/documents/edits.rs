@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::fault::Fault;
 use super::object::{Written, group_version};
 use crate::error::suggestion;
+use crate::facts::kubernetes::FieldPath;
 use crate::secret::World;
 use crate::value::Varied;
 
@@ -86,8 +87,8 @@ fn target<'t>(objects: &[Written], argument: &'static str, item: &'t str) -> Res
 pub(in crate::operations) struct Keep {
     /// All of it.
     pub(in crate::operations) is_whole: bool,
-    /// Fields, by JSON pointers.
-    pub(in crate::operations) fields: Vec<String>,
+    /// Fields, none if all of it is.
+    pub(in crate::operations) fields: Vec<FieldPath>,
 }
 
 /// What `keep` says about each object.
@@ -101,13 +102,35 @@ pub(super) fn kept(objects: &[Written], keep: &[String]) -> Result<Vec<Keep>, Fa
             all[at].is_whole = true;
             continue;
         };
-        if objects[at].worlds.real().pointer(pointer).is_none() {
-            let title = format!("`{pointer}` in `keep` matches no field of {}", objects[at].id);
-            return Err(Fault::of("keep", item, title, "the object has no such field")
-                .also(objects[at].spot(), "this object")
-                .hint(pointer_hint(objects[at].worlds.real(), pointer)));
+        if IDENTITY.contains(&pointer) {
+            let title = format!("`{pointer}` cannot be kept");
+            return Err(
+                Fault::of("keep", item, title, "it says which object this is").hint(format!(
+                    "name a field, or the whole object: `{}`",
+                    item.trim_end_matches(pointer).trim_end_matches(':')
+                )),
+            );
         }
-        all[at].fields.push(pointer.to_owned());
+        let object = objects[at].worlds.real();
+        let fault = match FieldPath::of(object, pointer) {
+            Ok(path) => {
+                all[at].fields.push(path);
+                continue;
+            }
+            Err(None) => {
+                let title = format!("`{pointer}` in `keep` matches no field of {}", objects[at].id);
+                Fault::of("keep", item, title, "the object has no such field").hint(pointer_hint(object, pointer))
+            }
+            Err(Some(list)) => {
+                let title = format!("`{pointer}` of {} cannot be kept by itself", objects[at].id);
+                let label = format!("the API server replaces the list `{list}` as a whole");
+                Fault::of("keep", item, title, label).hint("name the list in `keep`, or the whole object")
+            }
+        };
+        return Err(fault.also(objects[at].spot(), "this object"));
+    }
+    for keep in all.iter_mut().filter(|keep| keep.is_whole) {
+        keep.fields.clear();
     }
     Ok(all)
 }

@@ -167,7 +167,8 @@ fn what_is_kept_is_there() {
     ])
     .expect("there");
     assert!(found[1].is_whole && !found[0].is_whole);
-    assert_eq!(found[0].fields, ["/spec/replicas", "/spec/template"]);
+    let fields: Vec<String> = found[0].fields.iter().map(ToString::to_string).collect();
+    assert_eq!(fields, ["spec.replicas", "spec.template"]);
     for (item, expected) in [
         (
             "Thing",
@@ -180,6 +181,10 @@ fn what_is_kept_is_there() {
         (
             "Deployment/web:/spec/replica",
             "`/spec/replica` in `keep` matches no field of Deployment/web; in `/spec`: did you mean `replicas`?",
+        ),
+        (
+            "Deployment/web:/metadata/name",
+            "`/metadata/name` cannot be kept; name a field, or the whole object: `Deployment/web`",
         ),
     ] {
         assert_eq!(keep(&[item]), Err(expected.to_owned()));
