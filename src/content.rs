@@ -23,7 +23,7 @@ pub use encrypted::{Decrypt, EncryptedFile, Undecrypted};
 pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
 pub use folder::{Found, ProjectFolder, Refused, UNFINISHED, open_in_place, read_in_place};
 pub use image_archive::{ArchivedImage, NoImage};
-pub use kept::{DOWNLOADS, LAB, LAB_K3S, download, lab_k3s, lab_k3s_file};
+pub use kept::{DOWNLOADS, LAB, LAB_IMAGES, LAB_K3S, download, lab_archive, lab_archive_file, lab_k3s, lab_k3s_file};
 
 /// Bytes that are sent to a host. Equal where size and digest are.
 ///

@@ -10,6 +10,9 @@ pub const LAB: &str = ".homelab/lab";
 /// from it by their version alone.
 pub const LAB_K3S: [&str; 3] = ["v1.34.4+k3s1", "v1.34.5+k3s1", "v1.35.0+k3s1"];
 
+/// The images that the lab offers to nodes of its clusters.
+pub const LAB_IMAGES: [&str; 2] = ["answer", "gpu"];
+
 /// The name among the project's files of one below [`DOWNLOADS`].
 pub fn download(path: &str) -> String {
     format!("download:{path}")
@@ -23,4 +26,14 @@ pub fn lab_k3s(version: &str) -> String {
 /// The name of the file, in [`LAB`], of this version of the lab's k3s. Its digest is in a file of the same name and `.sha256`.
 pub fn lab_k3s_file(version: &str) -> String {
     format!("k3s-{version}")
+}
+
+/// The name among the project's files of the archive of an image of the lab, by the name of its file.
+pub fn lab_archive(file: &str) -> String {
+    format!("lab:{file}")
+}
+
+/// The name of the file, in [`LAB`], of an image of the lab.
+pub fn lab_archive_file(image: &str) -> String {
+    format!("{image}.tar")
 }

@@ -29,13 +29,19 @@ const SOURCES: &[(&str, &str)] = &[
     ("k3s/crictl.go", include_str!("kubernetes/k3s/crictl.go")),
     ("k3s/images.go", include_str!("kubernetes/k3s/images.go")),
     ("k3s/joining.yaml", include_str!("kubernetes/k3s/joining.yaml")),
+    (
+        "k3s/local-storage.yaml",
+        include_str!("kubernetes/k3s/local-storage.yaml"),
+    ),
     ("k3s/main.go", include_str!("kubernetes/k3s/main.go")),
     ("k3s/manifests.go", include_str!("kubernetes/k3s/manifests.go")),
     ("k3s/node.go", include_str!("kubernetes/k3s/node.go")),
     ("k3s/pki.go", include_str!("kubernetes/k3s/pki.go")),
     ("k3s/processes.go", include_str!("kubernetes/k3s/processes.go")),
+    ("k3s/registries.go", include_str!("kubernetes/k3s/registries.go")),
     ("k3s/server.go", include_str!("kubernetes/k3s/server.go")),
     ("k3s/start.go", include_str!("kubernetes/k3s/start.go")),
+    ("k3s/storage.go", include_str!("kubernetes/k3s/storage.go")),
 ];
 /// The programs that become images of the name `docker.io/lab/PROGRAM:1`.
 const IMAGES: [&str; 4] = ["answer", "coredns", "gpu", "pause"];

@@ -21,7 +21,10 @@ use serde::{Deserialize, Serialize};
 use super::error::LabError;
 use super::naming;
 use super::spec::LabAddress;
-use crate::content::{LAB_K3S, Refused, lab_k3s_file, open_lock, read_in_place, special_file, special_key_file};
+use crate::content::{
+    LAB_IMAGES, LAB_K3S, Refused, lab_archive_file, lab_k3s_file, open_lock, read_in_place, special_file,
+    special_key_file,
+};
 use crate::quote::check_address;
 
 /// In the project's root.
@@ -101,26 +104,33 @@ impl Folder {
         write(&self.0.join(".gitignore"), b"*\n")
     }
 
-    /// Puts the versions of k3s in `built` where the project's deploys find them, with their digests.
+    /// Puts the versions of k3s in `built` where the project's deploys find them, with their digests, and the archives of images.
     pub(super) fn offer_k3s(&self, built: &Path) -> Result<(), LabError> {
+        for file in LAB_IMAGES.map(lab_archive_file) {
+            self.offer(&built.join("images").join(&file), &file)?;
+        }
         for name in LAB_K3S.map(lab_k3s_file) {
-            let (from, to) = (built.join(&name), self.0.join(&name));
-            self.check(&to)?;
-            let disk = |action, path: &Path| {
-                let path = path.to_path_buf();
-                move |source| LabError::Disk { action, path, source }
-            };
-            absent_is_fine(fs::remove_file(&to)).map_err(disk("remove", &to))?;
-            // It is large: where both are on one file system it is there once.
-            fs::hard_link(&from, &to)
-                .or_else(|_| fs::copy(&from, &to).map(|_| ()))
-                .map_err(disk("copy", &from))?;
+            self.offer(&built.join(&name), &name)?;
             let digest = format!("{name}.sha256");
             let to = self.0.join(&digest);
             self.check(&to)?;
             write(&to, read(&built.join(&digest))?.as_bytes())?;
         }
         Ok(())
+    }
+
+    fn offer(&self, from: &Path, name: &str) -> Result<(), LabError> {
+        let to = self.0.join(name);
+        self.check(&to)?;
+        let disk = |action, path: &Path| {
+            let path = path.to_path_buf();
+            move |source| LabError::Disk { action, path, source }
+        };
+        absent_is_fine(fs::remove_file(&to)).map_err(disk("remove", &to))?;
+        // It is large: where both are on one file system it is there once.
+        fs::hard_link(from, &to)
+            .or_else(|_| fs::copy(from, &to).map(|_| ()))
+            .map_err(disk("copy", from))
     }
 
     /// Opens the lock file; the caller takes the lock.

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use super::fields::unknown_key;
 use crate::content::{
-    Assets, DOWNLOADS, EncryptedFile, LAB, LAB_K3S, ProjectFolder, Refused, download, lab_k3s, lab_k3s_file,
-    read_in_place,
+    Assets, DOWNLOADS, EncryptedFile, LAB, LAB_IMAGES, LAB_K3S, ProjectFolder, Refused, download, lab_archive,
+    lab_archive_file, lab_k3s, lab_k3s_file, read_in_place,
 };
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
 use crate::operations::{schema_of, value_at};
@@ -192,6 +192,12 @@ impl Reader {
             let size = place.metadata().map_or(0, |metadata| metadata.len());
             if !digest.trim().is_empty() {
                 assets.insert_measured(lab_k3s(version), &shown, &place, (digest.trim().to_owned(), size));
+            }
+        }
+        for file in LAB_IMAGES.map(lab_archive_file) {
+            let shown = format!("{LAB}/{file}");
+            if let Ok(Some(place)) = self.files.find(Path::new(&shown)) {
+                assets.insert_kept(lab_archive(&file), &shown, &place);
             }
         }
     }

@@ -114,6 +114,8 @@ fn a_server_and_an_agent_run_pods_that_reach_each_other() {
 
     with_input(&project, "one", "kubectl apply -f -", WEB.as_bytes());
     pods_answer(&project);
+    let plugin = fs::read(project.lab_folder().join("gpu.tar")).unwrap();
+    with_input(&project, "two", "k3s ctr images import -", &plugin);
     with_input(&project, "one", "kubectl apply -f -", GPU.as_bytes());
     gpus_are_counted(&project);
 

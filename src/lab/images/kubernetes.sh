@@ -27,6 +27,8 @@ for plugin in bridge host-local loopback portmap; do
 done
 rm -rf "$old"
 cp -r /run/homelab-lab-kubernetes/images "$support/images"
+# What only those need who ask for it: `lab:gpu.tar`.
+rm "$support/images/gpu.tar"
 
 # What a real machine has and a container lacks, at each boot.
 cat > "$support/prepare" <<'PREPARE'

@@ -57,6 +57,7 @@ var settings = map[string]setting{
 	"node-ip":                     {text, "server agent", ""},
 	"node-label":                  {list, "server agent", ""},
 	"node-taint":                  {list, "server agent", ""},
+	"private-registry":            {text, "server agent", ""},
 	"kubelet-arg":                 {list, "server agent", ""},
 	"kube-proxy-arg":              {list, "server agent", ""},
 }

@@ -13,6 +13,9 @@ var joiningManifest string
 //go:embed coredns.yaml
 var namesManifest string
 
+//go:embed local-storage.yaml
+var storageManifest string
+
 // writeManifests writes what each cluster has. As in k3s, `disable` removes what an earlier start made.
 func (s *server) writeManifests() error {
 	fill := strings.NewReplacer("%SETTINGS%", clusterSettings, "%GROUP%", joining, "%PODS%", s.pods(), "%NAMES%", s.names(), "%DOMAIN%", s.domain())
@@ -26,9 +29,18 @@ func (s *server) writeManifests() error {
 	}); err != nil {
 		return err
 	}
-	path = s.path("server/manifests/coredns.yaml")
-	if !slices.Contains(s.configuration.list("disable"), "coredns") {
-		return writeIfOther(path, []byte(fill.Replace(namesManifest)))
+	for component, content := range map[string]string{"coredns": namesManifest, "local-storage": storageManifest} {
+		if err := s.writeOrRemove(component, []byte(fill.Replace(content))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) writeOrRemove(component string, content []byte) error {
+	path := s.path("server/manifests", component+".yaml")
+	if !slices.Contains(s.configuration.list("disable"), component) {
+		return writeIfOther(path, content)
 	}
 	if _, err := os.Stat(path); err != nil {
 		return nil

@@ -161,8 +161,12 @@ func (n *node) startContainers() error {
 		// An overlay cannot be on top of another.
 		n.snapshotter = "native"
 	}
+	logins, err := n.writeRegistries()
+	if err != nil {
+		return err
+	}
 	settings := fmt.Sprintf(containerdSettings, n.path("agent/containerd"), containerdSocket, n.snapshotter,
-		filepath.Join(support, "cni"), n.path("agent/etc/cni/net.d"))
+		filepath.Join(support, "cni"), n.path("agent/etc/cni/net.d"), n.registries()) + logins
 	path := n.path("agent/etc/containerd/config.toml")
 	if err := writeFile(path, []byte(settings), 0o600); err != nil {
 		return err
@@ -172,7 +176,7 @@ func (n *node) startContainers() error {
 	if err := n.processes.start("containerd", true, command); err != nil {
 		return err
 	}
-	err := within(startLimit, "wait for containerd", func() error {
+	err = within(startLimit, "wait for containerd", func() error {
 		connection, err := net.Dial("unix", containerdSocket)
 		if err == nil {
 			connection.Close()
@@ -213,6 +217,8 @@ oom_score = 0
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = %q
   conf_dir = %q
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = %q
 `
 
 // start runs kubelet and kube-proxy, and returns when the server knows the node.

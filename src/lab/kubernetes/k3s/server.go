@@ -34,7 +34,10 @@ const (
 )
 
 // What k3s would add and the lab does not have: naming it is no mistake.
-var absent = []string{"traefik", "servicelb", "metrics-server", "local-storage"}
+var absent = []string{"traefik", "servicelb", "metrics-server"}
+
+// What it has and can leave out.
+var optional = []string{"coredns", "local-storage"}
 
 // server is the control plane: etcd, API server, controller manager and scheduler.
 type server struct {
@@ -47,7 +50,7 @@ type server struct {
 
 func newServer(n *node) (*server, error) {
 	for _, name := range n.configuration.list("disable") {
-		if name != "coredns" && !slices.Contains(absent, name) {
+		if !slices.Contains(optional, name) && !slices.Contains(absent, name) {
 			return nil, fmt.Errorf("--disable: no such component: %s", name)
 		}
 	}
@@ -264,6 +267,7 @@ func (s *server) start() error {
 		return err
 	}
 	go s.approve()
+	go s.provision()
 	go s.applyManifests()
 	return nil
 }
