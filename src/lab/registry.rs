@@ -21,6 +21,9 @@ const NAME: &str = "homelab-lab-registry";
 /// Label of the container; its value is the container's name.
 const LABEL: &str = "homelab.lab.registry";
 const PORT: u16 = 443;
+/// Serves its images to all, and on another port to who logs in.
+const SERVE: &str = "docker-registry serve /etc/homelab-lab/private.yml & \
+    exec docker-registry serve /etc/homelab-lab/registry.yml";
 
 /// The registry as a host gets to know it.
 pub(super) struct Registry {
@@ -61,7 +64,7 @@ pub(super) async fn ensure(engine: &Engine, events: &Events<'_>) -> Result<Regis
 }
 
 fn body(name: &str, image: &str) -> ContainerCreateBody {
-    let command = ["docker-registry", "serve", "/etc/homelab-lab/registry.yml"];
+    let command = ["sh", "-c", SERVE];
     ContainerCreateBody {
         hostname: Some(NAME.to_owned()),
         image: Some(image.to_owned()),
@@ -72,7 +75,7 @@ fn body(name: &str, image: &str) -> ContainerCreateBody {
 }
 
 /// Tells the host where the names lead, and whom to trust. The address of the registry may be another one after a restart of this
-/// machine. An engine that runs already is restarted: it keeps names and authorities for a while.
+/// machine. An engine or a k3s that runs already is restarted: it keeps names and authorities for a while.
 const SCRIPT: &str = "sed -i '/# homelab lab registry$/d' /etc/hosts && \
     printf '%s %s # homelab lab registry\\n' \"$1\" \"$(echo $2)\" >> /etc/hosts\n\
     certificate=/usr/local/share/ca-certificates/homelab-lab-registry.crt\n\
@@ -80,7 +83,9 @@ const SCRIPT: &str = "sed -i '/# homelab lab registry$/d' /etc/hosts && \
     printf %s \"$3\" | cmp -s - \"$certificate\" && [ -e \"$known\" ] && exit\n\
     mkdir -p \"${certificate%/*}\" && printf %s \"$3\" > \"$certificate\" && rm -f \"$known\" || exit\n\
     said=$(update-ca-certificates 2>&1) || { printf '%s\\n' \"$said\"; exit 1; }\n\
-    ! pidof dockerd >/dev/null || timeout 90 systemctl restart docker.service";
+    ! pidof dockerd >/dev/null || timeout 90 systemctl restart docker.service || exit\n\
+    for unit in k3s k3s-agent; do \
+    ! systemctl -q is-active $unit.service || timeout 90 systemctl restart $unit.service || exit; done";
 
 /// Has the hosts of `spec` that ask for it use the registry.
 pub(super) async fn write(

@@ -15,7 +15,7 @@ install docker-registry busybox-static openssl ca-certificates
 
 # The registry answers under the names of the registries of the world. Only lab hosts that ask for it trust its certificate: its
 # authority was made in here, signs nothing else, and its key is gone.
-hosts='registry-1.docker.io ghcr.io lscr.io quay.io'
+hosts='registry-1.docker.io ghcr.io lscr.io quay.io registry.lab'
 here=/etc/homelab-lab
 mkdir -p "$here"
 cd "$here"
@@ -41,3 +41,9 @@ http:
   addr: :443
   tls: { certificate: /etc/homelab-lab/registry.crt, key: /etc/homelab-lab/registry.key }
 CONFIG
+
+# The same images once more at registry.lab:5000, for who logs in: user `lab`, password `private`.
+sed 's/:443/:5000/' registry.yml > private.yml
+printf 'auth:\n  htpasswd: { realm: homelab lab, path: /etc/homelab-lab/htpasswd }\n' >> private.yml
+perl -e 'print "lab:", crypt("private", "\$2b\$05\$homelab.lab.registry.u"), "\n"' > htpasswd
+grep -q '^lab:[$]2b[$]05[$].\{50\}' htpasswd || { echo 'cannot hash the password of the private registry'; exit 1; }

@@ -337,6 +337,14 @@ stand_in paperless-ngx/paperless-ngx 'latest 2 2.18' 0:0 ',"WorkingDir":"/usr/sr
 stand_in louislam/dockge 'latest 1 1.5' 0:0 ',"ExposedPorts":{"5001/tcp":{}}' \
     '{"name":"dockge","port":5001,"writes":["/app/data"],"variables":["DOCKGE_STACKS_DIR"],"answers":{"/":"dockge"}}' /app/data
 
+# PhotoPrism and Open WebUI, for pods.
+stand_in photoprism/photoprism 'latest 250707' 0:0 ',"WorkingDir":"/photoprism","ExposedPorts":{"2342/tcp":{}}' \
+    '{"name":"photoprism","port":2342,"writes":["/photoprism/originals","/photoprism/storage"],"variables":["PHOTOPRISM_ADMIN_PASSWORD","PHOTOPRISM_SITE_URL"],"answers":{"/":"photoprism","/api/v1/status":"{\"status\":\"operational\"}"}}' \
+    /photoprism/originals /photoprism/storage
+stand_in open-webui/open-webui 'latest main v0.6.32' 0:0 ',"WorkingDir":"/app/backend","ExposedPorts":{"8080/tcp":{}}' \
+    '{"name":"open-webui","port":8080,"writes":["/app/backend/data"],"variables":["OLLAMA_BASE_URL","WEBUI_SECRET_KEY"],"answers":{"/":"open-webui","/health":"{\"status\":true}"}}' \
+    /app/backend/data
+
 # wg-easy: a stand-in for the pages, and a real tunnel, in user space where the kernel has none. Devices are added with `wg set`.
 packages wg-easy wireguard-tools wireguard-go iproute2
 mkdir -p "$work/wg-easy/usr/local/bin" "$work/wg-easy/etc/wireguard"
