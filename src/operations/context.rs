@@ -62,6 +62,7 @@ pub struct PlanContext<'a> {
     awaited: RefCell<Vec<OperationId>>,
     is_amid_changes: bool,
     has_stand_ins: bool,
+    is_on_lab: bool,
     named: Arc<BTreeSet<FactKey>>,
     pins: Arc<Pins>,
     run: RunOf<'a>,
@@ -104,6 +105,7 @@ impl<'a> PlanContext<'a> {
             awaited: RefCell::default(),
             is_amid_changes: false,
             has_stand_ins: false,
+            is_on_lab: false,
             named: Arc::default(),
             pins: Arc::default(),
             run: RunOf::default(),
@@ -132,6 +134,18 @@ impl<'a> PlanContext<'a> {
     pub fn with_stand_ins(mut self) -> Self {
         self.has_stand_ins = true;
         self
+    }
+
+    /// The same for a throw-away host of the lab, if it is one.
+    #[must_use]
+    pub fn on_lab(mut self, is_on_lab: bool) -> Self {
+        self.is_on_lab = is_on_lab;
+        self
+    }
+
+    /// Whether the host is a throw-away host of the lab.
+    pub(super) fn is_on_lab(&self) -> bool {
+        self.is_on_lab
     }
 
     /// The same where operations so far name this of what the Docker engine has.

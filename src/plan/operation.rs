@@ -487,6 +487,7 @@ fn context<'a>(overlay: Overlay, ready: &'a Ready, origin: &'a Origin, given: &'
         &ready.run_as,
     )
     .amid_changes(given.is_amid_changes())
+    .on_lab(given.host.is_lab)
     .naming(Arc::clone(&given.named))
     .holding(Arc::clone(&given.selection.pins))
     .of_project(

@@ -127,6 +127,8 @@ pub struct SelectedHost {
     pub data: Arc<Table>,
     /// Whether it is this machine, without SSH.
     pub is_local: bool,
+    /// Whether it is a throw-away host of the lab.
+    pub is_lab: bool,
 }
 
 /// A selected stage.
@@ -245,6 +247,7 @@ pub fn select(
             name: host.name.clone(),
             data: of_host.data,
             is_local: host.connection.is_local(),
+            is_lab: host.lab.is_some(),
         }
     });
     let hosts = hosts.collect();

@@ -53,7 +53,7 @@ pub(in crate::operations) struct Agent {
     /// Archives of images below `downloads/`, which k3s reads when it starts.
     #[serde(default)]
     images: Vec<String>,
-    /// Mirrors and logins of registries, for `registries.yaml`.
+    /// Mirrors and logins of registries, for `registries.yaml`; `{}`: none.
     registries: Option<Settings>,
     /// How long the node may take to become ready, such as `"10m"`.
     #[serde(default = "super::wish::patience")]

@@ -12,12 +12,13 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::source::check_lab;
 use super::start::comes_with;
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
     Step, Stop,
 };
-use crate::content::{ArchivedImage, Content, Input};
+use crate::content::{ArchivedImage, Content, Input, LAB, LAB_IMAGES, lab_archive, lab_archive_file};
 use crate::facts::docker::{DOCKER, ImageKey, Reference};
 use crate::facts::node_images::{NodeImage, NodeImages, NodeImagesKey};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
@@ -40,7 +41,8 @@ const REGISTRY: &str = "docker.io";
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Image {
-    /// Archive of images below `templates/` of the project, or `downloads/…`, as `docker save` writes it. Give `src` or `docker`.
+    /// Archive of images below `templates/` of the project, or `downloads/…`, as `docker save` writes it; or `"lab:gpu.tar"`, one
+    /// of the lab's own, on lab hosts. Give `src` or `docker`.
     src: Option<String>,
     /// Name of an image that the Docker engine of this host has, such as `"app:1"`. Give `src` or `docker`.
     docker: Option<String>,
@@ -346,16 +348,24 @@ fn set(images: BTreeMap<String, NodeImage>) -> Effect {
 /// The folder of a project for large files, which git ignores.
 const DOWNLOADS: &str = "downloads/";
 
+/// What a name of an archive of the lab begins with.
+const OF_LAB: &str = "lab:";
+
 /// Where an archive is in the project.
 fn place(path: &str) -> String {
     if path.starts_with(DOWNLOADS) {
         path.to_owned()
+    } else if let Some(file) = path.strip_prefix(OF_LAB) {
+        format!("{LAB}/{file} (stand-in)")
     } else {
         format!("templates/{path}")
     }
 }
 
 fn archive(context: &PlanContext<'_>, path: &str) -> Result<Content, Stop> {
+    if let Some(file) = path.strip_prefix(OF_LAB) {
+        return of_lab(context, path, file);
+    }
     let Some(below) = path.strip_prefix(DOWNLOADS) else {
         return context.asset("src", path);
     };
@@ -367,6 +377,29 @@ fn archive(context: &PlanContext<'_>, path: &str) -> Result<Content, Stop> {
     Err(context
         .refuse("src", title, "no such file in the project")
         .hint("put the archive there; git ignores this folder"))
+}
+
+/// An archive that the lab made.
+fn of_lab(context: &PlanContext<'_>, path: &str, file: &str) -> Result<Content, Stop> {
+    let known = LAB_IMAGES.map(lab_archive_file);
+    if !known.iter().any(|one| one == file) {
+        let title = format!("the lab has no archive `{path}`");
+        let all = known.map(|one| format!("`{OF_LAB}{one}`")).join(", ");
+        return Err(context
+            .refuse("src", title, "unknown archive")
+            .hint(format!("write one of its archives: {all}")));
+    }
+    let hint = "give real hosts the real image, such as with a manifest that names it";
+    check_lab(context, "src", &format!("the archive `{path}`"), hint)?;
+    if let Some(content) = context.kept("src", &lab_archive(file))? {
+        return Ok(content);
+    }
+    // Without a host nobody needs it: a project is correct before its lab was ever up.
+    context.get(NodeImagesKey)?;
+    let title = format!("the lab of this project has no `{file}`");
+    Err(context
+        .refuse("src", title, "`homelab lab up` puts it there")
+        .hint("run `homelab lab up`; a host of the lab needs `lab = { kubernetes = true }`"))
 }
 
 /// The named images of an archive, in its order.

@@ -55,7 +55,10 @@ impl Wish<'_> {
             (
                 configuration::registries_path(),
                 "registries",
-                self.registries.map(registries),
+                // A project may have a key for them, and none of them.
+                self.registries
+                    .filter(|table| !table.expose().is_empty())
+                    .map(registries),
             ),
         ];
         if self.role == Role::Server {

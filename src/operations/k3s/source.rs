@@ -20,12 +20,24 @@ fn is_url(source: &str) -> bool {
     source.contains("://")
 }
 
+/// Refuses what the lab built on a host that is none of the lab's.
+pub(super) fn check_lab(context: &PlanContext<'_>, argument: &str, what: &str, hint: &str) -> Result<(), Stop> {
+    if context.is_on_lab() {
+        return Ok(());
+    }
+    let title = format!("{what} is only for hosts of the lab");
+    let label = "a stand-in, and this host is a real one";
+    Err(context.refuse(argument, title, label).hint(hint))
+}
+
 /// Refuses a source that is none, or that has no digest.
 pub(super) fn check(context: &PlanContext<'_>, wish: &Wish<'_>) -> Result<(), Stop> {
     check_sha256(context, "sha256", wish.sha256)?;
     if is_lab(wish.source) {
         if LAB_K3S.contains(&wish.version) {
-            return Ok(());
+            let hint =
+                "write the URL of a release of k3s with its `sha256`, or keep `\"lab\"` in the data of lab hosts";
+            return check_lab(context, "source", "the k3s of the lab", hint);
         }
         let title = format!("the lab has no k3s `{}`", wish.version);
         let hint = format!(
