@@ -21,7 +21,7 @@ src = 'bench-objects'
 
 /// One round trip by hand.
 const CLUSTER: &str = "k() { k3s kubectl --cache-dir=/dev/null/none \"$@\"; }
-k get ns,nodes,services -A -o json
+k get ns,nodes,services,storageclasses -A -o json
 k api-resources
 k api-versions
 k get --raw /version

@@ -10,7 +10,7 @@ mod object;
 mod state;
 
 pub use api::Api;
-pub use cluster::{Answers, Cluster, ClusterKey, Node, ServedKind, Taint, TaintEffect};
+pub use cluster::{Answers, Cluster, ClusterKey, DEFAULT_CLASS, Node, ServedKind, StorageClass, Taint, TaintEffect};
 pub use explanation::{ObjectName, Objects};
 pub use object::{Answer, AskedObject, Body, Moved, Object, ObjectFact, ObjectId, ObjectKey, Question};
 pub use state::{ObjectsCheck, Until};

@@ -315,6 +315,8 @@ fn cluster(given: &Map<String, Json>) -> Result<Json, Failed> {
         ("", "v1", "Secret", true),
         ("", "v1", "Service", true),
         ("", "v1", "ServiceAccount", true),
+        ("", "v1", "PersistentVolumeClaim", true),
+        ("networking.k8s.io", "v1", "Ingress", true),
         ("apps", "v1", "Deployment", true),
         ("batch", "v1", "Job", true),
         ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", false),
@@ -324,7 +326,8 @@ fn cluster(given: &Map<String, Json>) -> Result<Json, Failed> {
     });
     let usual = json!({
         "uid": "2539e575", "version": "v1.34.4+k3s1", "is_predicted": false, "namespaces": ["default", "kube-system"], "kinds": kinds,
-        "versions": ["v1", "apps/v1", "batch/v1", "apiextensions.k8s.io/v1"], "nodes": {}, "node_ports": {}
+        "versions": ["v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "apiextensions.k8s.io/v1"], "nodes": {}, "node_ports": {},
+        "storage_classes": { "local-path": { "is_default": true } }
     });
     Ok(json!({ "answers": over(usual, given)? }))
 }

@@ -3,7 +3,7 @@
 use super::text;
 use crate::facts::kubernetes::{
     Answer, Answers, Api, AskedObject, Body, Cluster, Moved, Node, Object, ObjectFact, ObjectId, Question, ServedKind,
-    Taint, TaintEffect,
+    StorageClass, Taint, TaintEffect,
 };
 use crate::facts::{Fact, FactKey};
 
@@ -39,6 +39,7 @@ fn cluster() -> (FactKey, Vec<Fact>) {
         redefined: [text("Thing.example.org")].into(),
         nodes: [(text("one"), node)].into(),
         node_ports: [(30080, text("web/web"))].into(),
+        storage_classes: Some([(text("local-path"), StorageClass { is_default: true })].into()),
     };
     let silent = Cluster::Silent {
         why: text("unit k3s.service is inactive"),

@@ -16,7 +16,8 @@ use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
 use crate::facts::kubernetes::{
-    Answers, Api, AskedObject, Cluster, ClusterKey, Node, ObjectFact, ObjectKey, ServedKind, Taint,
+    Answers, Api, AskedObject, Cluster, ClusterKey, DEFAULT_CLASS, Node, ObjectFact, ObjectKey, ServedKind,
+    StorageClass, Taint,
 };
 use crate::quote::{quote, quoted_script};
 
@@ -40,14 +41,15 @@ impl<'a> Readable<'a> for ObjectKey<'a> {
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
 
-/// What is read of namespaces, nodes and Services.
+/// What is read of namespaces, nodes, classes of storage and Services.
 const OF_CLUSTER: &str = r#"{{range .items}}{{if eq .kind "Namespace"}}namespace {{.metadata.name}} {{.metadata.uid}} {{.status.phase}}
 {{else if eq .kind "Node"}}{{$n := .metadata.name}}node {{$n}} {{.status.nodeInfo.kubeletVersion}}
 {{range $k, $v := .metadata.labels}}label {{$n}} {{$k}} {{$v}}
 {{end}}{{range .spec.taints}}taint {{$n}} {{.key}} {{.effect}} {{with .value}}{{.}}{{end}}
 {{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready {{$n}} {{.status}}
 {{end}}{{end}}{{range $k, $v := .status.allocatable}}allocatable {{$n}} {{$k}} {{$v}}
-{{end}}{{else}}{{$s := .}}{{range .spec.ports}}{{with .nodePort}}port {{printf "%v" .}} {{$s.metadata.namespace}}/{{$s.metadata.name}}
+{{end}}{{else if eq .kind "StorageClass"}}class {{.metadata.name}}{{range $k, $v := .metadata.annotations}}{{if and (eq $k "DEFAULT") (eq $v "true")}} default{{end}}{{end}}
+{{else}}{{$s := .}}{{range .spec.ports}}{{with .nodePort}}port {{printf "%v" .}} {{$s.metadata.namespace}}/{{$s.metadata.name}}
 {{end}}{{end}}{{end}}{{end}}"#;
 
 /// Shell functions. `hl_ask WORDS NUMBER…` hands the objects of these numbers to `kubectl WORDS`.
@@ -66,7 +68,7 @@ n=0 x= y=; for i; do n=$((n + 1)); [ $n -le $(($# / 2)) ] && x="$x $i" || y="$y 
 hl_ask "$w" $x; hl_ask "$w" $y
 )
 hl_cluster() {
-a=$(hl_kubectl get ns,nodes,services -A -o go-template="$t" 2>/dev/null) || { echo "silent $(hl_state)"; return 1; }
+a=$(hl_kubectl get ns,nodes,services,storageclasses -A -o go-template="$t" 2>/dev/null) || { echo "silent $(hl_state)"; return 1; }
 k=$(hl_kubectl api-resources --no-headers 2>/dev/null | sed -n "s/^.* \([^ ][^ ]*\)  *\(true\|false\)  *\([^ ]*\) *$/kind \1 \2 \3/p")
 v=$(hl_kubectl api-versions 2>/dev/null)
 [ -n "$k" ] && [ -n "$v" ] || { echo "silent $(hl_state)"; return 1; }
@@ -100,7 +102,11 @@ namespace $3 "*) ;; *) return 1 ;; esac
 /// objects, by their numbers: `left NUMBER`, `refused NUMBER WHY`, and with objects as JSON `get …` and `apply …`.
 fn probe(keys: &[FactKey]) -> String {
     let functions = FUNCTIONS.replace("LONGEST", &LONGEST.to_string());
-    let mut text = format!("(export LC_ALL=C\n{}{functions}t={}\n", Api::path(), quote(OF_CLUSTER));
+    let mut text = format!(
+        "(export LC_ALL=C\n{}{functions}t={}\n",
+        Api::path(),
+        quote(&OF_CLUSTER.replace("DEFAULT", DEFAULT_CLASS))
+    );
     for (number, api) in apis(keys).into_iter().enumerate() {
         let _ = writeln!(text, "echo api {number}\n{}", reach(api));
         let mut objects = String::new();
@@ -253,7 +259,11 @@ impl Section {
             "absent" => self.cluster = Some(Cluster::Absent),
             "silent" => self.cluster = Some(Cluster::Silent { why: rest.to_owned() }),
             "denied" => self.denied = Some(rest.to_owned()),
-            "answers" => self.cluster = Some(Cluster::Answers(Box::default())),
+            "answers" => {
+                let mut answers = Box::<Answers>::default();
+                classes(&mut answers);
+                self.cluster = Some(Cluster::Answers(answers));
+            }
             "left" | "refused" | "get" | "apply" => self.answered.read(word, rest)?,
             "" => {}
             _ => match &mut self.cluster {
@@ -286,6 +296,12 @@ fn of_cluster(answers: &mut Answers, word: &str, rest: &str) -> Option<()> {
             let node = answers.nodes.get_mut(*name)?;
             of_node(node, word, fields)?;
         }
+        ("class", [name, default @ ..]) => {
+            let class = StorageClass {
+                is_default: *default == ["default"],
+            };
+            classes(answers).insert((*name).to_owned(), class);
+        }
         ("port", [port, service]) => drop(answers.node_ports.insert(port.parse().ok()?, (*service).to_owned())),
         ("served", [version]) => drop(answers.versions.insert((*version).to_owned())),
         ("kind", [api_version, is_namespaced, kind]) => {
@@ -300,6 +316,11 @@ fn of_cluster(answers: &mut Answers, word: &str, rest: &str) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// The classes of storage, as far as they were read.
+fn classes(answers: &mut Answers) -> &mut BTreeMap<String, StorageClass> {
+    answers.storage_classes.get_or_insert_default()
 }
 
 /// Takes in a line about a node.

@@ -37,6 +37,7 @@ impl Cluster {
             kinds,
             nodes: BTreeMap::from([(node.to_owned(), own)]),
             node_ports: BTreeMap::new(),
+            storage_classes: None,
             redefined: BTreeSet::new(),
         }))
     }

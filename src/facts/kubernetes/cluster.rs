@@ -80,6 +80,21 @@ pub struct Answers {
     /// The Service that has a port of all nodes, as `namespace/name`, by port.
     #[serde(default)]
     pub node_ports: BTreeMap<u16, String>,
+    /// By name; `None` if nobody asked.
+    #[serde(default)]
+    pub storage_classes: Option<BTreeMap<String, StorageClass>>,
+}
+
+/// The annotation of the class that claims get without naming one.
+pub const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
+
+/// A class of storage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageClass {
+    /// Whether claims get it without naming one.
+    #[serde(default)]
+    pub is_default: bool,
 }
 
 /// A kind of objects that an API server serves.

@@ -5,6 +5,7 @@
 mod claims;
 mod devices;
 mod fields;
+mod ingress;
 mod keys;
 mod kinds;
 mod node_ports;
@@ -13,6 +14,7 @@ mod references;
 mod run;
 mod schema;
 mod selectors;
+mod storage;
 
 pub(super) use self::fields::meant;
 pub(super) use self::kinds::served_instead;
@@ -25,7 +27,7 @@ use crate::error::Diagnostic;
 use crate::facts::kubernetes::{Api, ObjectId};
 use crate::operations::cluster_objects::{ClusterObject, ClusterObjects};
 
-/// What pods of these objects need that is not among them.
+/// What pods and Ingresses of these objects need that is not among them.
 pub(super) fn needed(objects: &[ClusterObject]) -> Vec<ObjectId> {
     let objects: Vec<Planned<'_>> = objects.iter().map(planned).collect();
     let run = Run {
@@ -33,7 +35,8 @@ pub(super) fn needed(objects: &[ClusterObject]) -> Vec<ObjectId> {
         is_whole: true,
         cluster: None,
     };
-    references(&run).into_iter().map(|one| one.id).collect()
+    let of_pods = references(&run).into_iter().map(|one| one.id);
+    of_pods.chain(ingress::needed(&run)).collect()
 }
 
 /// The mistakes in the objects of a host's operations, and what to say about others, if they are among the `changed`, by their names.
@@ -65,7 +68,11 @@ pub fn wrong_objects(all: &[ClusterObjects], changed: &BTreeSet<&str>) -> (Vec<D
         };
         let shared = claims::shared_by_nodes(&run, &is_changed).into_iter();
         let unnamed = selectors::wrong_ports(&run).1.into_iter();
-        notices.extend(shared.chain(unnamed).map(|(text, place)| format!("{text} ({place})")));
+        let (wrong, nowhere) = ingress::wrong_backends(&run, &is_absent);
+        mistakes.extend(wrong);
+        let waiting = storage::unknown_classes(&run).1.into_iter();
+        let all = shared.chain(unnamed).chain(nowhere).chain(waiting);
+        notices.extend(all.map(|(text, place)| format!("{text} ({place})")));
     }
     (mistakes, notices)
 }
@@ -91,6 +98,7 @@ fn certain(run: &Run<'_>) -> Vec<Diagnostic> {
         node_ports::taken(run),
         devices::lacking(run),
         claims::shared_by_pods(run),
+        storage::unknown_classes(run).0,
     ];
     all.into_iter().flatten().collect()
 }

@@ -265,6 +265,7 @@ impl Set<'_> {
         } else {
             "correct the manifest".to_owned()
         };
+        let hint = refusal::of_claim(&wish.id, why).map_or(hint, str::to_owned);
         let named = refusal::fields(why, &wish.manifest.object);
         if is_immutable || named.is_empty() {
             return self

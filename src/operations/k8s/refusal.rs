@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::facts::kubernetes::ObjectId;
+
 /// Words with which `kubectl` says where it read the object, which is homelab's business.
 const BEFORE: [&str; 3] = ["error: ", "error validating \"STDIN\": ", "error validating data: "];
 
@@ -106,6 +108,35 @@ fn pointer(path: &str, object: &Value) -> Option<String> {
     }
     let above = pointer.rsplit_once('/')?.0;
     object.pointer(above).map(|_| pointer)
+}
+
+/// What to do about a claim of a volume that the server refuses: making it again would delete what the volume has.
+pub(super) fn of_claim(id: &ObjectId, why: &str) -> Option<&'static str> {
+    if id.kind != "PersistentVolumeClaim" || !id.group.is_empty() {
+        return None;
+    }
+    const HINTS: [(&str, &str); 4] = [
+        (
+            "can not be less than",
+            "volumes do not shrink: write the size that the claim has; for a smaller one, make a new claim and copy the data",
+        ),
+        (
+            "must support resize",
+            "write the size that the claim has: its StorageClass does not let volumes grow (`allowVolumeExpansion`)",
+        ),
+        (
+            "bound persistent volume claims can be expanded",
+            "write the size that the claim has until a pod uses it: it has no volume yet",
+        ),
+        (
+            "is immutable",
+            "write what the claim has, or make a new claim and copy the data: what is deleted with a claim does not come back",
+        ),
+    ];
+    HINTS
+        .iter()
+        .find(|(words, _)| why.contains(words))
+        .map(|(_, hint)| *hint)
 }
 
 /// Whether the server refuses an object only since fields of it cannot be changed.

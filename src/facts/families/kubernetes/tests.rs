@@ -12,7 +12,7 @@ use crate::secret::{DigestKey, Secret};
 const KUBECTL: &str = r#"#!/bin/sh
 shift 2
 case "$*" in
-"get ns,nodes,services"*) printf 'namespace kube-system 1-2 Active\nnamespace default 3 Active\nnamespace old 4 Terminating\nnode one v1.34.4\nlabel one a b\ntaint one gpu NoSchedule \nready one True\nallocatable one cpu 2\nport 30080 web/web\n' ;;
+"get ns,nodes,services,storageclasses"*) printf 'namespace kube-system 1-2 Active\nnamespace default 3 Active\nnamespace old 4 Terminating\nnode one v1.34.4\nlabel one a b\ntaint one gpu NoSchedule \nready one True\nallocatable one cpu 2\nclass local-path default\nclass slow\nport 30080 web/web\n' ;;
 api-resources*) printf 'configmaps   cm   v1   true   ConfigMap\nsecrets   v1   true   Secret\nnamespaces  ns  v1   false  Namespace\n' ;;
 api-versions) echo v1 ;;
 "get --raw /version") printf '{\n  "gitVersion": "v1.34.4+k3s1",\n}\n' ;;
@@ -130,6 +130,8 @@ fn a_cluster_is_what_it_has() {
     assert!(node.is_ready && node.labels["a"] == "b" && node.allocatable["cpu"] == "2");
     assert_eq!(node.taints[0].effect, TaintEffect::NoSchedule);
     assert_eq!(answers.node_ports[&30080], "web/web");
+    let classes = answers.storage_classes.as_ref().expect("classes");
+    assert!(classes["local-path"].is_default && !classes["slow"].is_default);
     let missing = Api {
         kubeconfig: Some("/nowhere/config".to_owned()),
     };

@@ -92,7 +92,7 @@ pub(in crate::operations::k8s) fn missing(reference: &Reference) -> Diagnostic {
 
 /// Whether an object of the run is it, or makes it: resources that others define, such as certificates and external secrets, name
 /// the Secrets that come of them.
-fn is_brought(run: &Run<'_>, id: &ObjectId) -> bool {
+pub(super) fn is_brought(run: &Run<'_>, id: &ObjectId) -> bool {
     let namespace = id.namespace.as_deref().unwrap_or("default");
     let mut near = run.objects.iter().filter(|object| object.namespace() == namespace);
     near.any(|object| {
