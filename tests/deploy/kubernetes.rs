@@ -2,5 +2,6 @@
 
 mod cluster;
 mod documents;
+mod gpu;
 mod manifests;
 mod workloads;
