@@ -15,7 +15,7 @@ kubernetes = true
 registry = true
 [hosts.kube-dev]
 lab = { memory = 3072 }
-groups = ["kubernetes", "k3s_servers", "gpu"]
+groups = ["kubernetes", "k3s_servers", "gpu", "workstations"]
 data = { k3s = { source = "lab", server = "kube-dev" }, gpu = { stand_in = true } }
 "#;
 const REGISTRIES: &str = r#"
@@ -103,6 +103,11 @@ fn what_a_home_lab_runs_in_a_cluster() {
         let deploy = format!("hosts = [\"k3s_servers\"]\ntasks = [\"test/{name}\"]\n");
         project.write(&format!("deploys/{name}.toml"), deploy);
     }
+    // A cluster of one host.
+    project.write(
+        "deploys/k3s.toml",
+        "hosts = [\"k3s_servers\"]\ntasks = [\"k3s/server\", \"k3s/verify\"]\n",
+    );
     data(project, &[]);
     let host = &project.up("kubernetes", "kube-dev");
 
