@@ -1,6 +1,7 @@
 //! Bytes that are sent to hosts. Small ones are in memory; a large file of the project is read when it is sent, and a plan holds
 //! its name, size and digest alone.
 
+mod chart;
 mod deb;
 mod encrypted;
 mod files;
@@ -23,7 +24,11 @@ pub use encrypted::{Decrypt, EncryptedFile, Undecrypted};
 pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
 pub use folder::{Found, ProjectFolder, Refused, UNFINISHED, open_in_place, read_in_place};
 pub use image_archive::{ArchivedImage, NoImage};
-pub use kept::{DOWNLOADS, LAB, LAB_K3S, download, lab_k3s, lab_k3s_file};
+pub use chart::{ChartFiles, NoChart};
+pub use kept::{
+    CHARTS, DOWNLOADS, LAB, LAB_HELM, LAB_K3S, chart_file, download, lab_file, lab_files, lab_helm_file, lab_k3s,
+    lab_k3s_file,
+};
 
 /// Bytes that are sent to a host. Equal where size and digest are.
 ///

@@ -143,6 +143,7 @@ pub(super) fn lab_spec(project: &Project, inventory: &str) -> anyhow::Result<Lab
                     memory: lab.memory.map(|memory| memory * MEBIBYTE),
                     registry: lab.registry.unwrap_or_default(),
                     kubernetes: lab.kubernetes.unwrap_or_default(),
+                    helm: lab.helm.unwrap_or_default(),
                 })
             })
             .collect(),

@@ -10,6 +10,33 @@ pub const LAB: &str = ".homelab/lab";
 /// from it by their version alone.
 pub const LAB_K3S: [&str; 3] = ["v1.34.4+k3s1", "v1.34.5+k3s1", "v1.35.0+k3s1"];
 
+/// The versions of Helm that the lab builds.
+pub const LAB_HELM: [&str; 2] = ["v3.19.5", "v4.0.5"];
+
+/// The folder of a project for charts of Helm.
+pub const CHARTS: &str = "charts";
+
+/// The names of all files that the lab may have made, in [`LAB`].
+pub fn lab_files() -> impl Iterator<Item = String> {
+    let k3s = LAB_K3S.into_iter().map(lab_k3s_file);
+    k3s.chain(LAB_HELM.into_iter().map(lab_helm_file))
+}
+
+/// The name of the file, in [`LAB`], of this version of the lab's Helm.
+pub fn lab_helm_file(version: &str) -> String {
+    format!("helm-{version}")
+}
+
+/// The name among the project's files of one that the lab made.
+pub fn lab_file(name: &str) -> String {
+    format!("lab:{name}")
+}
+
+/// The name among the project's files of one below [`CHARTS`].
+pub fn chart_file(path: &str) -> String {
+    format!("chart:{path}")
+}
+
 /// The name among the project's files of one below [`DOWNLOADS`].
 pub fn download(path: &str) -> String {
     format!("download:{path}")

@@ -3,6 +3,7 @@
 mod compose;
 mod k3s;
 mod kernel;
+mod helm;
 mod kubernetes;
 mod node_images;
 mod usage;
@@ -502,6 +503,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(answer_examples())
         .chain(kernel::examples())
         .chain(kubernetes::examples())
+        .chain(helm::examples())
         .chain(docker_examples())
         .chain(usage::examples())
         .chain(zfs::examples())

@@ -29,6 +29,7 @@ pub mod k3s;
 pub mod kernel;
 mod key;
 mod kind;
+pub mod helm;
 pub mod kubernetes;
 pub mod layers;
 pub mod locale;

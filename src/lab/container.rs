@@ -114,6 +114,7 @@ mod tests {
             memory: Some(512 << 20),
             registry: false,
             kubernetes: false,
+            helm: false,
         };
         let spec = LabSpec {
             project: "p".into(),

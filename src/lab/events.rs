@@ -42,7 +42,11 @@ pub enum ImageStep {
         archive: String,
     },
     /// Kubernetes is compiled on this machine.
-    Compiling,
+    Compiling {
+        what: &'static str,
+        /// How long, in words.
+        takes: &'static str,
+    },
     /// The packages of a server are installed in the base image.
     Provisioning,
     /// The image is finished.

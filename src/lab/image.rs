@@ -424,6 +424,7 @@ mod tests {
             memory: None,
             registry: false,
             kubernetes: false,
+            helm: false,
         }
     }
 

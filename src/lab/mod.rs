@@ -23,6 +23,7 @@ mod error;
 mod events;
 mod image;
 mod keys;
+mod helm;
 mod kubernetes;
 mod lock;
 mod login;
@@ -47,6 +48,7 @@ use self::engine::{Container, Engine};
 use self::events::Events;
 use self::image::Recipe;
 use self::state::Folder;
+use crate::content::{LAB_HELM, LAB_K3S, lab_helm_file, lab_k3s_file};
 
 pub use self::error::{LabError, LastLines};
 pub use self::events::{HostStep, ImageStep, LabEvent};
@@ -79,7 +81,12 @@ impl Lab {
         let _lock = self.lock(&events).await?;
         keys::ensure_identity(&self.folder).await?;
         if spec.hosts.iter().any(|host| host.kubernetes) {
-            self.folder.offer_k3s(&kubernetes::ensure(&events).await?)?;
+            self.folder
+                .offer(&kubernetes::ensure(&events).await?, LAB_K3S.map(lab_k3s_file))?;
+        }
+        if spec.hosts.iter().any(|host| host.helm) {
+            self.folder
+                .offer(&helm::ensure(&events).await?, LAB_HELM.map(lab_helm_file))?;
         }
         for recipe in recipes.values() {
             image::ensure(&self.engine, recipe, &events).await?;

@@ -37,6 +37,8 @@ pub struct LabHost {
     pub registry: bool,
     /// Whether pods can run there.
     pub kubernetes: bool,
+    /// Whether it may get the program `helm` of the lab.
+    pub helm: bool,
 }
 
 impl LabHost {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::error::LabError;
 use super::naming;
 use super::spec::LabAddress;
-use crate::content::{LAB_K3S, Refused, lab_k3s_file, open_lock, read_in_place, special_file, special_key_file};
+use crate::content::{Refused, open_lock, read_in_place, special_file, special_key_file};
 use crate::quote::check_address;
 
 /// In the project's root.
@@ -101,9 +101,9 @@ impl Folder {
         write(&self.0.join(".gitignore"), b"*\n")
     }
 
-    /// Puts the versions of k3s in `built` where the project's deploys find them, with their digests.
-    pub(super) fn offer_k3s(&self, built: &Path) -> Result<(), LabError> {
-        for name in LAB_K3S.map(lab_k3s_file) {
+    /// Puts programs in `built` where the project's deploys find them, with their digests.
+    pub(super) fn offer(&self, built: &Path, names: impl IntoIterator<Item = String>) -> Result<(), LabError> {
+        for name in names {
             let (from, to) = (built.join(&name), self.0.join(&name));
             self.check(&to)?;
             let disk = |action, path: &Path| {

@@ -119,6 +119,8 @@ pub struct LabSettings {
     pub registry: Option<bool>,
     /// `true` prepares it to run Kubernetes, with the k3s of the lab.
     pub kubernetes: Option<bool>,
+    /// `true` has the lab build the program `helm`, for `files.put` with `src = "lab:helm-VERSION"`.
+    pub helm: Option<bool>,
 }
 
 /// The images that the lab can build.
@@ -135,6 +137,7 @@ impl Default for LabSettings {
             memory: None,
             registry: None,
             kubernetes: None,
+            helm: None,
         }
     }
 }

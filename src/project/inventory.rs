@@ -344,6 +344,7 @@ fn lab(
             settings.memory = settings.memory.or(defaults.memory);
             settings.registry = settings.registry.or(defaults.registry);
             settings.kubernetes = settings.kubernetes.or(defaults.kubernetes);
+            settings.helm = settings.helm.or(defaults.helm);
             Ok(Some(settings))
         }
         _ => Err(Diagnostic::new("`lab` must be `true` or a table")

@@ -2,5 +2,6 @@
 
 mod cluster;
 mod documents;
+mod helm;
 mod manifests;
 mod workloads;

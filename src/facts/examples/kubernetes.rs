@@ -82,6 +82,7 @@ fn object() -> (FactKey, Vec<Fact>) {
             name: text("settings"),
         },
         digest: text("74f8"),
+        manager: Some(text("helm")),
         body: Body::default(),
     })));
     let facts = [

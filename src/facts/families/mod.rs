@@ -11,6 +11,7 @@ pub(super) mod http;
 mod inquiry;
 mod k3s;
 mod kernel;
+mod helm;
 mod kubernetes;
 mod listing;
 mod locale;

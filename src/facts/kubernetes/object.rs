@@ -27,6 +27,9 @@ pub struct AskedObject {
     /// The keyed digest of the object as it is to be; empty if only that which is there is asked for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub digest: String,
+    /// As whom it is applied, if that is not homelab.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
     /// It is never stored.
     #[serde(skip)]
     pub body: Body,
@@ -80,6 +83,8 @@ pub struct Body {
     pub json: Option<Secret>,
     /// The texts in it that came from secrets.
     pub secrets: Vec<Secret>,
+    /// Texts from secrets that may be parts of texts in it, or of what it was before.
+    pub parts: Vec<Secret>,
     /// The key for digests of what is secret in an answer, in hex.
     pub key: Option<Secret>,
 }

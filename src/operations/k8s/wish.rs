@@ -122,9 +122,11 @@ pub(super) fn question(context: &PlanContext<'_>, api: &Api, id: &ObjectId, mani
         api: api.clone(),
         id: id.clone(),
         digest: digest.unwrap_or_default(),
+        manager: None,
         body: Body {
             json: json.map(Secret::new),
             secrets,
+            parts: Vec::new(),
             key: Some(Secret::new(context.digests().hex())),
         },
     }))
