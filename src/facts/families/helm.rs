@@ -45,7 +45,7 @@ const REVISIONS: &str = r#"{{range .items}}{{$l := .metadata.labels}}{{$l.versio
 ///
 /// `hl_objects` makes JSON of manifests, without asking the server. `hl_render` prints what `helm upgrade` would do with the chart in
 /// file 3. Where it cannot, since a kind is missing that the chart brings or a revision was not finished, `hl_template` prints the same
-/// without these checks.
+/// without these checks: Helm 4 then asks the server nothing, not even for what a chart looks up.
 const FUNCTIONS: &str = r#"hl_pack() { gzip -c | base64 | tr -d "\n"; echo; }
 hl_why() { tr -s "\n\t" "  " | cut -c 1-65536 | sed "s/ *$//"; }
 hl_annotate() { printf "%s\n" "$y" | hl_kubectl annotate --local --overwrite -f - -o json NAME="$r" NAMESPACE="$n"; }
@@ -56,10 +56,14 @@ if j=$(hl_annotate 2>/dev/null); then printf "%s\n" "$j" | hl_pack
 else echo "unreadable $(hl_annotate 2>&1 >/dev/null | hl_why)"; fi
 )
 hl_render() { printf "%s" "$values" | hl_helm upgrade --install "$r" /dev/fd/3 -n "$n" -f - --dry-run=server; }
-hl_template() { printf "%s" "$values" | hl_helm template "$r" /dev/fd/3 -n "$n" -f - --dry-run=server $upgrade --kube-version="$k" $versions; }
+hl_template() {
+for d in server client; do
+m=$(printf "%s" "$values" | hl_helm template "$r" /dev/fd/3 -n "$n" -f - --dry-run=$d $upgrade --kube-version="$k" $versions) && break
+done && printf "%s\n" "$m"
+}
 hl_both() {
 for i in 1 2; do
-o=$($1 2>/dev/null) || { echo "refused $($1 2>&1 >/dev/null | grep -v "^WARNING: " | hl_why)"; return; }
+o=$($1 2>/dev/null) || { echo "refused $($1 2>&1 >/dev/null | grep -v "^WARNING: \|^level=" | hl_why)"; return; }
 if [ $1 = hl_render ]; then
 [ $i = 2 ] || printf "hooks %s\n" "$(printf "%s\n" "$o" | sed -n "/^HOOKS:\$/,/^MANIFEST:\$/p" | sed -e 1d -e "\$d" | hl_objects)"
 o=$(printf "%s\n" "$o" | sed -n "/^MANIFEST:\$/,\$p" | sed -e 1d -e "/^NOTES:\$/,\$d")

@@ -29,11 +29,10 @@ impl Api {
     /// The words of a shell that start `helm`. It keeps nothing of its own on the host, and takes no setting of whoever runs it.
     pub fn helm(&self) -> String {
         let config = self.kubeconfig.as_deref().unwrap_or(K3S_CONFIG);
-        let none = ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "KUBECACHEDIR"];
-        let none: Vec<String> = none.iter().map(|name| format!("{name}=/dev/null/none")).collect();
+        // What it writes cannot be made. What it reads is not there: it takes a path below a file for an error.
         format!(
-            "env -u HELM_DRIVER -u HELM_NAMESPACE -u HELM_KUBECONTEXT {} KUBECONFIG={} helm",
-            none.join(" "),
+            "env -u HELM_DRIVER -u HELM_NAMESPACE -u HELM_KUBECONTEXT HELM_CACHE_HOME=/dev/null/none KUBECACHEDIR=/dev/null/none \
+             HELM_CONFIG_HOME=/nonexistent/homelab HELM_DATA_HOME=/nonexistent/homelab KUBECONFIG={} helm",
             quote(config)
         )
     }

@@ -84,7 +84,7 @@ pub(super) fn upgrade(upgrade: &Upgrade<'_>, run: &Run<'_>) -> Step {
         "more=; case $(hl_helm version --template '{{{{.Version}}}}') in v[4-9].*) more='{on_server}' ;; esac\n\
          said=$(printf '%s' \"$values\" | hl_helm upgrade --install {name} /dev/fd/3 -n {space} -f - --wait --timeout={timeout}{skips} \
          --labels={labels} --description={description} $more 2>&1 >/dev/null) && exit\n\
-         printf '%s\\n' \"$said\" | grep -v '^WARNING: ' >&2\n",
+         printf '%s\\n' \"$said\" | grep -v '^WARNING: \\|^level=' >&2\n",
         labels = quote(&labels),
         description = quote(&upgrade.description()),
     );

@@ -137,6 +137,12 @@ impl Upgrade<'_> {
             }
             None => return Ok(self.later(None, "`helm` did not render the chart")),
         };
+        if made.is_apart {
+            context.tell(format!(
+                "objects of `{}` as they are rendered apart from the server: it lacks a kind, or a revision is not finished",
+                self.release.release
+            ));
+        }
         let old = found.last.as_ref().and_then(|last| last.objects.clone()).unwrap_or_default();
         let objects = self.objects(answers, kinds, &found, (&made.objects, &old)).changes(self)?;
         changes.push(self.release_change(&found, &made, &objects));
