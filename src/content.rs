@@ -1,6 +1,7 @@
 //! Bytes that are sent to hosts. Small ones are in memory; a large file of the project is read when it is sent, and a plan holds
 //! its name, size and digest alone.
 
+mod chart;
 mod deb;
 mod encrypted;
 mod files;
@@ -18,14 +19,15 @@ use serde::{Deserialize, Serialize};
 use crate::secret::{DigestKey, KeyedDigest, Secret, sha256_hex};
 use crate::value::Text;
 
+pub use chart::{ChartFiles, NoChart};
 pub use deb::NoControl;
 pub use encrypted::{Decrypt, EncryptedFile, Undecrypted};
 pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
 pub use folder::{Found, ProjectFolder, Refused, UNFINISHED, open_in_place, read_in_place};
 pub use image_archive::{ArchivedImage, NoImage};
 pub use kept::{
-    DOWNLOADS, LAB, LAB_IMAGES, LAB_K3S, LAB_MODEL_IMAGES, download, lab_archive, lab_archive_file, lab_archives,
-    lab_k3s, lab_k3s_file,
+    CHARTS, DOWNLOADS, LAB, LAB_HELM, LAB_IMAGES, LAB_K3S, LAB_MODEL_IMAGES, chart_file, download, lab_archive_file,
+    lab_archives, lab_file, lab_files, lab_helm_file, lab_k3s, lab_k3s_file,
 };
 
 /// Bytes that are sent to a host. Equal where size and digest are.

@@ -50,6 +50,9 @@ pub enum ResourceKind {
     #[strum(serialize = "git repository")]
     GitRepository,
     Group,
+    /// A release of Helm, by name and namespace.
+    #[strum(serialize = "helm release")]
+    HelmRelease,
     /// What a web API holds.
     #[strum(serialize = "http resource")]
     HttpResource,

@@ -140,6 +140,7 @@ pub(super) fn lab_spec(project: &Project, inventory: &str) -> anyhow::Result<Lab
             registry: lab.registry.unwrap_or_default(),
             kubernetes: lab.kubernetes.unwrap_or_default(),
             models: lab.models.unwrap_or_default(),
+            helm: lab.helm.unwrap_or_default(),
         })
     });
     Ok(LabSpec {

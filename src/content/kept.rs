@@ -21,6 +21,33 @@ pub fn lab_archives() -> impl Iterator<Item = String> {
     LAB_IMAGES.into_iter().chain(LAB_MODEL_IMAGES).map(lab_archive_file)
 }
 
+/// The versions of Helm that the lab builds.
+pub const LAB_HELM: [&str; 2] = ["v3.19.5", "v4.0.5"];
+
+/// The folder of a project for charts of Helm.
+pub const CHARTS: &str = "charts";
+
+/// The names of all files that the lab may have made, in [`LAB`].
+pub fn lab_files() -> impl Iterator<Item = String> {
+    let k3s = LAB_K3S.into_iter().map(lab_k3s_file);
+    k3s.chain(LAB_HELM.into_iter().map(lab_helm_file))
+}
+
+/// The name of the file, in [`LAB`], of this version of the lab's Helm.
+pub fn lab_helm_file(version: &str) -> String {
+    format!("helm-{version}")
+}
+
+/// The name among the project's files of one that the lab made.
+pub fn lab_file(name: &str) -> String {
+    format!("lab:{name}")
+}
+
+/// The name among the project's files of one below [`CHARTS`].
+pub fn chart_file(path: &str) -> String {
+    format!("chart:{path}")
+}
+
 /// The name among the project's files of one below [`DOWNLOADS`].
 pub fn download(path: &str) -> String {
     format!("download:{path}")
@@ -28,17 +55,12 @@ pub fn download(path: &str) -> String {
 
 /// The name among the project's files of this version of the lab's k3s.
 pub fn lab_k3s(version: &str) -> String {
-    format!("lab:{}", lab_k3s_file(version))
+    lab_file(&lab_k3s_file(version))
 }
 
 /// The name of the file, in [`LAB`], of this version of the lab's k3s. Its digest is in a file of the same name and `.sha256`.
 pub fn lab_k3s_file(version: &str) -> String {
     format!("k3s-{version}")
-}
-
-/// The name among the project's files of the archive of an image of the lab, by the name of its file.
-pub fn lab_archive(file: &str) -> String {
-    format!("lab:{file}")
 }
 
 /// The name of the file, in [`LAB`], of an image of the lab.

@@ -1,6 +1,7 @@
 //! An example of every key and every fact: each is stored and read without loss.
 
 mod compose;
+mod helm;
 mod k3s;
 mod kernel;
 mod kubernetes;
@@ -512,6 +513,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(answer_examples())
         .chain(kernel::examples())
         .chain(kubernetes::examples())
+        .chain(helm::examples())
         .chain(docker_examples())
         .chain(usage::examples())
         .chain(zfs::examples())

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::apt::Installation;
 use super::check::Check;
 use super::compose::ProjectFiles;
+use super::helm::ReleaseQuestion;
 use super::http::Question;
 use super::inquiry::Inquiry;
 use super::kind::{DependsOn, Key, Subject};
@@ -125,6 +126,8 @@ macro_rules! every_kind {
             KubernetesCluster(api: Api) => super::kubernetes::ClusterKey<'a>, super::kubernetes::Cluster;
             /// An object of that cluster, and what the API server would make of it.
             KubernetesObject(question: KubernetesQuestion) => super::kubernetes::ObjectKey<'a>, super::kubernetes::ObjectFact;
+            /// A release of Helm, and what a chart would make of it.
+            HelmRelease(question: ReleaseQuestion) => super::helm::ReleaseKey<'a>, super::helm::ReleaseFact;
             /// The locales that programs can use.
             Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
             /// The key that opened this connection.

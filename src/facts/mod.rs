@@ -21,6 +21,7 @@ mod families;
 mod family;
 pub mod git;
 mod grammar;
+pub mod helm;
 pub mod http;
 mod identity;
 pub mod inquiry;

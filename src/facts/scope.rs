@@ -110,7 +110,10 @@ impl FactScope {
             Self::Accounts => key.subject() == Subject::Accounts,
             Self::Containers => false,
             Self::Docker => key.is_about_containers(),
-            Self::Kubernetes => matches!(key, FactKey::KubernetesCluster(_) | FactKey::KubernetesObject(_)),
+            Self::Kubernetes => matches!(
+                key,
+                FactKey::KubernetesCluster(_) | FactKey::KubernetesObject(_) | FactKey::HelmRelease(_)
+            ),
             Self::Everything => true,
         }
     }
@@ -269,7 +272,10 @@ impl Effect {
             _ if self.may_change_containers() && key.is_about_containers() => true,
             _ if self.may_change_docker() && key.is_about_all_of_docker() => true,
             // An object that its cluster could not be asked about.
-            _ if self.may_change_cluster() && matches!(key, FactKey::KubernetesObject(_)) && !facts.is_present(key) => {
+            _ if self.may_change_cluster()
+                && matches!(key, FactKey::KubernetesObject(_) | FactKey::HelmRelease(_))
+                && !facts.is_present(key) =>
+            {
                 true
             }
             (DependsOn::Packages, Self::Set(set, _)) if set.subject() == Subject::Packages => true,

@@ -115,6 +115,7 @@ mod tests {
             registry: false,
             kubernetes: false,
             models: false,
+            helm: false,
         };
         let spec = LabSpec {
             project: "p".into(),

@@ -41,9 +41,11 @@ pub enum ImageStep {
         /// The Debian archive with its packages.
         archive: String,
     },
-    /// This program is compiled on this machine.
+    /// Kubernetes is compiled on this machine.
     Compiling {
         what: &'static str,
+        /// How long, in words.
+        takes: &'static str,
     },
     /// The packages of a server are installed in the base image.
     Provisioning,

@@ -431,6 +431,7 @@ mod tests {
             registry: false,
             kubernetes: false,
             models: false,
+            helm: false,
         }
     }
 

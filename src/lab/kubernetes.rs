@@ -88,7 +88,10 @@ pub(super) async fn ensure(events: &Events<'_>) -> Result<PathBuf, LabError> {
     let report = |step| {
         events.report(LabEvent::Image { image: name(), step });
     };
-    report(ImageStep::Compiling { what: "Kubernetes" });
+    report(ImageStep::Compiling {
+        what: "Kubernetes",
+        takes: "ten minutes or more",
+    });
     let cache = lock::cache();
     let work = tempfile::tempdir_in(&cache).map_err(disk("write", &cache))?;
     build(work.path()).await?;
@@ -120,11 +123,11 @@ async fn build(work: &Path) -> Result<(), LabError> {
         PACK.run("lab", pack).await?;
     }
     let from = programs.join("k3s");
-    keep(&from, &built, own)?;
+    keep(&from, &built, &lab_k3s_file(own))?;
     for version in others {
         // Only linked anew.
         compile(work, version, &programs, "./k3s").await?;
-        keep(&from, &built, version)?;
+        keep(&from, &built, &lab_k3s_file(version))?;
     }
     Ok(())
 }
@@ -145,13 +148,13 @@ async fn compile(work: &Path, version: &str, programs: &Path, packages: &str) ->
     GO.run("lab", compile).await
 }
 
-/// Keeps this version of the program, with its digest.
-fn keep(program: &Path, built: &Path, version: &str) -> Result<(), LabError> {
-    let to = built.join(lab_k3s_file(version));
+/// Keeps a program under a name, with its digest.
+pub(super) fn keep(program: &Path, built: &Path, name: &str) -> Result<(), LabError> {
+    let to = built.join(name);
     fs::rename(program, &to).map_err(disk("rename", program))?;
     let whole = fs::read(&to).map_err(disk("read", &to))?;
     let digest = naming::hex_of(&whole, SHA256_BYTES);
-    let beside = built.join(format!("{}.sha256", lab_k3s_file(version)));
+    let beside = built.join(format!("{name}.sha256"));
     state::write(&beside, format!("{digest}\n").as_bytes())
 }
 
@@ -173,7 +176,7 @@ fn flags(version: &str) -> Vec<String> {
     ["-trimpath".to_owned(), "-buildvcs=false".to_owned(), links].to_vec()
 }
 
-fn disk(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LabError {
+pub(super) fn disk(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LabError {
     let path = path.to_path_buf();
     move |source| LabError::Disk { action, path, source }
 }

@@ -22,6 +22,7 @@ mod container;
 mod engine;
 mod error;
 mod events;
+mod helm;
 mod image;
 mod keys;
 mod kubernetes;
@@ -49,6 +50,7 @@ use self::engine::{Container, Engine};
 use self::events::Events;
 use self::image::Recipe;
 use self::state::Folder;
+use crate::content::{LAB_HELM, LAB_K3S, lab_helm_file, lab_k3s_file};
 
 pub use self::error::{LabError, LastLines};
 pub use self::events::{HostStep, ImageStep, LabEvent};
@@ -82,6 +84,10 @@ impl Lab {
         keys::ensure_identity(&self.folder).await?;
         if spec.hosts.iter().any(|host| host.kubernetes) {
             self.folder.offer_k3s(&kubernetes::ensure(&events).await?)?;
+        }
+        if spec.hosts.iter().any(|host| host.helm) {
+            self.folder
+                .offer_programs(&helm::ensure(&events).await?, LAB_HELM.map(lab_helm_file))?;
         }
         for recipe in recipes.values() {
             image::ensure(&self.engine, recipe, &events).await?;

@@ -75,7 +75,10 @@ pub(super) async fn ensure(engine: &Engine, events: &Events<'_>) -> Result<PathB
     let report = |step| {
         events.report(LabEvent::Image { image: name(), step });
     };
-    report(ImageStep::Compiling { what: "Ollama" });
+    report(ImageStep::Compiling {
+        what: "Ollama",
+        takes: "five minutes or more",
+    });
     let cache = lock::cache();
     let work = tempfile::tempdir_in(&cache).map_err(disk("write", &cache))?;
     parts(engine, events, work.path()).await?;

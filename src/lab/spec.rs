@@ -39,6 +39,8 @@ pub struct LabHost {
     pub kubernetes: bool,
     /// Whether Ollama and what belongs to it is made for its deploys.
     pub models: bool,
+    /// Whether it may get the program `helm` of the lab.
+    pub helm: bool,
 }
 
 impl LabHost {

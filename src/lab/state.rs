@@ -104,12 +104,17 @@ impl Folder {
         write(&self.0.join(".gitignore"), b"*\n")
     }
 
-    /// Puts the versions of k3s in `built` where the project's deploys find them, with their digests, and the archives of images.
+    /// Puts the lab's k3s in `built`, and the archives of its images, where the project's deploys find them.
     pub(super) fn offer_k3s(&self, built: &Path) -> Result<(), LabError> {
         for file in LAB_IMAGES.map(lab_archive_file) {
             self.offer(&built.join("images").join(&file), &file)?;
         }
-        for name in LAB_K3S.map(lab_k3s_file) {
+        self.offer_programs(built, LAB_K3S.map(lab_k3s_file))
+    }
+
+    /// The same for programs, with their digests.
+    pub(super) fn offer_programs(&self, built: &Path, names: impl IntoIterator<Item = String>) -> Result<(), LabError> {
+        for name in names {
             self.offer(&built.join(&name), &name)?;
             let digest = format!("{name}.sha256");
             let to = self.0.join(&digest);

@@ -42,6 +42,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<files::template::Template>(),
     Definition::of::<files::unarchive::Unarchive>(),
     Definition::of::<git::repo::Repo>(),
+    Definition::of::<k8s::helm::Release>(),
     Definition::of::<http::resource::Resource>(),
     Definition::of::<k3s::agent::Agent>(),
     Definition::of::<k3s::image::Image>(),

@@ -121,6 +121,8 @@ pub struct LabSettings {
     pub kubernetes: Option<bool>,
     /// `true` has the lab make Ollama, a tiny model and what belongs to them: see `docs/models.md`.
     pub models: Option<bool>,
+    /// `true` has the lab build the program `helm`, for `files.put` with `src = "lab:helm-VERSION"`.
+    pub helm: Option<bool>,
 }
 
 /// The images that the lab can build.
@@ -138,6 +140,7 @@ impl Default for LabSettings {
             registry: None,
             kubernetes: None,
             models: None,
+            helm: None,
         }
     }
 }

@@ -345,6 +345,7 @@ fn lab(
             settings.registry = settings.registry.or(defaults.registry);
             settings.kubernetes = settings.kubernetes.or(defaults.kubernetes);
             settings.models = settings.models.or(defaults.models);
+            settings.helm = settings.helm.or(defaults.helm);
             Ok(Some(settings))
         }
         _ => Err(Diagnostic::new("`lab` must be `true` or a table")

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use super::fields::unknown_key;
 use crate::agent;
 use crate::content::{
-    Assets, DOWNLOADS, EncryptedFile, LAB, LAB_K3S, ProjectFolder, Refused, download, lab_archive, lab_archives,
-    lab_k3s, lab_k3s_file, read_in_place,
+    Assets, CHARTS, DOWNLOADS, EncryptedFile, LAB, ProjectFolder, Refused, chart_file, download, lab_archives,
+    lab_file, lab_files, read_in_place,
 };
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
 use crate::operations::{schema_of, value_at};
@@ -173,19 +173,22 @@ impl Reader {
 
     /// Adds the files that git does not have. They are read when they are needed.
     fn kept(&mut self, assets: &mut Assets) {
-        for file in self.files.list(DOWNLOADS) {
-            let shown = file.shown.to_string_lossy().into_owned();
-            match file.place {
-                Ok(place) => assets.insert_kept(download(below(&shown, DOWNLOADS)), &shown, &place),
-                Err(refused) => {
-                    self.mistakes.push(unreadable(&shown, &refused));
-                    self.broken.insert(shown);
+        let folders: [(&str, fn(&str) -> String); 2] = [(DOWNLOADS, download), (CHARTS, chart_file)];
+        for (folder, name) in folders {
+            for file in self.files.list(folder) {
+                let shown = file.shown.to_string_lossy().into_owned();
+                match file.place {
+                    Ok(place) => assets.insert_kept(name(below(&shown, folder)), &shown, &place),
+                    Err(refused) => {
+                        self.mistakes.push(unreadable(&shown, &refused));
+                        self.broken.insert(shown);
+                    }
                 }
             }
         }
         agent::add_to(assets, &self.files);
-        for version in LAB_K3S {
-            let shown = format!("{LAB}/{}", lab_k3s_file(version));
+        for name in lab_files() {
+            let shown = format!("{LAB}/{name}");
             // Whatever is wrong with what the lab made, `lab up` makes it again.
             let Ok(Some(place)) = self.files.find(Path::new(&shown)) else {
                 continue;
@@ -193,13 +196,13 @@ impl Reader {
             let digest = std::fs::read_to_string(format!("{}.sha256", place.display())).unwrap_or_default();
             let size = place.metadata().map_or(0, |metadata| metadata.len());
             if !digest.trim().is_empty() {
-                assets.insert_measured(lab_k3s(version), &shown, &place, (digest.trim().to_owned(), size));
+                assets.insert_measured(lab_file(&name), &shown, &place, (digest.trim().to_owned(), size));
             }
         }
         for file in lab_archives() {
             let shown = format!("{LAB}/{file}");
             if let Ok(Some(place)) = self.files.find(Path::new(&shown)) {
-                assets.insert_kept(lab_archive(&file), &shown, &place);
+                assets.insert_kept(lab_file(&file), &shown, &place);
             }
         }
     }

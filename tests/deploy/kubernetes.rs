@@ -3,6 +3,7 @@
 mod cluster;
 mod documents;
 mod gpu;
+mod helm;
 mod manifests;
 mod model_hosting;
 mod nginx_inference;

@@ -234,7 +234,7 @@ fn family_and_name(key: &FactKey) -> (String, String) {
             let name = match held {
                 Json::String(name) => name,
                 Json::Number(number) => number.to_string(),
-                _ if family == "kubernetes_object" => key.to_string(),
+                _ if ["kubernetes_object", "helm_release"].contains(&family.as_str()) => key.to_string(),
                 _ => key.to_string().trim_matches('`').trim().to_owned(),
             };
             (family, name)
@@ -253,6 +253,7 @@ fn written_out(family: &str, name: &str, short: &Json) -> Result<Json, Failed> {
                 json!({ "absent": { "data_root": "/var/lib/docker", "has_state": false } })
             }
             ("kubernetes_object", Some("absent")) => json!({ "asked": {} }),
+            ("helm_release", Some("absent")) => json!({ "asked": { "program": "v3.19.5" } }),
             ("kubernetes_cluster", Some("k3s")) => cluster(&Map::new())?,
             (_, None | Some("absent")) => short.clone(),
             ("package", Some(version)) => package(&Map::from_iter([("version".to_owned(), json!(version))]))?,

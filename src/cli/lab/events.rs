@@ -25,7 +25,7 @@ fn image_line(step: &ImageStep) -> String {
         ImageStep::PullFailed { base, reason } => format!("{base} cannot be pulled here ({reason})"),
         ImageStep::Bootstrapping { archive } => format!("building a bare Debian from {archive}"),
         ImageStep::Provisioning => "installing systemd, sshd and the packages of a plain server".to_owned(),
-        ImageStep::Compiling { what } => format!("compiling {what}, once; this takes ten minutes or more"),
+        ImageStep::Compiling { what, takes } => format!("compiling {what}, once; this takes {takes}"),
         ImageStep::Made { took } => format!("built in {:.1} s", took.as_secs_f64()),
         _ => String::new(),
     }

@@ -92,6 +92,7 @@ fn object() -> (FactKey, Vec<Fact>) {
         },
         digest: text("74f8"),
         keep: field().into_iter().collect(),
+        manager: Some(text("helm")),
         body: Body::default(),
     })));
     let facts = [

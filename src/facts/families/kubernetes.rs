@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use answered::{Answered, object_facts};
 
+pub(super) use answered::{digest_key, hidden, hide_data, hide_parts};
+
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
@@ -123,12 +125,11 @@ fn probe(keys: &[FactKey]) -> String {
             let words = [asked.id.api_version().as_str(), &asked.id.kind, namespace]
                 .map(quote)
                 .join(" ");
-            let applied = if asked.digest.is_empty() {
-                ""
-            } else {
-                "p=\"$p $NUMBER\"; "
+            let applied = match (asked.digest.as_str(), &asked.manager) {
+                ("", _) => String::new(),
+                (_, None) => format!("p=\"$p {index}\"; "),
+                (_, Some(_)) => format!("h=\"$h {index}\"; "),
             };
-            let applied = applied.replace("$NUMBER", &index.to_string());
             let _ = writeln!(
                 checks,
                 "if hl_has {words}; then {applied}g=\"$g {index}\"; {}else echo left {index}; fi",
@@ -138,8 +139,9 @@ fn probe(keys: &[FactKey]) -> String {
         if !checks.is_empty() {
             let _ = write!(
                 objects,
-                "{bodies}g= p=\n{checks}hl_ask \"get --ignore-not-found\" $g\n\
-                 hl_ask \"apply --server-side --force-conflicts --field-manager=homelab --dry-run=server\" $p\n"
+                "{bodies}g= p= h=\n{checks}hl_ask \"get --ignore-not-found\" $g\n\
+                 hl_ask \"apply --server-side --force-conflicts --field-manager=homelab --dry-run=server\" $p\n\
+                 hl_ask \"apply --server-side --force-conflicts --field-manager=helm --dry-run=server\" $h\n"
             );
         }
         let _ = writeln!(text, "hl_there && if hl_cluster; then :\n{objects}fi");
@@ -169,7 +171,7 @@ fn asked<'a>(keys: &'a [FactKey], api: &'a Api) -> impl Iterator<Item = (usize, 
 }
 
 /// Shell functions that start `kubectl`, say whether there is a cluster, and why it does not answer.
-fn reach(api: &Api) -> String {
+pub(super) fn reach(api: &Api) -> String {
     let (there, state) = match &api.kubeconfig {
         None => (
             "command -v k3s >/dev/null && { [ -e /etc/rancher/k3s/k3s.yaml ] || [ -d /var/lib/rancher/k3s/server/db ]; } || { echo absent; return 1; }\n\

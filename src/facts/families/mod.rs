@@ -7,6 +7,7 @@ pub(super) mod check;
 mod compose;
 mod docker;
 mod entries;
+mod helm;
 pub(super) mod http;
 mod inquiry;
 mod k3s;

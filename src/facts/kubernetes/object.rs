@@ -31,6 +31,9 @@ pub struct AskedObject {
     /// Fields that are left alone once the object is there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<FieldPath>,
+    /// As whom it is applied, if that is not homelab.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
     /// It is never stored.
     #[serde(skip)]
     pub body: Body,
@@ -84,6 +87,8 @@ pub struct Body {
     pub json: Option<Secret>,
     /// The texts in it that came from secrets.
     pub secrets: Vec<Secret>,
+    /// Texts from secrets that may be parts of texts in it, or of what it was before.
+    pub parts: Vec<Secret>,
     /// The key for digests of what is secret in an answer, in hex.
     pub key: Option<Secret>,
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::parameters::{Mode, check_owners, check_path, check_validate, path_and_ancestors};
 use super::whole_file::{FileWish, IfExists, WishedContent, plan_file};
 use crate::change::{Outcome, ResourceKind, Stop};
-use crate::content::{Assets, Content};
+use crate::content::{Assets, Content, LAB_HELM, lab_file, lab_helm_file};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
@@ -22,13 +22,16 @@ use crate::operations::run_as::RunAsSupport;
 use crate::operations::{AGENT, Define, Demand, Operation, PlanContext};
 use crate::value::Text;
 
+/// How the names of programs begin that the lab has built.
+const LAB_FILE: &str = "lab:";
+
 /// Parameters of `files.put`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Put {
     /// File below `templates/` of the project, copied byte for byte; or `pki:ca`, `pki:leaves`, `pki:NAME.crt` and `pki:NAME.key`, the
     /// certificates of the project; or `agent:binary`, the program of the on-host agent for the architecture of the host, which
-    /// `homelab agent build` compiles. Give `src` or `content`. Templates, whose names end in
+    /// `homelab agent build` compiles; or `lab:helm-VERSION`, a program that the lab built. Give `src` or `content`. Templates, whose names end in
     /// `.j2`, are for `files.template`; one is copied only to a `dest` with that end.
     src: Option<String>,
     /// The text to write. Give `src` or `content`.
@@ -122,10 +125,28 @@ impl Put {
             .hint("use `files.template`; to copy it as it is, end `dest` with `.j2`, or rename the file"))
     }
 
+    /// A program that the lab has built.
+    fn of_lab<'a>(&self, context: &PlanContext<'_>, src: &str) -> Result<WishedContent<'a>, Stop> {
+        if let Some(content) = context.kept("src", src)? {
+            return Ok(WishedContent::Ready(content));
+        }
+        let known = LAB_HELM.map(|version| format!("`{}`", lab_file(&lab_helm_file(version))));
+        let title = format!("the lab of this project has no `{}`", src.trim_start_matches(LAB_FILE));
+        Err(context
+            .refuse("src", title, "`homelab lab up` puts it there")
+            .hint(format!(
+                "run `homelab lab up`; a host of the lab needs `lab = {{ helm = true }}`. There are {}",
+                known.join(" and ")
+            )))
+    }
+
     fn content(&self, context: &PlanContext<'_>) -> Result<WishedContent<'_>, Stop> {
         match (&self.src, &self.content) {
             (Some(src), None) if self.is_agent() => Ok(WishedContent::Ready(context.agent_part("src", src, "binary")?)),
             (Some(src), None) => {
+                if src.starts_with(LAB_FILE) {
+                    return self.of_lab(context, src);
+                }
                 context.require_asset("src", src)?;
                 self.check_suffix(context, src)?;
                 if context.is_encrypted_asset(src) {

@@ -18,7 +18,7 @@ use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
     Step, Stop,
 };
-use crate::content::{ArchivedImage, Content, Input, LAB, lab_archive, lab_archives};
+use crate::content::{ArchivedImage, Content, Input, LAB, lab_archives, lab_file};
 use crate::facts::docker::{DOCKER, ImageKey, Reference};
 use crate::facts::node_images::{NodeImage, NodeImages, NodeImagesKey};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
@@ -400,7 +400,7 @@ fn of_lab(context: &PlanContext<'_>, path: &str, file: &str) -> Result<Content, 
     }
     let hint = "give real hosts the real image, such as with a manifest that names it";
     check_lab(context, "src", &format!("the archive `{path}`"), hint)?;
-    if let Some(content) = context.kept("src", &lab_archive(file))? {
+    if let Some(content) = context.kept("src", &lab_file(file))? {
         return Ok(content);
     }
     // Without a host nobody needs it: a project is correct before its lab was ever up.

@@ -152,7 +152,7 @@ fn foreign(live: &Value, managers: &[String]) -> Option<&'static str> {
 }
 
 /// Takes out of `after` what `applied` has and `wanted` lacks.
-fn without_dropped(after: &mut Value, applied: &Value, wanted: &Value) {
+pub(super) fn without_dropped(after: &mut Value, applied: &Value, wanted: &Value) {
     match (after, applied, wanted) {
         (Value::Object(after), Value::Object(applied), Value::Object(wanted)) => {
             for (name, old) in applied {

@@ -152,6 +152,48 @@ pub(in crate::operations) fn read(
     Ok(Documents { set, objects, later })
 }
 
+/// The objects of a text that is no file of the project's own, in the order in which they are made.
+///
+/// Errors: what is wrong with it, and in which line.
+pub(in crate::operations) fn objects_of(name: &str, text: &str, place: &Origin) -> Result<Vec<Manifest>, String> {
+    let text = Text::open(text.to_owned());
+    let scope = |_: &ObjectId| None;
+    let set = assemble(&[(name, &text)], &Changes::default(), &scope).map_err(|fault| told_of(&text, &fault))?;
+    let whole = place.clone();
+    let places: Places = Arc::new(move |_, _| whole.clone());
+    let objects = set.objects.into_iter().map(|(written, _)| Manifest {
+        masked: written.worlds.masked(),
+        object: written.worlds.real().clone(),
+        place: place.clone(),
+        places: Arc::clone(&places),
+        id: written.id,
+    });
+    Ok(objects.collect())
+}
+
+/// The values of a text, which may be empty.
+///
+/// Errors: what is wrong with it, and in which line.
+pub(in crate::operations) fn values_of(text: &str) -> Result<Value, String> {
+    let line = |place: &Range<usize>| text.get(..place.start).unwrap_or_default().matches('\n').count() + 1;
+    let file = yaml::parse(text).map_err(|broken| format!("line {}: {}", line(&broken.place), broken.why))?;
+    match &file.documents[..] {
+        [] => Ok(Value::Object(Map::new())),
+        [document] => Ok(document.json()),
+        [_, second, ..] => Err(format!("line {}: a second document", line(&second.place))),
+    }
+}
+
+fn told_of(text: &Text, fault: &Fault) -> String {
+    match &fault.at {
+        At::File(spot) => {
+            let before = text.expose().get(..spot.place.start).unwrap_or_default();
+            format!("line {}: {}", before.matches('\n').count() + 1, fault.title)
+        }
+        At::Argument(..) => fault.title.clone(),
+    }
+}
+
 /// Where parts of an object are written; `whole` is where it begins.
 fn places(file: &ReadFile, written: &Written, whole: Origin) -> Places {
     let node = Arc::clone(&written.node);

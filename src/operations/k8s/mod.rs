@@ -6,6 +6,7 @@ pub(super) mod config_map;
 mod decision;
 mod documents;
 pub(super) mod exec;
+pub(super) mod helm;
 pub(super) mod job;
 mod keep;
 mod manifest;

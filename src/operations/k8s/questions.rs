@@ -29,9 +29,11 @@ pub(super) fn question(
         id: id.clone(),
         digest: digest.unwrap_or_default(),
         keep: keep.to_vec(),
+        manager: None,
         body: Body {
             json: json.map(Secret::new),
             secrets,
+            parts: Vec::new(),
             key: Some(Secret::new(context.digests().hex())),
         },
     }))

@@ -24,7 +24,7 @@ pub(super) fn compared(context: &PlanContext<'_>, live: &Value, after: &Value) -
     )
 }
 
-/// An object that is removed.
+/// An object of which nothing is compared, whose secrets are digests.
 pub(super) fn removed(context: &PlanContext<'_>, live: &Value) -> Attribute {
     let mut old = live.clone();
     mask_alike(&mut old, None);
@@ -73,6 +73,11 @@ fn mask_alike(one: &mut Value, other: Option<&mut Value>) {
             for (index, item) in items.iter_mut().enumerate() {
                 mask_alike(item, other.as_mut().and_then(|other| other.get_mut(index)));
             }
+        }
+        // What was there before may have been the secret too.
+        (Value::String(text), Some(Value::String(other))) if !is_digest(text) && is_digest(other) => {
+            *other = format!("{MASK} (changed)");
+            MASK.clone_into(text);
         }
         (Value::String(text), other) if is_digest(text) => {
             if let Some(Value::String(other)) = other

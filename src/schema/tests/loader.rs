@@ -11,7 +11,7 @@ const WHOLE: &[(&str, &str)] = &[
     (
         "inventories/all.toml",
         "groups = ['web']\n@\n[connection]\nuser = 'setup'\nport = 22\nidentity_file = 'keys/id'\nbecome = 'sudo'\nbecome_user = 'x'\njump = []\n@\n\
-         [lab]\nimage = 'debian:12'\nmemory = 512\nregistry = true\nkubernetes = true\nmodels = true\n@\n[hosts.one]\naddress = '192.0.2.1'\ngroups = ['dns']\ndata = { a = 1 }\n\
+         [lab]\nimage = 'debian:12'\nmemory = 512\nregistry = true\nkubernetes = true\nmodels = true\nhelm = true\n@\n[hosts.one]\naddress = '192.0.2.1'\ngroups = ['dns']\ndata = { a = 1 }\n\
          connection = { local = true }\n@\n[hosts.two]\nlab = { memory = 256 }\n[hosts.three]\nlab = true\n",
     ),
     ("group_data/all.toml", "users = ['x']\nb = { c = '{{ users }}' }\n"),

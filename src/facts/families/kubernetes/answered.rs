@@ -11,10 +11,13 @@ use serde_json::Value;
 use super::managed::{Owners, held, owned};
 use crate::facts::answer::UnreadableAnswer;
 use crate::facts::kubernetes::{Answer, AskedObject, Moved, Object, ObjectFact, ObjectId};
-use crate::secret::{DigestKey, redacted, sha256_hex};
+use crate::secret::{DigestKey, Secret, redacted, sha256_hex};
 
 /// How much of one answer is read, in bytes.
 const LARGEST: u64 = 256 << 20;
+
+/// The length of the shortest text that is looked for in others, in bytes.
+const SHORTEST_PART: usize = 4;
 
 /// Where `kubectl apply` keeps what it applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -212,28 +215,53 @@ fn cleaned(mut object: Value, asked: &AskedObject) -> Value {
             metadata.shift_remove("annotations");
         }
     }
-    let key = asked
-        .body
-        .key
-        .as_ref()
-        .and_then(|key| DigestKey::from_hex(key.expose()));
-    // Without a key nobody compares them.
-    let key = key.unwrap_or_else(DigestKey::random);
-    if asked.id.kind == "Secret" && asked.id.group.is_empty() {
-        for part in ["data", "stringData"] {
-            if let Some(data) = object.get_mut(part) {
-                hide_all(data, &key);
-            }
-        }
-    }
-    let secrets: Vec<&str> = asked.body.secrets.iter().map(crate::secret::Secret::expose).collect();
+    let key = digest_key(asked.body.key.as_ref());
+    hide_data(&mut object, &asked.id, &key);
+    let secrets: Vec<&str> = asked.body.secrets.iter().map(Secret::expose).collect();
     if !secrets.is_empty() {
         hide(&mut object, &secrets, &key);
     }
+    hide_parts(&mut object, &asked.body.parts, &key);
     object
 }
 
-fn hidden(text: &str, key: &DigestKey) -> Value {
+/// The key for digests. Without one nobody compares them.
+pub(in crate::facts::families) fn digest_key(key: Option<&Secret>) -> DigestKey {
+    key.and_then(|key| DigestKey::from_hex(key.expose()))
+        .unwrap_or_else(DigestKey::random)
+}
+
+/// Replaces all data of a Secret.
+pub(in crate::facts::families) fn hide_data(object: &mut Value, id: &ObjectId, key: &DigestKey) {
+    if id.kind == "Secret" && id.group.is_empty() {
+        for part in ["data", "stringData"] {
+            if let Some(data) = object.get_mut(part) {
+                hide_all(data, key);
+            }
+        }
+    }
+}
+
+/// Replaces texts of which one of `secrets` is a part, as it is or as Base64.
+pub(in crate::facts::families) fn hide_parts(value: &mut Value, secrets: &[Secret], key: &DigestKey) {
+    let forms = |secret: &Secret| {
+        let text = secret.expose();
+        [text.to_owned(), STANDARD.encode(text)]
+    };
+    let forms: Vec<String> = secrets.iter().flat_map(forms).filter(|form| !form.is_empty()).collect();
+    if !forms.is_empty() {
+        hide_where(value, &|text| is_part(&forms, text), key);
+    }
+}
+
+/// Whether a text has one of these in it. Short ones are words of any text, and count only as a whole.
+fn is_part(forms: &[String], text: &str) -> bool {
+    forms
+        .iter()
+        .any(|form| text == form || form.len() >= SHORTEST_PART && text.contains(form.as_str()))
+}
+
+pub(in crate::facts::families) fn hidden(text: &str, key: &DigestKey) -> Value {
     format!("[secret] {}", key.digest(&sha256_hex(text.as_bytes())).0).into()
 }
 
@@ -249,10 +277,15 @@ fn hide_all(value: &mut Value, key: &DigestKey) {
 
 /// Replaces texts that are one of `secrets`.
 fn hide(value: &mut Value, secrets: &[&str], key: &DigestKey) {
+    hide_where(value, &|text| secrets.contains(&text), key);
+}
+
+/// Replaces texts that `is_secret`.
+fn hide_where(value: &mut Value, is_secret: &dyn Fn(&str) -> bool, key: &DigestKey) {
     match value {
-        Value::Object(fields) => fields.values_mut().for_each(|field| hide(field, secrets, key)),
-        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, secrets, key)),
-        Value::String(text) if secrets.contains(&text.as_str()) => *value = hidden(text, key),
+        Value::Object(fields) => fields.values_mut().for_each(|field| hide_where(field, is_secret, key)),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide_where(item, is_secret, key)),
+        Value::String(text) if is_secret(text) => *value = hidden(text, key),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -36,9 +36,11 @@ fn key(api: &Api, kind: &str, namespace: &str, name: &str, data: Option<&Value>)
         id,
         digest: if data.is_some() { "x" } else { "" }.to_owned(),
         keep: Vec::new(),
+        manager: None,
         body: Body {
             json: body.map(|body| Secret::new(body.to_string())),
             secrets: vec![Secret::new("hunter2")],
+            parts: Vec::new(),
             key: Some(Secret::new(DigestKey::random().hex())),
         },
     })))
