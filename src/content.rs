@@ -23,7 +23,7 @@ pub use encrypted::{Decrypt, EncryptedFile, Undecrypted};
 pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
 pub use folder::{Found, ProjectFolder, Refused, UNFINISHED, open_in_place, read_in_place};
 pub use image_archive::{ArchivedImage, NoImage};
-pub use kept::{DOWNLOADS, LAB, LAB_K3S, download, lab_k3s, lab_k3s_file};
+pub use kept::{DOWNLOADS, LAB, LAB_K3S, download, lab_k3s, lab_k3s_file, lab_k3s_of};
 
 /// Bytes that are sent to a host. Equal where size and digest are.
 ///
@@ -129,6 +129,16 @@ impl Content {
     pub fn of_digest(sha256: &str) -> Self {
         Self {
             sha256: sha256.to_owned(),
+            ..Self::apart()
+        }
+    }
+
+    /// The same for a plan that is kept, without the bytes: a keyed digest stands for the digest, which could help to guess them.
+    #[must_use]
+    pub fn sealed(&self, key: &DigestKey) -> Self {
+        Self {
+            sha256: key.digest(&self.sha256).0,
+            size: self.size,
             ..Self::apart()
         }
     }

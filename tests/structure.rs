@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["pki"],
     &["project"],
     &["plan", "schema", "starter"],
+    &["saved"],
     &["remote", "lab"],
     &["gather"],
     &["rounds"],

@@ -24,3 +24,9 @@ pub fn lab_k3s(version: &str) -> String {
 pub fn lab_k3s_file(version: &str) -> String {
     format!("k3s-{version}")
 }
+
+/// The name among the project's files of the file `name` in [`LAB`], if it is a version of the lab's k3s.
+pub fn lab_k3s_of(name: &str) -> Option<String> {
+    let is_version = |version: &&&str| lab_k3s_file(version) == name;
+    LAB_K3S.iter().find(is_version).map(|version| lab_k3s(version))
+}

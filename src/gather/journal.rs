@@ -83,6 +83,14 @@ pub async fn read_journal(target: &Target, wanted: Wanted<'_>) -> Result<HostJou
 }
 
 /// The same through a connection that is there.
+pub async fn read_journal_of(
+    reader: &mut impl Reader,
+    host: &str,
+    wanted: Wanted<'_>,
+) -> Result<HostJournal, GatherError> {
+    read(reader, host, wanted).await
+}
+
 async fn read(reader: &mut impl Reader, host: &str, wanted: Wanted<'_>) -> Result<HostJournal, GatherError> {
     let system = FactProbes::of(&BTreeSet::from([FactKey::System]));
     let mut probes = system.probes.clone();

@@ -113,7 +113,7 @@ impl Canaries {
 }
 
 /// The forms in which a secret must not show.
-fn forms(secret: &str) -> Vec<String> {
+pub(super) fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned(), secret.replace('\'', "'\\''")];
     let json = serde_json::to_string(secret).unwrap();
     forms.push(json.trim_matches('"').to_owned());
@@ -263,6 +263,26 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
                 "user=3",
             ],
         ],
+    ),
+    ("plan", &[&["plan", "dev", "all", "-o", "all.plan"]]),
+    (
+        "show",
+        &[
+            &["show", "all.plan"],
+            &["show", "all.plan", "--verbose", "--format", "json"],
+            &["show", "all.plan", "--format", "html"],
+        ],
+    ),
+    (
+        "apply",
+        &[
+            &["apply", "all.plan", "--dry-run", "--allow-deferred"],
+            &["apply", "all.plan", "--dry-run"],
+        ],
+    ),
+    (
+        "drift",
+        &[&["drift", "dev", "all"], &["drift", "dev", "all", "--format", "json"]],
     ),
     (
         "check",
