@@ -87,7 +87,7 @@ impl Holding<'_> {
         let (Some(record), Some(old), Some(new)) = (record, self.saved.plan.host(&name), shown.host(&name)) else {
             return Ok(Some(not_as_saved(&name, "the host is not in the plan", PLAN_AGAIN)));
         };
-        match standing((record, old), (plan, new), &self.digests) {
+        match standing((record, old), (&*plan, new), &self.digests) {
             Standing::Same => Ok(None),
             Standing::Applied => {
                 eprint_line(format_args!("{name}: the plan is applied already"));

@@ -48,13 +48,7 @@ fn line(host: &HostDrift, counts_upgrades: bool) -> String {
             parts.push(format!("{words}: {}", of_cause.join(", ")));
         }
     }
-    let listed = |texts: &[String]| {
-        texts
-            .iter()
-            .map(|text| one_line(text).into_owned())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let listed = |texts: &[String]| texts.iter().map(|text| one_line(text)).collect::<Vec<_>>().join(", ");
     if !drift.checks.is_empty() {
         parts.push(format!("fails: {}", listed(&drift.checks)));
     }
