@@ -1,6 +1,5 @@
 //! Saves a plan that was reviewed.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -9,11 +8,11 @@ use homelab::error::Diagnostic;
 use homelab::plan::Plan;
 use homelab::project::{Project, Selection};
 use homelab::saved::{Bundle, HostRecord, Meta, SavedPlan, fingerprints, hides_anything, to_be_shown};
-use homelab::secret::DigestKey;
+use homelab::secret::{DigestKey, redacted};
 use homelab::secrets::{Identities, Recipients};
 
 use super::host_keys::HostKeys;
-use super::output::eprint_line;
+use super::output::{eprint_line, write_document};
 
 /// What a saved plan needs besides the plan.
 pub(super) struct Saving<'a> {
@@ -54,6 +53,9 @@ impl Saving<'_> {
         let is_applicable = meta.not_applicable.clone();
         let sealing = recipients.as_ref().map(|recipients| (recipients, &identities));
         let (text, digest) = SavedPlan::text(meta, to_be_shown(plan, self.digests)?, &bundle, sealing)?;
+        if redacted(&text) != text {
+            return Err(Diagnostic::new("the plan was not saved: a secret would be in it in clear").into());
+        }
         write(&self.file, &text).with_context(|| format!("cannot write `{shown}`"))?;
         eprint_line(format_args!("saved `{shown}`, digest {digest}"));
         if let Some(why) = is_applicable {
@@ -120,7 +122,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = tempfile::Builder::new()
         .prefix(".homelab-")
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
+    write_document(&mut file, text)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())

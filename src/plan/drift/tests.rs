@@ -3,7 +3,6 @@ use crate::change::Attributes;
 use crate::change::{Attribute, ResourceId, WriteFile};
 use crate::content::Content;
 use crate::facts::journal::parse;
-use crate::plan::PlannedOperation;
 use crate::secret::sha256_hex;
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
