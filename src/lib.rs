@@ -19,6 +19,7 @@ pub mod quote;
 pub mod remote;
 pub mod report;
 pub mod rounds;
+pub mod saved;
 pub mod schema;
 pub mod secret;
 pub mod secrets;

@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["pki", "agent"],
     &["project"],
     &["plan", "schema", "starter"],
+    &["saved"],
     &["remote", "lab"],
     &["gather"],
     &["rounds"],

@@ -15,5 +15,5 @@ mod toolchain;
 
 pub use build::{Built, build};
 pub use error::AgentError;
-pub use offer::add_to;
+pub use offer::{add_to, offered};
 pub use parts::{ARCHITECTURES, Part, own_architecture};

@@ -42,6 +42,16 @@ pub(super) fn offer(
     Ok(path)
 }
 
+/// Where each part is in a project, and its name among the files that operations use.
+pub fn offered() -> impl Iterator<Item = (String, String)> {
+    Part::ALL.into_iter().flat_map(|part| {
+        ARCHITECTURES.into_iter().map(move |architecture| {
+            let path = format!("{FOLDER}/{}", part.file(architecture));
+            (path, agent_asset(part.name(), architecture))
+        })
+    })
+}
+
 /// Adds what is there to the files that operations use. What another homelab built of other sources is left out.
 pub fn add_to(assets: &mut Assets, files: &ProjectFolder) {
     if !files.root().join(FOLDER).is_dir() {

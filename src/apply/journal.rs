@@ -11,19 +11,17 @@ use super::events::{HostEnd, OperationResult, ResourceEnd};
 use super::keeping::Keeping;
 use super::owed::Records;
 use super::prepared::Placed;
-use crate::change::{Attribute, Attributed, Before, ResourceChange, ResourceId, Step};
-use crate::facts::journal::{self, CONTENT, ChangeEnd, ChangeRecord, EndRecord, MadeUpRecord, RunRecord, SECRET, Was};
+use crate::change::{Before, ResourceChange, ResourceId, Step};
+use crate::facts::journal::{self, ChangeEnd, ChangeRecord, EndRecord, MadeUpRecord, RunRecord, Was};
 use crate::facts::mark::Mark;
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
-use crate::plan::PlannedOperation;
+use crate::plan::{PlannedOperation, recorded, shortened};
 use crate::quote::quote;
 use crate::remote::{Closing, Opening, StepGroup, StepRecord, StepScript};
 use crate::secret::{DigestKey, redacted, sha256_hex};
 
-/// Longer words are cut, in characters.
-const LONGEST: usize = 200;
-/// The same for names, which may be paths.
+/// Longer names are cut, which may be paths, in characters.
 const LONGEST_NAME: usize = 4096;
 
 /// The journal of a run on one host.
@@ -204,7 +202,7 @@ impl Journal {
     ) -> ChangeRecord {
         let (was, before) = match &change.before {
             Before::Absent => (Was::Absent, BTreeMap::new()),
-            Before::Present(before) => (Was::Present, shown(before)),
+            Before::Present(before) => (Was::Present, recorded(before)),
             Before::Unknown(_) => (Was::Unknown, BTreeMap::new()),
         };
         let digest = change.steps.iter().find_map(|step| match step {
@@ -224,7 +222,7 @@ impl Journal {
             steps: change.steps.len(),
             was,
             before,
-            after: change.after.as_ref().map(shown).unwrap_or_default(),
+            after: change.after.as_ref().map(recorded).unwrap_or_default(),
             digest,
             kept: around.keeping.place_of(&operation.id, change),
             notifies: around.records.notified_by(&operation.id),
@@ -262,7 +260,7 @@ impl Journal {
         let record = EndRecord {
             ended: word(end).to_owned(),
             ends,
-            owed: owed.into_iter().map(|handler| cut(&handler)).collect(),
+            owed: owed.into_iter().map(|handler| shortened(&handler)).collect(),
         };
         let mark = if end == HostEnd::Converged {
             format!("rm -f -- {}", quote(&self.mark.path(&self.state_folder)))
@@ -333,40 +331,6 @@ fn line(record: &impl serde::Serialize) -> String {
     let mut text = redacted(&text).into_owned();
     let _ = writeln!(text);
     text
-}
-
-/// Attributes as a review shows them, without the text of files.
-fn shown(attributes: &Attributed) -> BTreeMap<String, String> {
-    let all = attributes.iter().map(|(name, attribute)| {
-        let text = match attribute {
-            // A rollback does not show it either.
-            Attribute::Masked { .. } if *name == CONTENT => SECRET.to_owned(),
-            Attribute::Known(text)
-            | Attribute::Noted { value: text, .. }
-            | Attribute::Masked { text, .. }
-            | Attribute::Outline(text)
-                if text.contains('\n') || *name == CONTENT =>
-            {
-                "[text]".to_owned()
-            }
-            Attribute::Known(text)
-            | Attribute::Described(text)
-            | Attribute::Masked { text, .. }
-            | Attribute::Outline(text)
-            | Attribute::Noted { value: text, .. } => cut(text),
-            Attribute::Unknown(_) => "(known after apply)".to_owned(),
-            Attribute::Secret(_) => SECRET.to_owned(),
-        };
-        ((*name).to_owned(), text)
-    });
-    all.collect()
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// An operation's id without its first part, the host.

@@ -97,3 +97,24 @@ pub fn not_read(host: &str, error: &GatherError) -> HostResult {
         took: Duration::ZERO,
     }
 }
+
+/// The result of a host that is not as its saved plan says, so that nothing is done on it.
+pub fn not_as_saved(host: &str, why: &str, hint: &str) -> HostResult {
+    HostResult {
+        host: host.to_owned(),
+        end: HostEnd::Stale,
+        operations: Vec::new(),
+        failure: Some(Failure {
+            attempted: "apply the saved plan".to_owned(),
+            cause: Some(why.to_owned()),
+            outcome: None,
+            place: None,
+            exit_code: None,
+            output: String::new(),
+            hint: Some(hint.to_owned()),
+        }),
+        notices: Vec::new(),
+        round_trips: 0,
+        took: Duration::ZERO,
+    }
+}

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    agent, backup, check, completions, deploy_arguments, exec, facts, history, images, init, inventory, lab, man, new,
-    operations, pki, rollback, schema, secrets, status, trust,
+    agent, apply, backup, check, completions, deploy_arguments, drift, exec, facts, history, images, init, inventory,
+    lab, man, new, operations, pki, plan, rollback, schema, secrets, show, status, trust,
 };
 
 /// Deploy your home lab over SSH, and see a diff of every change first
@@ -26,6 +26,14 @@ pub(super) enum CliCommand {
     New(new::NewCommand),
     /// Show a diff of what would change on the hosts, ask, then apply it
     Deploy(deploy_arguments::DeployArguments),
+    /// Show a diff as `deploy --dry-run` does, and save it as a plan that `apply` carries out later
+    Plan(plan::PlanArguments),
+    /// Show a saved plan; needs no project, no key and no host
+    Show(show::ShowArguments),
+    /// Apply a saved plan, exactly as it was reviewed, to hosts that are still as they were
+    Apply(apply::ApplyArguments),
+    /// Tell in a line for each host whether it is as configured, and if not, what changed: for cron
+    Drift(drift::DriftArguments),
     /// Find mistakes in the project without connecting to any host
     Check(check::CheckArguments),
     /// Show hosts, their groups and data, and where each value comes from

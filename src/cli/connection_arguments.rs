@@ -15,7 +15,7 @@ pub(super) const PARALLEL: u16 = 20;
 const HEADING: &str = "Connection";
 
 /// How to connect.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ConnectionArguments {
     /// Ask once for the sudo password of hosts with `become = "sudo"`; otherwise `HOMELAB_BECOME_PASSWORD` is used if set
     #[arg(help_heading = HEADING, long)]

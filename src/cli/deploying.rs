@@ -13,10 +13,12 @@ use homelab::secret::DigestKey;
 
 use super::documents::Documents;
 use super::format::DocumentFormat;
+use super::holding::Holding;
 use super::interruption::Interruption;
 use super::output::eprint;
 use super::reading::Reading;
 use super::run_arguments::RunArguments;
+use super::saving::Saving;
 use super::{prompt, runtime, showing, terminal};
 
 /// The input of a deploy.
@@ -28,6 +30,17 @@ pub(super) struct Deploying<'a> {
     pub(super) uses_peers: bool,
     /// The run that this one takes back.
     pub(super) rollback_of: Option<String>,
+    pub(super) saved: Saved<'a>,
+}
+
+/// What a run has to do with a saved plan.
+#[derive(Clone, Copy)]
+pub(super) enum Saved<'a> {
+    No,
+    /// It saves its plan.
+    Writes(&'a Saving<'a>),
+    /// It applies a saved plan and nothing else.
+    Holds(&'a Holding<'a>),
 }
 
 impl Deploying<'_> {
@@ -62,7 +75,8 @@ impl Deploying<'_> {
     /// Whether no host is changed before all were read: the question to the user is about all of them, and stages have an order.
     fn waits_for_all(&self) -> bool {
         let has_stages = self.run.stages.iter().any(|stage| stage.name.is_some());
-        self.arguments.dry_run || !self.arguments.yes || has_stages || self.uses_peers
+        let is_held = matches!(self.saved, Saved::Holds(_));
+        self.arguments.dry_run || !self.arguments.yes || has_stages || self.uses_peers || is_held
     }
 
     pub(super) fn document(&self) -> Option<DocumentFormat> {

@@ -27,6 +27,17 @@ pub(crate) struct FilterArguments {
 }
 
 impl FilterArguments {
+    /// What is given, as it is written: patterns of hosts, of tasks, tags, and data.
+    pub(super) fn given(&self) -> (Vec<String>, Vec<String>, Vec<String>, Vec<String>) {
+        let Self {
+            limit,
+            only,
+            tags,
+            data,
+        } = self.clone();
+        (limit, only, tags, data)
+    }
+
     /// What is given, read.
     pub(super) fn read(&self) -> Result<Filter, Diagnostic> {
         Ok(Filter {

@@ -3,10 +3,12 @@
 //! Plans and reports go to standard output, everything else to standard error.
 
 mod agent;
+mod apply;
 mod applying;
 mod backup;
 mod check;
 mod commands;
+mod comparing;
 mod completion;
 mod completions;
 mod connection_arguments;
@@ -16,6 +18,7 @@ mod deploy_arguments;
 mod deploying;
 mod document_path;
 mod documents;
+mod drift;
 mod duration;
 mod earlier;
 mod errors;
@@ -24,6 +27,8 @@ mod facts;
 mod filter;
 mod format;
 mod history;
+mod holding;
+mod host_keys;
 mod images;
 mod init;
 mod interruption;
@@ -33,23 +38,30 @@ mod lab;
 mod man;
 mod new;
 mod only_failed;
+mod opened;
 mod operations;
 mod output;
 pub(crate) mod panics;
 mod pass;
+mod pass_applied;
 mod passes;
 mod password;
 mod pki;
+mod plan;
+mod prepared;
 mod progress;
 mod project;
 mod prompt;
 mod reading;
+mod review_arguments;
 mod rollback;
 mod run_arguments;
 mod runtime;
+mod saving;
 mod schema;
 mod secrets;
 mod several;
+mod show;
 mod showing;
 mod status;
 mod table;
@@ -89,6 +101,10 @@ pub(crate) fn main() -> ExitCode {
         CliCommand::Init(arguments) => init::run(arguments),
         CliCommand::New(command) => new::run(command),
         CliCommand::Deploy(arguments) => deploy::run(arguments),
+        CliCommand::Plan(arguments) => plan::run(arguments),
+        CliCommand::Show(arguments) => show::run(arguments),
+        CliCommand::Apply(arguments) => apply::run(arguments),
+        CliCommand::Drift(arguments) => drift::run(arguments),
         CliCommand::Check(arguments) => check::run(arguments),
         CliCommand::Inventory(command) => inventory::run(command),
         CliCommand::Secrets(command) => secrets::run(command),

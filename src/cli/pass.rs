@@ -10,13 +10,11 @@ use homelab::report;
 use homelab::report::review::Review;
 use homelab::rounds::LateHosts;
 
-use super::applying::Applying;
-use super::deploying::Deploying;
+use super::deploying::{Deploying, Saved};
 use super::documents::Documents;
 use super::earlier::Earlier;
 use super::interruption::Interruption;
-use super::output::{eprint, print};
-use super::progress::Lines;
+use super::output::eprint;
 use super::reading::{self, Hosts, ToRead};
 use super::showing;
 
@@ -55,6 +53,13 @@ impl Deploying<'_> {
             reading::close(read).await;
             return Ok(over(HostEnd::Invalid));
         }
+        let (read, unread) = match self.saved {
+            Saved::Holds(holding) => match holding.hold(read, unread, &self.text()).await? {
+                Ok(held) => held,
+                Err(refused) => return self.refuse(run, &refused, documents),
+            },
+            Saved::No | Saved::Writes(_) => (read, unread),
+        };
         let hosts = read.iter().flat_map(|host| host.build.plan.hosts.clone()).collect();
         let plan = Plan { hosts };
         let is_idle = plan.is_idle() && !plan.has_leftovers() && earlier.is_empty() && late.is_none();
@@ -72,6 +77,9 @@ impl Deploying<'_> {
         if changes_nothing {
             reading::close(read).await;
             std::mem::take(documents).write(&review)?;
+            if let Saved::Writes(saving) = self.saved {
+                saving.save(run, &plan, &unread)?;
+            }
             let code = exit_code(self.ends_unchanged(&plan, &unread));
             return Ok(PassEnd::Over(ExitCode::from(code)));
         }
@@ -89,57 +97,5 @@ impl Deploying<'_> {
         }
         let hosts = Hosts { read, unread, late };
         self.apply(run, &plan, hosts, earlier, documents, interruption).await
-    }
-
-    async fn apply(
-        &self,
-        run: &Selection,
-        plan: &Plan,
-        Hosts { read, unread, late }: Hosts,
-        mut earlier: Earlier,
-        documents: &mut Documents,
-        interruption: &mut Interruption,
-    ) -> anyhow::Result<PassEnd> {
-        let applying = Applying {
-            run,
-            plan,
-            unread: &unread,
-            rollback_of: self.rollback_of.clone(),
-            lock_wait: self.arguments.lock_wait,
-            guard_within: self.arguments.guard_within,
-            parallel: self.arguments.parallel(),
-            text: self.text(),
-            lines: match self.document() {
-                Some(_) => Lines::Aside,
-                None => Lines::Report,
-            },
-        };
-        let mut results = applying.apply(read, &self.digests, interruption).await?;
-        results.extend(unread);
-        let is_interrupted = results.iter().any(|result| result.end == HostEnd::Interrupted);
-        let late = late.filter(|_| !is_interrupted);
-        // After late hosts, the last summary covers all hosts.
-        let is_of_all = self.arguments.yes && late.is_none();
-        earlier.update(plan, results.clone());
-        if self.document().is_none() {
-            let results = if is_of_all { &earlier.results } else { &results };
-            print(&report::summary(results, &self.text()))?;
-        }
-        if let Some(late) = late {
-            return Ok(PassEnd::Late(earlier, late));
-        }
-        if !self.arguments.yes && !earlier.to_do_again().is_empty() {
-            return Ok(PassEnd::Again(earlier));
-        }
-        let Earlier { plan, results } = earlier;
-        if self.document().is_some() || !documents.is_empty() {
-            let review = Review::applied(self.run, &plan, &results, self.arguments.verbose);
-            if let Some(format) = self.document() {
-                print(&format.render(&review))?;
-            }
-            std::mem::take(documents).write(&review)?;
-        }
-        let code = exit_code(results.iter().map(|result| result.end));
-        Ok(PassEnd::Over(ExitCode::from(code)))
     }
 }

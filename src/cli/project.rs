@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use homelab::error::Diagnostic;
 use homelab::lab::addresses;
-use homelab::project::{Project, find_root, load_with, lock_file, read, read_with};
+use homelab::project::{
+    CopiedProject, LoadedProject, Project, find_root, load_with, lock_file, read, read_copy, read_with,
+};
 use homelab::report;
 use homelab::secrets::Access;
 
@@ -76,7 +78,16 @@ fn with(needed: impl Fn(&str) -> bool) -> anyhow::Result<Project> {
 /// As [`project`], for a command that needs only this deploy: a warning counts mistakes in files of stacks that it does not use.
 /// Hosts of the lab that are up have their addresses.
 pub(super) fn for_deploy(deploy: &str, access: Access) -> anyhow::Result<Project> {
-    let (mut project, mistakes) = read_with(&root()?, access).for_deploy(deploy)?;
+    of_deploy(read_with(&root()?, access), deploy)
+}
+
+/// The same from a copy of its files.
+pub(super) fn copied_for_deploy(copied: &CopiedProject, deploy: &str, access: Access) -> anyhow::Result<Project> {
+    of_deploy(read_copy(copied, access), deploy)
+}
+
+fn of_deploy(loaded: LoadedProject, deploy: &str) -> anyhow::Result<Project> {
+    let (mut project, mistakes) = loaded.for_deploy(deploy)?;
     if mistakes > 0 {
         eprint_line(report::warning_of_mistakes(mistakes));
     }
@@ -90,7 +101,7 @@ fn add_lab_addresses(project: &mut Project) -> anyhow::Result<()> {
         if !inventory.hosts.values().any(|host| host.lab.is_some()) {
             continue;
         }
-        let mut known = addresses(&project.root, name)?;
+        let mut known = addresses(&project.home, name)?;
         for host in inventory.hosts.values_mut().filter(|host| host.lab.is_some()) {
             if let Some(lab) = known.remove(&host.name) {
                 host.address = Some(lab.address);

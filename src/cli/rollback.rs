@@ -12,7 +12,7 @@ use homelab::project::own_deploy;
 use homelab::secret::DigestKey;
 use homelab::secrets::Access;
 
-use super::deploying::Deploying;
+use super::deploying::{Deploying, Saved};
 use super::history::one_of;
 use super::interruption::waited_for_host;
 use super::output::eprint_line;
@@ -70,6 +70,7 @@ pub(super) fn run(arguments: &RollbackArguments) -> anyhow::Result<ExitCode> {
         digests: Arc::new(DigestKey::random()),
         uses_peers: false,
         rollback_of: Some(run.record.run.clone()),
+        saved: Saved::No,
     };
     deploying.carry_out(|| Ok(targets))
 }

@@ -35,7 +35,7 @@ pub(crate) struct RunArguments {
     pub(super) connection: ConnectionArguments,
     /// Read and change this many hosts at a time
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
-    parallel: u16,
+    pub(super) parallel: u16,
     /// Output format; see docs/format.md
     #[arg(long, value_enum, default_value_t = ReviewFormat::Text)]
     pub(super) format: ReviewFormat,

@@ -32,7 +32,7 @@ pub(super) fn of_hosts<'a>(
         known_hosts: exists.then_some(known_hosts),
         name: inventory,
         inventory: project.inventory(inventory)?,
-        lab: addresses(&project.root, inventory)?,
+        lab: addresses(&project.home, inventory)?,
     };
     names
         .map(|name| connections.target(&connections.inventory.hosts[name]))
@@ -144,7 +144,7 @@ pub(super) fn lab_spec(project: &Project, inventory: &str) -> anyhow::Result<Lab
         })
     });
     Ok(LabSpec {
-        project: project_id(&project.root),
+        project: project_id(&project.home),
         inventory: inventory.to_owned(),
         hosts: hosts.collect(),
     })

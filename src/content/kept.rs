@@ -27,7 +27,7 @@ pub const LAB_HELM: [&str; 2] = ["v3.19.5", "v4.0.5"];
 /// The folder of a project for charts of Helm.
 pub const CHARTS: &str = "charts";
 
-/// The names of all files that the lab may have made, in [`LAB`].
+/// The names of the programs that the lab may have made, in [`LAB`].
 pub fn lab_files() -> impl Iterator<Item = String> {
     let k3s = LAB_K3S.into_iter().map(lab_k3s_file);
     k3s.chain(LAB_HELM.into_iter().map(lab_helm_file))

@@ -83,6 +83,14 @@ pub async fn read_journal(target: &Target, wanted: Wanted<'_>) -> Result<HostJou
 }
 
 /// The same through a connection that is there.
+pub async fn read_journal_of(
+    reader: &mut impl Reader,
+    host: &str,
+    wanted: Wanted<'_>,
+) -> Result<HostJournal, GatherError> {
+    read(reader, host, wanted).await
+}
+
 async fn read(reader: &mut impl Reader, host: &str, wanted: Wanted<'_>) -> Result<HostJournal, GatherError> {
     // What is told of the whole host is told with its own units.
     let own = matches!(wanted, Wanted::LastOfEach).then_some(FactKey::OwnUnits);

@@ -15,7 +15,7 @@ pub use self::backups::{
     Backup, BackupEnd, BackupSettings, BackupWork, BackupsFound, HostBackups, read_backups, work_on_backups,
 };
 pub use self::command::{CommandEvent, CommandOutput, Ran, run_command};
-pub use self::journal::{HostJournal, read_journal, read_journals, read_run};
+pub use self::journal::{HostJournal, read_journal, read_journal_of, read_journals, read_run};
 pub(crate) use self::turns::in_turn;
 pub use crate::remote::Stream;
 

@@ -16,8 +16,8 @@ impl Project {
     /// Errors: a link that leads out of the project, and anything that is not a regular file.
     pub fn known_hosts(&self) -> Result<(PathBuf, bool), Diagnostic> {
         const KNOWN_HOSTS: &str = "inventories/known_hosts";
-        let path = self.root.join(KNOWN_HOSTS);
-        let place = ProjectFolder::new(&self.root).find(Path::new(KNOWN_HOSTS));
+        let path = self.home.join(KNOWN_HOSTS);
+        let place = ProjectFolder::new(&self.home).find(Path::new(KNOWN_HOSTS));
         match place.map_err(|refused| unreadable(KNOWN_HOSTS, &refused))? {
             None => Ok((path, false)),
             Some(place) if path.is_symlink() => Ok((place, true)),
@@ -32,11 +32,11 @@ impl Project {
         let Some(written) = &host.connection.identity_file else {
             return Ok(None);
         };
-        let private = self.root.join(written);
+        let private = self.home.join(written);
         let Some((special, why)) = special_key_file(&private) else {
             return Ok(Some(private));
         };
-        let shown = special.strip_prefix(&self.root).unwrap_or(&special).display();
+        let shown = special.strip_prefix(&self.home).unwrap_or(&special).display();
         let mistake = if special == private {
             Diagnostic::new(format!("cannot read the key `{shown}`"))
                 .hint("set `identity_file` to the file of a private key")
@@ -58,7 +58,7 @@ impl Project {
                 let Some(written) = &host.connection.identity_file else {
                     continue;
                 };
-                let is_missing = self.root.join(written).symlink_metadata();
+                let is_missing = self.home.join(written).symlink_metadata();
                 if is_missing.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
                     let shown = written.display().to_string();
                     missing

@@ -2,6 +2,7 @@
 
 mod capture;
 mod catalogue;
+mod copied;
 mod data;
 mod deploy;
 mod entry;
@@ -36,6 +37,7 @@ use crate::error::{Diagnostic, Diagnostics};
 use crate::secrets::{Access, Keyring, RECIPIENTS_FILE};
 
 pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks, wrong_port};
+pub use copied::{CopiedProject, LargeCopy};
 pub use data::{given_data, layers};
 pub use deploy::{Deploy, Stage};
 pub use entry::EntrySettings;
@@ -53,8 +55,8 @@ pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use own::own_deploy;
 pub use pins::{lock_file, lock_line, write_lock};
 pub use run::{
-    Filter, Memory, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, hosts_of_deploy, matches_nothing,
-    select,
+    Filter, LeftOut, Memory, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, hosts_of_deploy,
+    matches_nothing, select,
 };
 pub use task::{COMMON_KEYS, Notified, Task, TaskEntry, TaskUse};
 
@@ -83,12 +85,19 @@ pub fn read(root: &Path) -> LoadedProject {
 
 /// As [`read`]; encrypted values are opened when the data of a host is used.
 pub fn read_with(root: &Path, access: Access) -> LoadedProject {
+    read_copy(&CopiedProject::in_place(root), access)
+}
+
+/// As [`read_with`], from a copy of the project's files.
+pub fn read_copy(copied: &CopiedProject, access: Access) -> LoadedProject {
+    let root = copied.root.as_path();
     let mut reader = reader::Reader::new(root);
     let keyring = Arc::new(Keyring::new(root, access));
     let mut assets = reader.assets(&keyring);
+    copied.add_large(&mut assets, &mut reader.mistakes);
     let pki = reader.certificates(&mut assets, &keyring);
     let of_lab = Arc::clone(&keyring);
-    let mut variables = variables::read(root, &mut reader.mistakes);
+    let mut variables = copied.variables(&mut reader.mistakes);
     // Without recipients nothing is encrypted, and only a variable can have the key.
     if root.join(RECIPIENTS_FILE).exists() {
         variables = variables.with_lab_key(Arc::new(move || of_lab.lab_key()));
@@ -107,6 +116,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
     let tasks = reader.folder("tasks", reader::any_name, whole(task::read));
     let mut project = Project {
         root: root.to_path_buf(),
+        home: copied.home.clone(),
         inventories: reader.folder("inventories", reader::any_name, |source, mistakes| {
             inventory::read(source, &of_inventories, mistakes)
         }),

@@ -22,6 +22,9 @@ use crate::value::Table;
 pub struct Project {
     /// The folder that contains `inventories/`.
     pub root: PathBuf,
+    /// The project's folder on this machine, with what is no part of the configuration: private keys, host keys, what the lab made. It
+    /// differs from `root` only where that is a copy.
+    pub home: PathBuf,
     /// `inventories/<name>.toml`.
     pub inventories: BTreeMap<String, Inventory>,
     /// `inventories/<name>.images.lock`, by inventory.

@@ -20,7 +20,8 @@ use crate::pki::Pki;
 use crate::secrets::{Keyring, check_places, is_made_by_age, read_sops, sops_name};
 use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
 
-const TEMPLATES: &str = "templates";
+/// The folder of files for operations.
+pub(super) const TEMPLATES: &str = "templates";
 /// The folder of groups.
 pub(super) const GROUP_DATA: &str = "group_data";
 /// The folder of stacks, which may contain files of any format.

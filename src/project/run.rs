@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use globset::GlobMatcher;
+use serde::{Deserialize, Serialize};
 
 use super::catalogue::Catalogue;
 use super::data::shared_data_of;
@@ -119,6 +120,30 @@ pub struct Selection {
     pub pins: Arc<Pins>,
 }
 
+/// What filters left out of a deploy, as a review says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LeftOut {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts_not_failed: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items_of: Vec<String>,
+    /// The tags that operations must have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+impl LeftOut {
+    /// Whether nothing was.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A selected host.
 #[derive(Clone, Debug)]
 pub struct SelectedHost {
@@ -189,6 +214,45 @@ impl Selection {
     #[must_use]
     pub fn host_alone(&self, name: &str) -> Self {
         self.only_hosts(|host| host == name)
+    }
+
+    /// What filters left out.
+    pub fn left_out(&self) -> LeftOut {
+        LeftOut {
+            hosts: self.hosts_left_out.clone(),
+            hosts_not_failed: self.hosts_not_failed.clone(),
+            tasks: self.tasks_left_out.clone(),
+            items_of: self.items_left_out_of.clone(),
+            tags: self.tags.clone(),
+        }
+    }
+
+    /// As much of a selection as a review needs, without a project.
+    pub fn to_review(inventory: &str, deploy: &str, left_out: LeftOut) -> Self {
+        Self {
+            project: String::new(),
+            inventory: inventory.to_owned(),
+            deploy: deploy.to_owned(),
+            hosts: Vec::new(),
+            stages: Vec::new(),
+            tasks: Arc::default(),
+            only: Vec::new(),
+            tags: left_out.tags,
+            hosts_left_out: left_out.hosts,
+            hosts_not_failed: left_out.hosts_not_failed,
+            tasks_left_out: left_out.tasks,
+            items_left_out_of: left_out.items_of,
+            filters: Vec::new(),
+            memory: None,
+            notices: Vec::new(),
+            runs_owed: false,
+            closed: Vec::new(),
+            has_unread_tasks: false,
+            assets: Arc::default(),
+            catalogue: Arc::default(),
+            variables: Arc::default(),
+            pins: Arc::default(),
+        }
     }
 
     /// Whether the stage `number` is the last one of a host.

@@ -38,5 +38,5 @@ pub use lock::{Holder, LOCK_PATH, LockRequest};
 pub use privilege::Privilege;
 pub use step::{Closing, Opening, Prints, StepAnswer, StepEnd, StepGroup, StepNews, StepRecord, StepScript, Together};
 pub use target::{Hop, Target};
-pub use trust::{HostKey, OfferedKey, host_key, remember};
+pub use trust::{HostKey, OfferedKey, host_key, offered_key, remember};
 pub use writer::Writer;

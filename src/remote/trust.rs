@@ -77,6 +77,18 @@ pub async fn host_key(target: &Target) -> Result<HostKey, RemoteError> {
     }
 }
 
+/// The key that `target` offers now, whether or not it is known.
+///
+/// Errors: it cannot be reached.
+pub async fn offered_key(target: &Target) -> Result<OfferedKey, RemoteError> {
+    let target = Target {
+        privilege: Privilege::LoginUser,
+        keep: None,
+        ..target.clone()
+    };
+    fetch(&target).await
+}
+
 /// Lets `ssh` write the offered key into a temporary file and exit before the login.
 async fn fetch(target: &Target) -> Result<OfferedKey, RemoteError> {
     let host = &target.name;

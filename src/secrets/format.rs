@@ -163,6 +163,18 @@ pub(super) fn recipients_of_file(bytes: &[u8]) -> Option<usize> {
     is_made_by_age(&plain).then(|| stanzas(&plain))
 }
 
+/// `bytes` of any size for all `recipients`, in age's binary format.
+pub fn encrypt_large(bytes: &[u8], recipients: &Recipients) -> Vec<u8> {
+    encrypt_bytes(bytes, recipients)
+}
+
+/// What [`encrypt_large`] encrypted, if it has at most `most` bytes.
+///
+/// Errors: as [`Encrypted::open`].
+pub fn decrypt_large(bytes: &[u8], identities: &Identities, most: u64) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+    decrypt_up_to(bytes, identities, most)
+}
+
 /// Whether a file was made by age.
 pub fn is_made_by_age(bytes: &[u8]) -> bool {
     Decryptor::new_buffered(age::armor::ArmoredReader::new(bytes)).is_ok()
@@ -184,7 +196,8 @@ fn decrypt_up_to(bytes: &[u8], identities: &Identities, most: u64) -> Result<Zer
     match read {
         Ok(size) if size as u64 <= most => Ok(opened),
         Ok(_) if most == LARGEST_FILE => Err(Unreadable::Broken("it is larger than 16 MiB")),
-        Ok(_) => Err(Unreadable::Broken("it is larger than 1 MiB")),
+        Ok(_) if most == LONGEST => Err(Unreadable::Broken("it is larger than 1 MiB")),
+        Ok(_) => Err(Unreadable::Broken("it is too large")),
         Err(_) => Err(Unreadable::Broken("it was cut or changed")),
     }
 }

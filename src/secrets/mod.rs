@@ -17,6 +17,7 @@ mod paths;
 mod providers;
 mod recipients;
 mod rekey;
+mod seal;
 mod secret_file;
 mod sops;
 mod table;
@@ -30,13 +31,16 @@ use crate::error::Diagnostic;
 pub use change::{Begun, Place, Standing, begin, generate};
 pub use edit::{Edited, Editing};
 pub use files::{NewFile, data_files, remove_unfinished, replace};
-pub use format::{Encrypted, LARGEST_FILE, Unreadable, encrypt, is_encrypted, is_made_by_age};
+pub use format::{
+    Encrypted, LARGEST_FILE, Unreadable, decrypt_large, encrypt, encrypt_large, is_encrypted, is_made_by_age,
+};
 pub use identities::{IDENTITY_VARIABLE, Identities, identity_path};
 pub use keyring::{Access, Closed, Keyring, LAB_KEY_FILE, no_key};
 pub use paths::{CERTIFICATES, DataPath, PRIVATE_KEY, Step};
 pub use providers::is_named;
 pub use recipients::{RECIPIENTS_FILE, Recipient, Recipients, is_recipient};
 pub use rekey::{Rekeyed, rekey, stale};
+pub use seal::{Seal, Sealed};
 pub use secret_file::{SecretFile, secret_files};
 pub use sops::{is_encrypted_by_sops, read_sops, sops_name};
 pub use table::{check_places, open_data};

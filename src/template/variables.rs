@@ -20,6 +20,8 @@ pub struct Variables {
     /// The names that templates asked for in vain, if that is no mistake.
     unset: Option<Arc<Mutex<BTreeSet<String>>>>,
     is_for_connections: bool,
+    /// The names of those that were asked for and are set.
+    used: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// A variable that is not set.
@@ -42,6 +44,7 @@ impl Variables {
             lab_key: None,
             unset: None,
             is_for_connections: false,
+            used: Arc::default(),
         }
     }
 
@@ -109,7 +112,18 @@ impl Variables {
 
     /// The value of the variable `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.own.get(name).or_else(|| self.file.get(name)).map(String::as_str)
+        let found = self.own.get(name).or_else(|| self.file.get(name))?;
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(name.to_owned());
+        Some(found)
+    }
+
+    /// The variables that were asked for and are set, with their values.
+    pub fn used(&self) -> BTreeMap<String, String> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let value = |name: &String| self.own.get(name).or_else(|| self.file.get(name)).cloned();
+        let used = used.into_iter().map(|name| (value(&name), name));
+        used.filter_map(|(value, name)| Some((name, value?))).collect()
     }
 }
 

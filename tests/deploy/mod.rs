@@ -75,6 +75,7 @@ mod review;
 mod rollback;
 mod rollback_units;
 mod round_trips;
+mod saved_plans;
 mod secrets;
 mod services;
 mod shown;

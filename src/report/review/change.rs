@@ -178,7 +178,7 @@ impl<'a> Change<'a> {
     }
 
     /// The review of `change`; `whole` shows all content, however long.
-    pub(super) fn new(change: &'a ResourceChange, whole: bool) -> Self {
+    pub(in crate::report) fn new(change: &'a ResourceChange, whole: bool) -> Self {
         let (before, old) = match &change.before {
             change::Before::Absent => (Before::Absent, None),
             change::Before::Present(old) => (Before::Present(values(old)), Some(old)),

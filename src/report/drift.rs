@@ -1,0 +1,141 @@
+//! Whether hosts are as their configuration says: a line for each.
+
+use serde::Serialize;
+
+use super::phrases;
+use super::sanitize::one_line;
+use super::style::{Tone, paint};
+use crate::apply::HostEnd;
+use crate::plan::{Cause, Drift, Drifted};
+
+/// A host that was compared with its configuration, or could not be.
+#[derive(Clone, Debug)]
+pub struct HostDrift {
+    pub host: String,
+    /// `None` if it could not be read.
+    pub drift: Option<Drift>,
+    pub end: HostEnd,
+}
+
+/// What is told of a cause.
+const CAUSES: [(Cause, &str); 4] = [
+    (Cause::Host, "changed on the host"),
+    (Cause::Configuration, "changed in the configuration"),
+    (Cause::Both, "changed on the host and in the configuration"),
+    (Cause::NotKnown, "differs"),
+];
+
+/// A line for each host. `counts_upgrades` is whether newer packages are a difference.
+pub fn drift(hosts: &[HostDrift], counts_upgrades: bool) -> String {
+    hosts.iter().map(|host| line(host, counts_upgrades) + "\n").collect()
+}
+
+fn line(host: &HostDrift, counts_upgrades: bool) -> String {
+    let name = one_line(&host.host);
+    let Some(drift) = &host.drift else {
+        let end = phrases::host_end(host.end).0;
+        return paint(Tone::Removed, &format!("{name}: not read ({end})"));
+    };
+    let mut parts: Vec<String> = Vec::new();
+    for (cause, words) in CAUSES {
+        let of_cause: Vec<String> = drift
+            .drifted
+            .iter()
+            .filter(|one| one.cause == cause)
+            .map(named)
+            .collect();
+        if !of_cause.is_empty() {
+            parts.push(format!("{words}: {}", of_cause.join(", ")));
+        }
+    }
+    let listed = |texts: &[String]| texts.iter().map(|text| one_line(text)).collect::<Vec<_>>().join(", ");
+    if !drift.checks.is_empty() {
+        parts.push(format!("fails: {}", listed(&drift.checks)));
+    }
+    if !drift.later.is_empty() {
+        parts.push(format!("known only when it runs: {}", listed(&drift.later)));
+    }
+    let upgrades = format!("upgrades: {}", listed(&drift.upgrades));
+    let has_upgrades = !drift.upgrades.is_empty();
+    let tone = match drift.is_none() && !(counts_upgrades && has_upgrades) {
+        true => {
+            parts.push("as configured".to_owned());
+            Tone::Plain
+        }
+        false => Tone::Changed,
+    };
+    parts.extend(has_upgrades.then_some(upgrades));
+    paint(tone, &format!("{name}: {}", parts.join("; ")))
+}
+
+fn named(one: &Drifted) -> String {
+    let what = format!("{} {}", one.kind, one_line(&one.name));
+    match one.attributes.join(", ") {
+        attributes if attributes.is_empty() => what,
+        attributes => format!("{what} ({attributes})"),
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format_version: u32,
+    hosts: Vec<JsonHost<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonHost<'a> {
+    host: &'a str,
+    was_read: bool,
+    as_configured: bool,
+    drifted: Vec<JsonDrifted<'a>>,
+    failing_checks: &'a [String],
+    known_later: &'a [String],
+    upgrades: &'a [String],
+}
+
+#[derive(Serialize)]
+struct JsonDrifted<'a> {
+    kind: &'a str,
+    name: &'a str,
+    /// `host`, `configuration`, `both` or `not_known`.
+    changed: &'static str,
+    attributes: &'a [&'static str],
+}
+
+/// The same as JSON.
+pub fn drift_json(hosts: &[HostDrift]) -> String {
+    let none = Drift::default();
+    let hosts = hosts.iter().map(|host| {
+        let drift = host.drift.as_ref().unwrap_or(&none);
+        JsonHost {
+            host: &host.host,
+            was_read: host.drift.is_some(),
+            as_configured: host.drift.as_ref().is_some_and(Drift::is_none),
+            drifted: drift.drifted.iter().map(JsonDrifted::of).collect(),
+            failing_checks: &drift.checks,
+            known_later: &drift.later,
+            upgrades: &drift.upgrades,
+        }
+    });
+    let document = Document {
+        format_version: 1,
+        hosts: hosts.collect(),
+    };
+    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+impl<'a> JsonDrifted<'a> {
+    fn of(one: &'a Drifted) -> Self {
+        Self {
+            kind: one.kind.as_str(),
+            name: &one.name,
+            changed: match one.cause {
+                Cause::Host => "host",
+                Cause::Configuration => "configuration",
+                Cause::Both => "both",
+                Cause::NotKnown => "not_known",
+            },
+            attributes: &one.attributes,
+        }
+    }
+}
