@@ -50,7 +50,7 @@ use self::engine::{Container, Engine};
 use self::events::Events;
 use self::image::Recipe;
 use self::state::Folder;
-use crate::content::{LAB_HELM, LAB_K3S, lab_helm_file, lab_k3s_file};
+use crate::content::{LAB_HELM, lab_helm_file};
 
 pub use self::error::{LabError, LastLines};
 pub use self::events::{HostStep, ImageStep, LabEvent};

@@ -206,7 +206,7 @@ impl Set<'_> {
             }
             Decision::Recreate => {
                 if let Some(why) = trial::refusal(context, &self.api, &wish)? {
-                    return Err(self.refused(context, &wish, &why, false));
+                    return Err(self.refused(context, &wish, (&why, false), known));
                 }
                 let live = object.live.clone().unwrap_or_default();
                 let mut wish = wish;

@@ -68,6 +68,7 @@ impl ChartKinds {
         let described = self.manifests.iter().map(|manifest| Described {
             manifest: manifest.clone(),
             is_kept: upgrade.release.keeps_definitions(),
+            kept_fields: Vec::new(),
         });
         Ok(match planned::plan(&set, context, described.collect())? {
             Outcome::Change(changes) => changes,

@@ -12,8 +12,9 @@ use crate::operations::PlanContext;
 use crate::operations::k8s::decision::without_dropped;
 use crate::operations::k8s::documents::turn;
 use crate::operations::k8s::manifest::Manifest;
+use crate::operations::k8s::questions::question;
 use crate::operations::k8s::set::set_object;
-use crate::operations::k8s::wish::{CustomKind, Described, Wish, placed, question};
+use crate::operations::k8s::wish::{CustomKind, Described, Wish, placed};
 use crate::operations::k8s::{refusal, shown};
 use crate::secret::Secret;
 
@@ -54,7 +55,7 @@ impl Objects<'_> {
             .collect();
         let asked: Vec<_> = gone
             .iter()
-            .map(|wish| question(context, &upgrade.api, &wish.id, None))
+            .map(|wish| question(context, &upgrade.api, &wish.id, None, &[]))
             .collect();
         let left: Vec<_> = asked.iter().map(|question| context.get(ObjectKey(question))).collect();
         let mut changes = Vec::new();
@@ -95,6 +96,7 @@ impl Objects<'_> {
                     id: rendered.id.clone(),
                 },
                 is_kept: false,
+                kept_fields: Vec::new(),
             }
         });
         let namespace = Some(upgrade.release.namespace.as_str());

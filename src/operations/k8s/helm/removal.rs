@@ -12,9 +12,9 @@ use crate::facts::overlay::Effect;
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::k8s::documents::{is_namespaced, turn};
+use crate::operations::k8s::questions::question;
 use crate::operations::k8s::set::set_object;
 use crate::operations::k8s::single::touches;
-use crate::operations::k8s::wish::question;
 use crate::secret::Secret;
 
 /// Plans that the release is not there.
@@ -95,7 +95,7 @@ pub(super) fn plan(release: &Release, context: &PlanContext<'_>, api: &Api) -> R
         }
     }
     ids.sort_by_key(|id| std::cmp::Reverse(turn(id)));
-    let questions: Vec<_> = ids.iter().map(|id| question(context, api, id, None)).collect();
+    let questions: Vec<_> = ids.iter().map(|id| question(context, api, id, None, &[])).collect();
     let facts: Vec<_> = questions
         .iter()
         .map(|question| context.get(ObjectKey(question)))
