@@ -61,8 +61,10 @@ pub(super) fn mistakes(file: &Arc<SourceFile>, errors: &[Error], table: &DeTable
 /// The place of an error, which is nowhere inside of a character.
 fn between_characters(text: &str, span: Option<Range<usize>>) -> Range<usize> {
     let span = span.unwrap_or_default();
-    let start = text.floor_char_boundary(span.start);
-    start..text.ceil_char_boundary(span.end).max(start)
+    let is_between = |at: &usize| text.is_char_boundary(*at);
+    let start = (0..=span.start.min(text.len())).rev().find(is_between).unwrap_or(0);
+    let end = (span.end.max(start)..text.len()).find(is_between);
+    start..end.unwrap_or(text.len())
 }
 
 /// A bracket or a quote that is still open where reading failed.

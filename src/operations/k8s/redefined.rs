@@ -54,7 +54,9 @@ pub(super) fn foreseen(
     }
     let schema = versions.and_then(|versions| schema(versions, &wish.id.version));
     let with_defaults = |mut after: Value| {
-        schema.iter().for_each(|schema| complete(&mut after, schema, true));
+        if let Some(schema) = schema {
+            complete(&mut after, schema, true);
+        }
         Answer::Accepted(after)
     };
     object.answer = match object.answer.take() {
@@ -152,7 +154,9 @@ fn complete(value: &mut Value, schema: &Value, is_root: bool) {
         }
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| complete(item, schema, false));
+                for item in items {
+                    complete(item, schema, false);
+                }
             }
         }
         _ => {}

@@ -146,6 +146,9 @@ fn a_cluster_gets_what_the_review_shows() {
     an_object_of_kubectl_apply_is_taken_over(project, host);
     a_run_that_is_killed_is_finished_by_the_next(project, host);
     a_failed_rollout_is_waited_for_again(project, host);
+    a_kind_changes_under_its_objects(project, host);
+    what_cannot_change_is_made_again(project, host);
+    what_is_being_deleted_is_waited_for(project, host);
     calls_do_not_grow_with_objects(project, host);
     what_left_goes(project, host);
 }
@@ -318,6 +321,85 @@ fn a_failed_rollout_is_waited_for_again(project: &Project, host: &Host<'_>) {
     project.write("tasks/shop/objects.toml", SHOP);
     project.write("templates/shop/web.yaml", WEB);
     deploy(project, &["--yes"]).expect(0);
+    quiet(project);
+}
+
+/// A default more is shown at the object, and an object that moves to a new version stays the same one.
+fn a_kind_changes_under_its_objects(project: &Project, host: &Host<'_>) {
+    let uid = "kubectl get thing one -o jsonpath={.metadata.uid}";
+    let before = host.inside(uid);
+    let red = THING.replace("default: 3 }", "default: 3 }, color: { type: string, default: red }");
+    project.write("templates/shop/thing.yaml", &red);
+    let review = deploy(project, &["--dry-run"]).expect(0);
+    assert!(review.stdout.contains("+   color: red"), "{}", review.stdout);
+    assert!(
+        review.stdout.contains("objects that no manifest has"),
+        "{}",
+        review.stdout
+    );
+    deploy(project, &["--yes"]).expect(0);
+    assert_eq!(host.inside("kubectl get thing one -o jsonpath={.spec.color}"), "red");
+    quiet(project);
+    let (head, rest) = red.split_once("    - name: v1\n").unwrap();
+    let (version, object) = rest.split_once("---\n").unwrap();
+    let moved = format!(
+        "{head}    - name: v1\n{}    - name: v2\n{version}---\n{}",
+        version.replace("storage: true", "storage: false"),
+        object.replace("example.org/v1", "example.org/v2")
+    );
+    project.write("templates/shop/thing.yaml", &moved);
+    let review = deploy(project, &["--dry-run"]).expect(0);
+    assert!(review.stdout.contains("~ object Thing/one"), "{}", review.stdout);
+    assert!(
+        !review.stdout.contains("objects that no manifest has"),
+        "{}",
+        review.stdout
+    );
+    deploy(project, &["--yes"]).expect(0);
+    assert_eq!(host.inside(uid), before);
+    quiet(project);
+}
+
+fn what_cannot_change_is_made_again(project: &Project, host: &Host<'_>) {
+    let fixed = SETTINGS.replace("settings", "fixed") + "immutable: true\n";
+    project.write("templates/shop/fixed.yaml", &fixed);
+    deploy(project, &["--yes"]).expect(0);
+    project.write("templates/shop/fixed.yaml", fixed.replace("info", "debug"));
+    let refused = deploy(project, &["--yes"]).expect(3);
+    assert!(refused.stderr.contains("write `recreate"), "{}", refused.stderr);
+    project.write(
+        "tasks/shop/objects.toml",
+        format!("{SHOP}recreate = [\"ConfigMap/fixed\"]\n"),
+    );
+    let done = deploy(project, &["--yes"]).expect(0);
+    assert!(done.stdout.contains("deleted and made again"), "{}", done.stdout);
+    let level = "kubectl -n shop get configmap fixed -o jsonpath={.data.level}";
+    assert_eq!(host.inside(level), "debug");
+    assert!(!host.is("kubectl get configmap -A -o name | grep homelab-trial"));
+    project.write("tasks/shop/objects.toml", SHOP);
+    quiet(project);
+}
+
+/// A namespace that is `Terminating` is no namespace that is there: it is made again when it is gone.
+fn what_is_being_deleted_is_waited_for(project: &Project, host: &Host<'_>) {
+    let mut gone = "apiVersion: v1\nkind: Namespace\nmetadata: { name: gone }\n---".to_owned();
+    gone.push_str(&SETTINGS.replace("name: settings", "name: settings, namespace: gone"));
+    project.write("templates/shop/gone.yaml", &gone);
+    deploy(project, &["--yes"]).expect(0);
+    let patch = |finalizers: &str| {
+        format!(
+            "kubectl -n gone patch configmap settings --type=merge -p '{{\"metadata\":{{\"finalizers\":{finalizers}}}}}'"
+        )
+    };
+    host.inside(&patch("[\"example.org/hold\"]"));
+    host.inside("kubectl delete namespace gone --wait=false");
+    host.wait_until("kubectl get namespace gone | grep Terminating", PATIENCE);
+    let review = deploy(project, &["--dry-run"]).expect(0);
+    let told = "made again when the one that is being deleted is gone";
+    assert!(review.stdout.contains(told), "{}", review.stdout);
+    host.inside(&format!("(sleep 5; {}) >/dev/null 2>&1 &", patch("null")));
+    deploy(project, &["--yes"]).expect(0);
+    assert!(host.is("kubectl -n gone get configmap settings && kubectl get namespace gone | grep Active"));
     quiet(project);
 }
 
