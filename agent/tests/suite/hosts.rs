@@ -69,7 +69,11 @@ impl FakeLogin {
 #[async_trait]
 impl Login for FakeLogin {
     async fn can_power_off(&self) -> Result<String, Fault> {
-        self.with(|state| state.permission.clone())
+        // As seen on Debian 13: while something blocks, nothing is allowed.
+        self.with(|state| match state.blockers.is_empty() {
+            true => state.permission.clone(),
+            false => "challenge".to_owned(),
+        })
     }
 
     async fn scheduled(&self) -> Result<Option<Scheduled>, Fault> {
