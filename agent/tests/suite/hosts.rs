@@ -70,9 +70,12 @@ impl FakeLogin {
 impl Login for FakeLogin {
     async fn can_power_off(&self) -> Result<String, Fault> {
         // As seen on Debian 13: while something blocks, nothing is allowed.
-        self.with(|state| match state.blockers.is_empty() {
-            true => state.permission.clone(),
-            false => "challenge".to_owned(),
+        self.with(|state| {
+            if state.blockers.is_empty() {
+                state.permission.clone()
+            } else {
+                "challenge".to_owned()
+            }
         })
     }
 
