@@ -21,6 +21,8 @@ use crate::{clock, journal};
 
 /// How long a request without `?wait=true` waits, so that a model that cannot start at all is told at once.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
+/// How often a model must be seen to run by those who wait.
+const LOOKS: u32 = 3;
 /// How often a model that is about to run is looked at.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -111,24 +113,27 @@ impl Models {
         } else {
             Activity::Active
         };
+        // A program that ends at once was active for a moment.
+        let mut looks = if waits && verb != Verb::Stop { LOOKS } else { 1 };
         loop {
             let details = self.units.details(&unit).await.map_err(failed)?;
             // A model that was stopped by force has failed, and is stopped.
             let is_there = details.activity == wanted || (verb == Verb::Stop && details.activity == Activity::Failed);
             let is_refused = matches!(&job, Job::Ended(result) if result != "done");
             let is_over = matches!(details.activity, Activity::Failed | Activity::Inactive);
-            if is_there && !is_refused {
+            looks -= u32::from(is_there && looks > 0);
+            if is_there && !is_refused && looks == 0 {
                 let message = format!("Successfully {done} model {name}");
                 return Ok(Reply::success(
                     json!({ "message": message, "unit_state": details.state }),
                 ));
             }
-            if is_refused || (job != Job::Running && is_over) {
+            if is_refused || (!is_there && job != Job::Running && is_over) {
                 let problem = Problem::new(StatusCode::BAD_GATEWAY, format!("Failed to {word} model {name}"));
                 let hint = format!("Look at `journalctl -u '{unit}'` on the host");
                 return Err(problem.with("unit_state", details.state).with_hint(hint));
             }
-            if tokio::time::Instant::now() < until {
+            if is_there || tokio::time::Instant::now() < until {
                 tokio::time::sleep(PAUSE).await;
             } else if waits {
                 let message = format!("Model {name} did not {word} within {} s", self.wait.as_secs());

@@ -9,7 +9,7 @@ use crate::bus::{Activity, UnitState};
 use crate::journal;
 
 /// Since when no model has run.
-pub(super) struct Idle {
+pub struct Idle {
     settings: OffWhenIdle,
     since: Instant,
     /// Whether a shutdown of this was in the queue at the last look.
@@ -18,7 +18,7 @@ pub(super) struct Idle {
 
 impl Idle {
     /// Counts from now.
-    pub(super) fn new(settings: OffWhenIdle, now: Instant) -> Self {
+    pub fn new(settings: OffWhenIdle, now: Instant) -> Self {
         Self {
             settings,
             since: now,
@@ -27,7 +27,9 @@ impl Idle {
     }
 
     /// Looks at the models, and schedules or cancels. `clock` is in microseconds since 1970.
-    pub(super) async fn look(
+    ///
+    /// Errors: logind refuses, or something blocks.
+    pub async fn look(
         &mut self,
         models: &[UnitState],
         shutdowns: &Shutdowns,

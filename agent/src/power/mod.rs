@@ -7,6 +7,7 @@ mod run;
 mod settings;
 mod shutdowns;
 
+pub use idle::Idle;
 pub use queue::{Entry, Queue, Reason};
 pub use routes::router;
 pub use run::run;

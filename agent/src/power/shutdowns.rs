@@ -107,17 +107,18 @@ impl Shutdowns {
         if held.queue.is_full() {
             return Err(Refused::Full);
         }
-        let permission = self.login.can_power_off().await?;
-        if permission != "yes" {
-            return Err(Refused::NotAllowed(permission));
-        }
         let has_foreign = foreign.is_some();
         if let Some(foreign) = foreign.filter(|foreign| foreign.at > at) {
             return Err(Refused::Foreign(foreign));
         }
+        // Before the permission, since logind gives none while something blocks.
         let blockers = self.login.blockers().await?;
         if !blockers.is_empty() {
             return Err(Refused::Blocked(blockers));
+        }
+        let permission = self.login.can_power_off().await?;
+        if permission != "yes" {
+            return Err(Refused::NotAllowed(permission));
         }
         let id = held.queue.add(at, now, by, reason);
         if let Err(error) = held.save() {

@@ -69,7 +69,14 @@ impl FakeLogin {
 #[async_trait]
 impl Login for FakeLogin {
     async fn can_power_off(&self) -> Result<String, Fault> {
-        self.with(|state| state.permission.clone())
+        // As seen on Debian 13: while something blocks, nothing is allowed.
+        self.with(|state| {
+            if state.blockers.is_empty() {
+                state.permission.clone()
+            } else {
+                "challenge".to_owned()
+            }
+        })
     }
 
     async fn scheduled(&self) -> Result<Option<Scheduled>, Fault> {

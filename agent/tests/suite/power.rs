@@ -1,10 +1,11 @@
 //! The mode `power` against the table of the service before it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use homelab_agent::bus::{Fault, FaultKind, Scheduled};
+use homelab_agent::bus::{Activity, Fault, FaultKind, Scheduled, UnitState};
 use homelab_agent::clock;
-use homelab_agent::power::{Reason, Refused, Shown, ShutdownSettings, Shutdowns, router};
+use homelab_agent::power::{Idle, OffWhenIdle, Reason, Refused, Shown, ShutdownSettings, Shutdowns, router};
 use homelab_agent::state::StateFile;
 use serde_json::{Value, json};
 
@@ -419,4 +420,45 @@ async fn a_queue_that_cannot_be_understood_is_put_aside() {
     let host = host.restarted();
     assert_eq!(host.next(clock::now()).await, None);
     assert!(host.folder.path().join("queue.json.unreadable").exists());
+}
+
+#[tokio::test]
+async fn a_host_without_work_goes_off_after_a_warning() {
+    let host = Host::new();
+    let settings = OffWhenIdle {
+        minutes: 30,
+        warning_minutes: 5,
+    };
+    let (start, clock) = (Instant::now(), clock::now());
+    let mut idle = Idle::new(settings, start);
+    let at = |minutes: u64| (start + Duration::from_secs(minutes * 60), clock + minutes * MINUTE);
+    let unit = |activity| UnitState {
+        name: "model@tiny.service".to_owned(),
+        activity,
+    };
+    let [busy, starts, failed] =
+        [Activity::Active, Activity::Changing, Activity::Failed].map(|activity| vec![unit(activity)]);
+    for (minute, models, armed) in [
+        (0, &vec![], None),
+        (29, &vec![], None),
+        // A model ran until then.
+        (29, &busy, None),
+        (58, &failed, None),
+        (59, &failed, Some(64)),
+        // One starts in the time of the warning.
+        (60, &starts, None),
+        (89, &vec![], None),
+        (90, &vec![], Some(95)),
+    ] {
+        let (now, clock) = at(minute);
+        idle.look(models, &host.shutdowns, now, clock).await.expect("looked");
+        assert_eq!(host.login.armed(), armed.map(|minute| at(minute).1), "minute {minute}");
+    }
+    // Whoever cancels it wants the host for a while.
+    host.shutdowns.cancel(at(91).1).await.expect("cancelled");
+    for (minute, armed) in [(92, None), (121, None), (122, Some(127))] {
+        let (now, clock) = at(minute);
+        idle.look(&[], &host.shutdowns, now, clock).await.expect("looked");
+        assert_eq!(host.login.armed(), armed.map(|minute| at(minute).1), "minute {minute}");
+    }
 }
