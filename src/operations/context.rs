@@ -62,7 +62,6 @@ pub struct PlanContext<'a> {
     awaited: RefCell<Vec<OperationId>>,
     is_amid_changes: bool,
     has_stand_ins: bool,
-    is_on_lab: bool,
     named: Arc<BTreeSet<FactKey>>,
     pins: Arc<Pins>,
     run: RunOf<'a>,
@@ -74,6 +73,8 @@ struct RunOf<'a> {
     project: &'a str,
     /// Whether it removes what left the configuration.
     prunes: bool,
+    /// Whether the host is a throw-away host of the lab.
+    is_on_lab: bool,
 }
 
 impl<'a> PlanContext<'a> {
@@ -105,7 +106,6 @@ impl<'a> PlanContext<'a> {
             awaited: RefCell::default(),
             is_amid_changes: false,
             has_stand_ins: false,
-            is_on_lab: false,
             named: Arc::default(),
             pins: Arc::default(),
             run: RunOf::default(),
@@ -115,7 +115,8 @@ impl<'a> PlanContext<'a> {
     /// The same in a run of this project, which removes what left the configuration if it `prunes`.
     #[must_use]
     pub fn of_project(mut self, project: &'a str, prunes: bool) -> Self {
-        self.run = RunOf { project, prunes };
+        self.run.project = project;
+        self.run.prunes = prunes;
         self
     }
 
@@ -139,13 +140,13 @@ impl<'a> PlanContext<'a> {
     /// The same for a throw-away host of the lab, if it is one.
     #[must_use]
     pub fn on_lab(mut self, is_on_lab: bool) -> Self {
-        self.is_on_lab = is_on_lab;
+        self.run.is_on_lab = is_on_lab;
         self
     }
 
     /// Whether the host is a throw-away host of the lab.
     pub(super) fn is_on_lab(&self) -> bool {
-        self.is_on_lab
+        self.run.is_on_lab
     }
 
     /// The same where operations so far name this of what the Docker engine has.
