@@ -368,8 +368,16 @@ impl Set<'_> {
         } else {
             "correct the manifest".to_owned()
         };
-        let hint = refusal::of_claim(&wish.id, why).map_or(hint, str::to_owned);
-        let named = refusal::fields(why, &wish.manifest.object);
+        let of_claim = refusal::of_claim(&wish.id, why);
+        let hint = of_claim.map_or(hint, str::to_owned);
+        let mut named = refusal::fields(why, &wish.manifest.object);
+        if named.is_empty() && of_claim.is_some() {
+            // What forbids another size does not name the field.
+            named.push(refusal::Named {
+                pointer: refusal::SIZE.to_owned(),
+                is_unknown: false,
+            });
+        }
         if is_immutable || named.is_empty() {
             return self
                 .at(context, wish, title, "described here", &hint)

@@ -110,30 +110,35 @@ fn pointer(path: &str, object: &Value) -> Option<String> {
     object.pointer(above).map(|_| pointer)
 }
 
+/// What the API server says of a claim, and what to do.
+const OF_CLAIMS: [(&str, &str); 4] = [
+    (
+        "can not be less than",
+        "volumes do not shrink: write the size that the claim has; for a smaller one, make a new claim and copy the data",
+    ),
+    (
+        "must support resize",
+        "write the size that the claim has: its StorageClass does not let volumes grow (`allowVolumeExpansion`)",
+    ),
+    (
+        "bound persistent volume claims can be expanded",
+        "write the size that the claim has until a pod uses it: it has no volume yet",
+    ),
+    (
+        "is immutable",
+        "write what the claim has, or make a new claim and copy the data: what is deleted with a claim does not come back",
+    ),
+];
+
+/// Where a claim says its size.
+pub(super) const SIZE: &str = "/spec/resources/requests/storage";
+
 /// What to do about a claim of a volume that the server refuses: making it again would delete what the volume has.
 pub(super) fn of_claim(id: &ObjectId, why: &str) -> Option<&'static str> {
     if id.kind != "PersistentVolumeClaim" || !id.group.is_empty() {
         return None;
     }
-    const HINTS: [(&str, &str); 4] = [
-        (
-            "can not be less than",
-            "volumes do not shrink: write the size that the claim has; for a smaller one, make a new claim and copy the data",
-        ),
-        (
-            "must support resize",
-            "write the size that the claim has: its StorageClass does not let volumes grow (`allowVolumeExpansion`)",
-        ),
-        (
-            "bound persistent volume claims can be expanded",
-            "write the size that the claim has until a pod uses it: it has no volume yet",
-        ),
-        (
-            "is immutable",
-            "write what the claim has, or make a new claim and copy the data: what is deleted with a claim does not come back",
-        ),
-    ];
-    HINTS
+    OF_CLAIMS
         .iter()
         .find(|(words, _)| why.contains(words))
         .map(|(_, hint)| *hint)

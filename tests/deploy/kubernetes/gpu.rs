@@ -1,4 +1,4 @@
-//! What this repository's own project runs in a cluster: GPUs by slices, PhotoPrism and Open WebUI; and images that come by a mirror
+//! What this repository's own project runs in a cluster: GPUs by slices, photos and a chat; and images that come by a mirror
 //! with a password. One host for all of it.
 
 use std::time::Duration;
@@ -25,7 +25,7 @@ endpoint = ["https://registry.lab:5000"]
 username = "lab"
 password = "{{ env('LAB_REGISTRY') }}"
 "#;
-const GREEDY: &str = r#"
+const GREEDY: &str = r"
 apiVersion: v1
 kind: Pod
 metadata: { name: greedy, namespace: default }
@@ -34,9 +34,9 @@ spec:
     - name: greedy
       image: lab/answer:1
       resources: { limits: { nvidia.com/gpu: 5 } }
-"#;
+";
 /// Both are made by other hands in time, so they are told and not refused.
-const WAITING: &str = r#"
+const WAITING: &str = r"
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: { name: waiting, namespace: default }
@@ -50,7 +50,7 @@ spec:
     - host: waiting.example
       http:
         paths: [{ path: /, pathType: Prefix, backend: { service: { name: nowhere, port: { number: 80 } } } }]
-"#;
+";
 const OLLAMA: &str = r"
 apiVersion: v1
 kind: Namespace

@@ -170,7 +170,7 @@ mod tests {
     use super::super::testing::{of, told};
     use super::*;
 
-    fn ingress(service: Value) -> Value {
+    fn ingress(service: &Value) -> Value {
         json!({ "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": { "name": "i" },
             "spec": { "rules": [{ "host": "a.example", "http": { "paths": [{ "backend": { "service": service } }] } }] } })
     }
@@ -200,13 +200,13 @@ mod tests {
                 Some(format!("{at}/name: unknown Service `wbe`; did you mean `web`?")),
             ),
         ] {
-            let objects = [ingress(backend.clone()), service("web", ports.clone())];
+            let objects = [ingress(&backend), service("web", ports.clone())];
             let (mistakes, notices) = of(&objects, None, |run| wrong_backends(run, &|_| true));
             assert_eq!(told(mistakes).first(), expected.as_ref(), "{backend}");
             assert!(notices.is_empty(), "{backend}");
         }
         let external = [
-            ingress(json!({ "name": "out", "port": { "number": 443 } })),
+            ingress(&json!({ "name": "out", "port": { "number": 443 } })),
             service("out", json!([])),
         ];
         assert!(of(&external, None, |run| wrong_backends(run, &|_| true)).0.is_empty());
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_service_that_only_a_controller_may_make_is_told() {
-        let mut object = ingress(json!({ "name": "made-elsewhere", "port": { "number": 80 } }));
+        let mut object = ingress(&json!({ "name": "made-elsewhere", "port": { "number": 80 } }));
         object["spec"]["defaultBackend"] = json!({ "service": { "name": "other" } });
         let objects = [object];
         let needed: Vec<String> = of(&objects, None, |run| {
