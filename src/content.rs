@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 use crate::secret::{DigestKey, KeyedDigest, Secret, sha256_hex};
 use crate::value::Text;
 
+pub use chart::{ChartFiles, NoChart};
 pub use deb::NoControl;
 pub use encrypted::{Decrypt, EncryptedFile, Undecrypted};
 pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
 pub use folder::{Found, ProjectFolder, Refused, UNFINISHED, open_in_place, read_in_place};
 pub use image_archive::{ArchivedImage, NoImage};
-pub use chart::{ChartFiles, NoChart};
 pub use kept::{
     CHARTS, DOWNLOADS, LAB, LAB_HELM, LAB_K3S, chart_file, download, lab_file, lab_files, lab_helm_file, lab_k3s,
     lab_k3s_file,

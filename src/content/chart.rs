@@ -66,7 +66,9 @@ impl ChartFiles {
         if size as u64 > LARGEST {
             return Err(NoChart::TooLarge);
         }
-        let rules = files.get(IGNORED).map(|rules| String::from_utf8_lossy(rules).into_owned());
+        let rules = files
+            .get(IGNORED)
+            .map(|rules| String::from_utf8_lossy(rules).into_owned());
         let ignored = ignored(rules.as_deref().unwrap_or_default());
         let is_part = |path: &str| {
             let mut above = path.match_indices('/').map(|(end, _)| &path[..end]);
@@ -167,7 +169,10 @@ mod tests {
         assert_eq!(chart, again);
         assert_eq!(chart.packed().expect("packed"), again.packed().expect("packed"));
         let names: Vec<&String> = chart.0.keys().collect();
-        assert_eq!(names, [IGNORED, ABOUT, "crds/README.md", "crds/b.yaml", "templates/a.yaml"]);
+        assert_eq!(
+            names,
+            [IGNORED, ABOUT, "crds/README.md", "crds/b.yaml", "templates/a.yaml"]
+        );
         assert_eq!(chart.definitions().collect::<Vec<_>>(), [("crds/b.yaml", "b")]);
         assert_eq!(chart.about(), "name: a");
     }

@@ -1,9 +1,9 @@
 //! An example of every key and every fact: each is stored and read without loss.
 
 mod compose;
+mod helm;
 mod k3s;
 mod kernel;
-mod helm;
 mod kubernetes;
 mod node_images;
 mod usage;

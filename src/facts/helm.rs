@@ -245,7 +245,9 @@ impl Revision {
 
     /// Whether it is homelab's, has this chart, and its end is known to be good.
     pub fn has(&self, chart: &str) -> bool {
-        self.status == "deployed" && self.is_ours() && self.labels.get(CHART_LABEL).is_some_and(|own| own == label(chart))
+        self.status == "deployed"
+            && self.is_ours()
+            && self.labels.get(CHART_LABEL).is_some_and(|own| own == label(chart))
     }
 
     /// Whether whoever made it did not come to the end.

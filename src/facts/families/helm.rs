@@ -114,7 +114,9 @@ fn probe(keys: &[FactKey]) -> String {
     let functions = FUNCTIONS
         .replace("NAMESPACE=", &format!("{RELEASE_NAMESPACE}="))
         .replace("NAME=", &format!("{RELEASE_NAME}="));
-    let template = REVISIONS.replace("CHART", CHART_LABEL).replace("REVISION", REVISION_LABEL);
+    let template = REVISIONS
+        .replace("CHART", CHART_LABEL)
+        .replace("REVISION", REVISION_LABEL);
     let mut text = format!("(export LC_ALL=C\n{}{functions}t={}\n", Api::path(), quote(&template));
     for (index, asked) in asked(keys) {
         let values = asked.body.0.values.as_ref().map_or("{}", |values| values.expose());

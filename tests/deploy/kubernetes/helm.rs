@@ -47,8 +47,14 @@ const CHART: &[(&str, &str)] = &[
         "Chart.yaml",
         "apiVersion: v2\nname: web\nversion: 1.2.3\ndependencies: [{ name: common, version: 0.1.0 }]\n",
     ),
-    ("values.yaml", "level: warn\npassword: none\nimage: answer:1\nfails: false\nmany: 0\n"),
-    ("charts/common/Chart.yaml", "apiVersion: v2\nname: common\nversion: 0.1.0\ntype: library\n"),
+    (
+        "values.yaml",
+        "level: warn\npassword: none\nimage: answer:1\nfails: false\nmany: 0\n",
+    ),
+    (
+        "charts/common/Chart.yaml",
+        "apiVersion: v2\nname: common\nversion: 0.1.0\ntype: library\n",
+    ),
     (
         "charts/common/templates/_labels.tpl",
         "{{- define \"common.labels\" }}{ app: {{ .Release.Name }} }{{ end -}}\n",
@@ -60,7 +66,10 @@ const CHART: &[(&str, &str)] = &[
          served: true\n      storage: true\n      schema: { openAPIV3Schema: { type: object, properties: { spec: { type: object, properties: \
          { size: { type: integer } } } } } }\n",
     ),
-    ("templates/thing.yaml", "apiVersion: example.org/v1\nkind: Thing\nmetadata: { name: one }\nspec: { size: 1 }\n"),
+    (
+        "templates/thing.yaml",
+        "apiVersion: example.org/v1\nkind: Thing\nmetadata: { name: one }\nspec: { size: 1 }\n",
+    ),
     (
         "templates/settings.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: settings }\ndata: { level: {{ .Values.level }}, version: {{ .Capabilities.KubeVersion.Version }} }\n\
@@ -107,10 +116,7 @@ fn quiet(project: &Project) {
 
 /// Has the release with these values beside the password.
 fn values(project: &Project, values: &str) {
-    project.write(
-        "tasks/shop/release.toml",
-        RELEASE.replace("level = \"info\"", values),
-    );
+    project.write("tasks/shop/release.toml", RELEASE.replace("level = \"info\"", values));
 }
 
 fn status(host: &Host<'_>) -> String {
@@ -141,17 +147,32 @@ fn a_release_is_what_the_review_shows() {
 
     // An empty host: the release with its values; nobody has rendered its objects.
     let review = deploy(project, &["--dry-run"]).expect(0);
-    for line in ["helm release web in shop", "web 1.2.3", "level: info", "password: \"[secret]\""] {
+    for line in [
+        "helm release web in shop",
+        "web 1.2.3",
+        "level: info",
+        "password: \"[secret]\"",
+    ] {
         assert!(review.stdout.contains(line), "{line}: {}", review.stdout);
     }
     let done = deploy(project, &["--yes"]).expect(0);
-    for line in ["+ object Deployment/web in shop", "+ object Thing/one", "+ object CustomResourceDefinition/things.example.org"] {
+    for line in [
+        "+ object Deployment/web in shop",
+        "+ object Thing/one",
+        "+ object CustomResourceDefinition/things.example.org",
+    ] {
         assert!(done.stdout.contains(line), "{line}: {}", done.stdout);
     }
     let seen = "kubectl -n shop get deployment web -o jsonpath={.status.readyReplicas}; kubectl get thing one -o jsonpath={.spec.size}";
     assert_eq!(host.inside(seen).trim(), "11", "{}", done.stdout);
-    assert!(host.inside("kubectl -n shop get configmap address -o jsonpath={.data.url}").contains("hunter2hunter2"));
-    assert!(host.inside("kubectl -n shop get configmap settings -o jsonpath={.data.version}").contains("v1.34"));
+    assert!(
+        host.inside("kubectl -n shop get configmap address -o jsonpath={.data.url}")
+            .contains("hunter2hunter2")
+    );
+    assert!(
+        host.inside("kubectl -n shop get configmap settings -o jsonpath={.data.version}")
+            .contains("v1.34")
+    );
     quiet(project);
 
     another_value_changes_what_the_review_says(project, host);
@@ -175,7 +196,11 @@ fn another_value_changes_what_the_review_says(project: &Project, host: &Host<'_>
     let before = host.inside(key);
     values(project, "level = \"debug\"");
     let review = deploy(project, &["--dry-run"]).expect(0);
-    for line in ["-   level: info", "+   level: debug", "~ object ConfigMap/settings in shop"] {
+    for line in [
+        "-   level: info",
+        "+   level: debug",
+        "~ object ConfigMap/settings in shop",
+    ] {
         assert!(review.stdout.contains(line), "{line}: {}", review.stdout);
     }
     assert_eq!(review.stdout.matches("object ").count(), 1, "{}", review.stdout);
@@ -184,12 +209,25 @@ fn another_value_changes_what_the_review_says(project: &Project, host: &Host<'_>
     assert_eq!((level(host).as_str(), host.inside(key)), ("debug", before));
     quiet(project);
     // Another secret is told without it, and without the one before.
-    project.write("inventories/dev.toml", inventory(project).replace("hunter2hunter2", "hunter3hunter3"));
+    project.write(
+        "inventories/dev.toml",
+        inventory(project).replace("hunter2hunter2", "hunter3hunter3"),
+    );
     let review = deploy(project, &["--dry-run"]).expect(0);
-    assert!(review.stdout.contains("~ object ConfigMap/address in shop"), "{}", review.stdout);
+    assert!(
+        review.stdout.contains("~ object ConfigMap/address in shop"),
+        "{}",
+        review.stdout
+    );
     deploy(project, &["--yes"]).expect(0);
-    assert!(host.inside("kubectl -n shop get configmap address -o jsonpath={.data.url}").contains("hunter3hunter3"));
-    project.write("inventories/dev.toml", inventory(project).replace("hunter3hunter3", "hunter2hunter2"));
+    assert!(
+        host.inside("kubectl -n shop get configmap address -o jsonpath={.data.url}")
+            .contains("hunter3hunter3")
+    );
+    project.write(
+        "inventories/dev.toml",
+        inventory(project).replace("hunter3hunter3", "hunter2hunter2"),
+    );
     values(project, "level = \"info\"");
     deploy(project, &["--yes"]).expect(0);
     quiet(project);
@@ -204,7 +242,11 @@ fn what_others_changed_is_put_back(project: &Project, host: &Host<'_>) {
     host.inside("kubectl -n shop patch configmap settings --type=merge -p '{\"data\":{\"level\":\"trace\"}}'");
     host.inside("kubectl -n shop delete configmap address");
     let review = deploy(project, &["--dry-run"]).expect(0);
-    for line in ["-   level: trace", "+   level: info", "+ object ConfigMap/address in shop"] {
+    for line in [
+        "-   level: trace",
+        "+   level: info",
+        "+ object ConfigMap/address in shop",
+    ] {
         assert!(review.stdout.contains(line), "{line}: {}", review.stdout);
     }
     deploy(project, &["--yes"]).expect(0);
@@ -219,7 +261,10 @@ fn a_failing_hook_is_told_with_its_log(project: &Project, host: &Host<'_>) {
     assert!(review.stdout.contains("Job/migrate (pre-upgrade)"), "{}", review.stdout);
     let failed = deploy(project, &["--yes"]).expect(1);
     let told = format!("{}{}", failed.stdout, failed.stderr);
-    assert!(told.contains("no.such.name.invalid") && told.contains("pre-upgrade"), "{told}");
+    assert!(
+        told.contains("no.such.name.invalid") && told.contains("pre-upgrade"),
+        "{told}"
+    );
     values(project, "level = \"info\"");
     deploy(project, &["--yes"]).expect(0);
     assert_eq!(status(host), "deployed");
@@ -233,7 +278,10 @@ fn an_upgrade_that_fails_goes_back(project: &Project, host: &Host<'_>) {
     project.write("tasks/shop/release.toml", release.replace("60s", "8s"));
     let failed = deploy(project, &["--yes"]).expect(1);
     let told = format!("{}{}", failed.stdout, failed.stderr);
-    assert!(told.contains("ErrImageNeverPull") && told.contains("went back to revision"), "{told}");
+    assert!(
+        told.contains("ErrImageNeverPull") && told.contains("went back to revision"),
+        "{told}"
+    );
     assert!(host.inside(image).contains("answer:1"));
     assert_eq!(status(host), "deployed");
     values(project, "level = \"info\"");
@@ -266,7 +314,11 @@ fn a_run_that_was_cut_off_is_put_right(project: &Project, host: &Host<'_>) {
     // One of somebody else is not touched.
     host.inside("kubectl -n shop get secrets -l owner=helm,name=web,status=deployed -o name | xargs -I{} kubectl -n shop label --overwrite {} status=pending-upgrade homelab.dev/revision-");
     let refused = deploy(project, &["--yes"]).expect(3);
-    assert!(refused.stderr.contains("helm rollback -n shop web"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("helm rollback -n shop web"),
+        "{}",
+        refused.stderr
+    );
     host.inside("kubectl -n shop get secrets -l owner=helm,name=web,status=pending-upgrade -o name | xargs -I{} kubectl -n shop label --overwrite {} status=deployed");
     values(project, "level = \"info\"");
     deploy(project, &["--yes"]).expect(0);
@@ -276,15 +328,29 @@ fn a_run_that_was_cut_off_is_put_right(project: &Project, host: &Host<'_>) {
 fn many_objects_take_two_rounds(project: &Project, host: &Host<'_>) {
     values(project, "level = \"info\", many = 120");
     let review = deploy(project, &["--dry-run", "-v"]).expect(0);
-    assert_eq!(review.stdout.matches("+ object ConfigMap/many-").count(), 120, "{}", review.stdout);
+    assert_eq!(
+        review.stdout.matches("+ object ConfigMap/many-").count(),
+        120,
+        "{}",
+        review.stdout
+    );
     assert!(review.stderr.contains("round trips: 2\n"), "{}", review.stderr);
     deploy(project, &["--yes"]).expect(0);
     quiet(project);
     values(project, "level = \"info\", many = 1");
     let review = deploy(project, &["--dry-run"]).expect(0);
-    assert_eq!(review.stdout.matches("- object ConfigMap/many-").count(), 119, "{}", review.stdout);
+    assert_eq!(
+        review.stdout.matches("- object ConfigMap/many-").count(),
+        119,
+        "{}",
+        review.stdout
+    );
     deploy(project, &["--yes"]).expect(0);
-    assert_eq!(host.inside("kubectl -n shop get configmap -o name | grep -c many-").trim(), "1");
+    assert_eq!(
+        host.inside("kubectl -n shop get configmap -o name | grep -c many-")
+            .trim(),
+        "1"
+    );
     values(project, "level = \"info\"");
     deploy(project, &["--yes"]).expect(0);
     quiet(project);
@@ -293,10 +359,15 @@ fn many_objects_take_two_rounds(project: &Project, host: &Host<'_>) {
 fn a_definition_that_changes_is_applied_before(project: &Project, host: &Host<'_>) {
     let path = "charts/web/crds/thing.yaml";
     let text = std::fs::read_to_string(project.root().join(path)).unwrap();
-    project.write(path, text.replace("type: integer }", "type: integer }, color: { type: string }"));
+    project.write(
+        path,
+        text.replace("type: integer }", "type: integer }, color: { type: string }"),
+    );
     let review = deploy(project, &["--dry-run"]).expect(0);
     assert!(
-        review.stdout.contains("~ object CustomResourceDefinition/things.example.org"),
+        review
+            .stdout
+            .contains("~ object CustomResourceDefinition/things.example.org"),
         "{}",
         review.stdout
     );
@@ -328,7 +399,12 @@ fn a_release_installed_by_hand_is_taken_over(project: &Project, host: &Host<'_>)
     );
     project.write("tasks/shop/release.toml", &text);
     let review = deploy(project, &["--dry-run"]).expect(0);
-    for line in ["not installed by homelab", "hand 0.1.0", "hand 0.2.0", "~ object ConfigMap/hand in shop"] {
+    for line in [
+        "not installed by homelab",
+        "hand 0.1.0",
+        "hand 0.2.0",
+        "~ object ConfigMap/hand in shop",
+    ] {
         assert!(review.stdout.contains(line), "{line}: {}", review.stdout);
     }
     deploy(project, &["--yes"]).expect(0);
@@ -339,7 +415,10 @@ fn a_release_installed_by_hand_is_taken_over(project: &Project, host: &Host<'_>)
 
 fn an_object_of_another_release_is_refused(project: &Project, _host: &Host<'_>) {
     let text = std::fs::read_to_string(project.root().join("tasks/shop/release.toml")).unwrap();
-    project.write("tasks/shop/release.toml", text.replace("release = \"hand\"", "release = \"other\""));
+    project.write(
+        "tasks/shop/release.toml",
+        text.replace("release = \"hand\"", "release = \"other\""),
+    );
     let refused = deploy(project, &["--yes"]).expect(3);
     assert!(refused.stderr.contains("hand"), "{}", refused.stderr);
     project.write("tasks/shop/release.toml", text);
@@ -352,7 +431,11 @@ fn a_release_goes(project: &Project, host: &Host<'_>) {
     };
     project.write("tasks/shop/release.toml", gone("web") + &gone("hand"));
     let review = deploy(project, &["--dry-run"]).expect(0);
-    for line in ["- helm release web in shop", "- object Deployment/web in shop", "- object ConfigMap/hand in shop"] {
+    for line in [
+        "- helm release web in shop",
+        "- object Deployment/web in shop",
+        "- object ConfigMap/hand in shop",
+    ] {
         assert!(review.stdout.contains(line), "{line}: {}", review.stdout);
     }
     deploy(project, &["--yes"]).expect(0);

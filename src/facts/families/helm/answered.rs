@@ -54,7 +54,8 @@ impl Answered {
                 let mut words = rest.splitn(3, ' ');
                 for name in [CHART_LABEL, REVISION_LABEL] {
                     let value = words.next().filter(|value| *value != "-");
-                    self.labels.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+                    self.labels
+                        .extend(value.map(|value| (name.to_owned(), value.to_owned())));
                 }
                 self.payload = serde_json::from_slice(&unzipped(words.next()?)?).ok();
                 self.payload.as_ref()?;

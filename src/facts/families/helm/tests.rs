@@ -129,8 +129,15 @@ fn a_chart_is_rendered_twice_and_secrets_are_digests() {
     };
     let object = &made.objects[0];
     assert_eq!(object.random, ["/data/random"]);
-    assert_eq!(object.object["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm");
-    assert!(object.object["data"]["dsn"].as_str().is_some_and(|text| text.starts_with("[secret] ")));
+    assert_eq!(
+        object.object["metadata"]["labels"]["app.kubernetes.io/managed-by"],
+        "Helm"
+    );
+    assert!(
+        object.object["data"]["dsn"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("[secret] "))
+    );
     assert_eq!(object.object["data"]["same"], "x");
     assert_eq!(made.hooks[0].events, ["pre-install", "pre-upgrade"]);
     let shown = format!("{release:?}{}", serde_json::to_string(&release).expect("stored"));
@@ -144,7 +151,13 @@ fn a_release_that_has_chart_and_values_is_not_rendered() {
     let host = Host::new();
     let values = json!({ "password": "hunter2" });
     let noted = "deployed by homelab; secret values: [\"/old\"]";
-    host.has(2, "deployed", &json!({ "password": "hunter2", "old": "hunter1", "open": 1 }), noted, "c0ffee 2");
+    host.has(
+        2,
+        "deployed",
+        &json!({ "password": "hunter2", "old": "hunter1", "open": 1 }),
+        noted,
+        "c0ffee 2",
+    );
     host.write("values", &values.to_string());
     let release = host.answer(&host.key("c0ffee", &values));
     assert_eq!(release.rendering, None);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Release;
+use super::parameters::Release;
 use crate::change::Stop;
 use crate::content::{CHARTS, ChartFiles, Content, NoChart, chart_file};
 use crate::error::suggestion;
@@ -48,9 +48,9 @@ impl Chart {
             folder(context, wanted, &path)?
         };
         let digest = sha256_hex(&packed);
-        if let Some(sha256) = release.sha256.as_ref().filter(|sha256| !sha256.eq_ignore_ascii_case(&digest)) {
+        let is_other = |sha256: &String| !sha256.eq_ignore_ascii_case(&digest);
+        if release.sha256.as_ref().is_some_and(is_other) {
             let title = format!("`{CHARTS}/{path}` is not the chart that `sha256` means");
-            let _ = sha256;
             return Err(context
                 .refuse("sha256", title, format!("its SHA-256 is {digest}"))
                 .hint("get the chart again, or correct `sha256`"));
@@ -61,7 +61,8 @@ impl Chart {
                 .refuse("chart", title, format!("{} bytes packed", packed.len()))
                 .hint("leave out what is no part of it with a `.helmignore`"));
         }
-        let about = values_of(files.about()).map_err(|why| no_chart(context, &path, &format!("`Chart.yaml`: {why}")))?;
+        let about =
+            values_of(files.about()).map_err(|why| no_chart(context, &path, &format!("`Chart.yaml`: {why}")))?;
         let text = |key: &str| about.get(key).and_then(Value::as_str).map(str::to_owned);
         let (Some(name), Some(version)) = (text("name"), text("version")) else {
             return Err(no_chart(context, &path, "`Chart.yaml` has no `name` and `version`"));
@@ -91,7 +92,11 @@ impl Chart {
 fn place(context: &PlanContext<'_>, wanted: &str) -> Result<String, Stop> {
     if wanted.contains("://") {
         return Err(context
-            .refuse("chart", "a chart is not downloaded by a deploy", "not a path below `charts/`")
+            .refuse(
+                "chart",
+                "a chart is not downloaded by a deploy",
+                "not a path below `charts/`",
+            )
             .hint(format!(
                 "run `helm pull {wanted} --destination charts`, and write the name of the archive with its `sha256`"
             )));
@@ -119,7 +124,10 @@ fn archive(
     if release.sha256.is_none() {
         return Err(context
             .refuse("chart", "missing `sha256`", "an archive needs a digest")
-            .hint(format!("its digest is `sha256 = \"{}\"`; compare it with that of its publisher", content.sha256())));
+            .hint(format!(
+                "its digest is `sha256 = \"{}\"`; compare it with that of its publisher",
+                content.sha256()
+            )));
     }
     let bytes = bytes(&content).map_err(|why| no_chart(context, path, &why.to_string()))?;
     let files = ChartFiles::of_archive(&bytes).map_err(|why| no_chart(context, path, &why.to_string()))?;
@@ -145,7 +153,9 @@ fn folder(context: &PlanContext<'_>, wanted: &str, path: &str) -> Result<(ChartF
         }
     }
     let files = ChartFiles::of_folder(files).map_err(|why| no_chart(context, path, &why.to_string()))?;
-    let packed = files.packed().map_err(|why| no_chart(context, path, &why.to_string()))?;
+    let packed = files
+        .packed()
+        .map_err(|why| no_chart(context, path, &why.to_string()))?;
     Ok((files, packed))
 }
 
@@ -180,6 +190,10 @@ fn missing(context: &PlanContext<'_>, wanted: &str, path: &str) -> Stop {
         format!("put the chart there; `helm pull CHART --destination {CHARTS}` downloads one, with the address of its repository")
     });
     context
-        .refuse("chart", format!("`{CHARTS}/{path}` does not exist"), "no such folder or archive in the project")
+        .refuse(
+            "chart",
+            format!("`{CHARTS}/{path}` does not exist"),
+            "no such folder or archive in the project",
+        )
         .hint(hint)
 }

@@ -1,7 +1,7 @@
 //! The CustomResourceDefinitions in `crds/` of a chart: Helm makes them once and never updates them, so homelab applies them.
 
-use super::upgrade::Upgrade;
-use super::{Definitions, Release};
+use super::parameters::{Definitions, Release};
+use super::wish::Upgrade;
 use crate::change::{Outcome, ResourceChange, Stop};
 use crate::operations::PlanContext;
 use crate::operations::k8s::decision::{BY_CLIENT, Rules};
@@ -28,7 +28,9 @@ impl ChartKinds {
                 let objects = objects_of(path, text, context.origin_of("chart"));
                 manifests.extend(objects.map_err(|why| {
                     let title = format!("`{path}` of the chart is not a manifest");
-                    context.refuse("chart", title, why).hint("correct the chart, or write `skip_crds = true`")
+                    context
+                        .refuse("chart", title, why)
+                        .hint("correct the chart, or write `skip_crds = true`")
                 })?);
             }
         }

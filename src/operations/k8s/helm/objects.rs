@@ -2,21 +2,19 @@
 
 use serde_json::Value;
 
-use super::upgrade::Upgrade;
-use crate::change::{
-    Action, Attributed, Before, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
-};
+use super::wish::Upgrade;
+use crate::change::{Action, Attributed, Before, ResourceChange, ResourceId, ResourceKind, Risk, Stop};
+use crate::facts::FactKey;
 use crate::facts::helm::{RELEASE_NAME, RELEASE_NAMESPACE, Rendered};
 use crate::facts::kubernetes::{Answer, Answers, Object, ObjectFact, ObjectId, ObjectKey};
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::FactKey;
+use crate::operations::PlanContext;
 use crate::operations::k8s::decision::without_dropped;
 use crate::operations::k8s::documents::turn;
 use crate::operations::k8s::manifest::Manifest;
 use crate::operations::k8s::set::set_object;
 use crate::operations::k8s::wish::{CustomKind, Described, Wish, placed, question};
 use crate::operations::k8s::{refusal, shown};
-use crate::operations::PlanContext;
 use crate::secret::Secret;
 
 /// As whom Helm writes.
@@ -35,6 +33,8 @@ pub(super) struct Objects<'a> {
     pub(super) secrets: Vec<Secret>,
     pub(super) kinds: &'a [CustomKind],
     pub(super) answers: &'a Answers,
+    /// Whether they are those that the release has: then a Job that its TTL took away is done, and Helm does not make it again.
+    pub(super) is_settled: bool,
 }
 
 impl Objects<'_> {
@@ -50,7 +50,10 @@ impl Objects<'_> {
             .filter(|old| !wishes.iter().any(|wish| wish.id.is_same(&old.id)))
             .collect();
         // All of it in one round.
-        let facts: Vec<_> = wishes.iter().map(|wish| context.get(ObjectKey(&wish.question))).collect();
+        let facts: Vec<_> = wishes
+            .iter()
+            .map(|wish| context.get(ObjectKey(&wish.question)))
+            .collect();
         let asked: Vec<_> = gone
             .iter()
             .map(|wish| question(context, &upgrade.api, &wish.id, None))
@@ -97,7 +100,13 @@ impl Objects<'_> {
             }
         });
         let namespace = Some(upgrade.release.namespace.as_str());
-        let mut wishes = placed(context, &upgrade.api, described.collect(), namespace, Some(self.answers));
+        let mut wishes = placed(
+            context,
+            &upgrade.api,
+            described.collect(),
+            namespace,
+            Some(self.answers),
+        );
         for wish in &mut wishes {
             if let Some(scope) = self.scope(&wish.id) {
                 wish.id.namespace = wish.id.namespace.take().filter(|_| scope);
@@ -110,7 +119,10 @@ impl Objects<'_> {
 
     /// Whether objects of a kind that the chart itself brings are in namespaces.
     fn scope(&self, id: &ObjectId) -> Option<bool> {
-        let kind = self.kinds.iter().find(|one| one.group == id.group && one.kind == id.kind);
+        let kind = self
+            .kinds
+            .iter()
+            .find(|one| one.group == id.group && one.kind == id.kind);
         kind.map(|kind| kind.is_namespaced)
     }
 
@@ -135,6 +147,9 @@ impl Objects<'_> {
         let Some(live) = &object.live else {
             if let Some(Answer::Refused(why)) = &object.answer {
                 return Err(refused(context, wish, why));
+            }
+            if self.is_settled && is_taken_away(&wish.manifest.object) {
+                return Ok(None);
             }
             let after = new(shown::removed(context, &wanted));
             let mut change = ResourceChange::new(id, Action::Create, Before::Absent, Some(after));
@@ -164,9 +179,11 @@ impl Objects<'_> {
     /// Refuses an object of a kind that the cluster does not serve, or in a namespace that it does not have.
     fn check_served(&self, upgrade: &Upgrade<'_>, wish: &Wish) -> Result<(), Stop> {
         let (context, id) = (upgrade.context, &wish.id);
-        let is_defined = self.wanted.iter().filter_map(|one| CustomKind::of(&one.object)).any(|kind| {
-            kind.group == id.group && kind.kind == id.kind
-        });
+        let is_defined = self
+            .wanted
+            .iter()
+            .filter_map(|one| CustomKind::of(&one.object))
+            .any(|kind| kind.group == id.group && kind.kind == id.kind);
         if self.answers.serves(&id.group, &id.version, &id.kind).is_none() && self.scope(id).is_none() && !is_defined {
             let title = format!("the cluster does not serve the kind of `{id}`");
             return Err(context
@@ -222,6 +239,11 @@ pub(super) fn removal(context: &PlanContext<'_>, id: &ObjectId, live: &Value) ->
     let mut change = ResourceChange::new(name, Action::Remove, Before::Present(before), None);
     change.risk = Risk::Removal;
     change
+}
+
+/// Whether it is a Job that is deleted some time after its end.
+fn is_taken_away(object: &Value) -> bool {
+    object["kind"] == "Job" && !object["spec"]["ttlSecondsAfterFinished"].is_null()
 }
 
 /// Whether Helm leaves an object there.

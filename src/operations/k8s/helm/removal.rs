@@ -1,11 +1,9 @@
 //! A release that is uninstalled.
 
-use super::Release;
 use super::objects::{removal, stays};
+use super::parameters::Release;
 use super::script::uninstall;
-use crate::change::{
-    Action, Attribute, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
-};
+use crate::change::{Action, Attribute, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop};
 use crate::facts::helm::{
     AskedRelease, Beside, Release as Found, ReleaseBody, ReleaseFact, ReleaseKey, ReleaseQuestion,
 };
@@ -58,7 +56,11 @@ pub(super) fn plan(release: &Release, context: &PlanContext<'_>, api: &Api) -> R
     };
     if found.program.is_none() {
         return Err(context
-            .refuse("release", "there is no program `helm` on this host", "needs Helm 3 or 4")
+            .refuse(
+                "release",
+                "there is no program `helm` on this host",
+                "needs Helm 3 or 4",
+            )
             .hint("install it in an earlier operation, as `/usr/local/bin/helm`"));
     }
     let name = format!("{} in {}", release.release, release.namespace);
@@ -94,7 +96,10 @@ pub(super) fn plan(release: &Release, context: &PlanContext<'_>, api: &Api) -> R
     }
     ids.sort_by_key(|id| std::cmp::Reverse(turn(id)));
     let questions: Vec<_> = ids.iter().map(|id| question(context, api, id, None)).collect();
-    let facts: Vec<_> = questions.iter().map(|question| context.get(ObjectKey(question))).collect();
+    let facts: Vec<_> = questions
+        .iter()
+        .map(|question| context.get(ObjectKey(question)))
+        .collect();
     let mut changes = vec![change];
     for ((id, question), fact) in ids.iter().zip(&questions).zip(facts) {
         if let ObjectFact::Asked(object) = fact?

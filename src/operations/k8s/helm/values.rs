@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Number, Value};
 
-use super::Given;
+use super::parameters::Given;
 use crate::change::Stop;
 use crate::content::Assets;
 use crate::operations::PlanContext;
@@ -49,7 +49,9 @@ impl Values {
                     Ok(own) => merge(values, own),
                     Err(why) if world == World::Real => {
                         let title = format!("`templates/{path}` is not a file of values");
-                        return Err(context.refuse_item("values_files", path, title, why).hint("correct the file"));
+                        return Err(context
+                            .refuse_item("values_files", path, title, why)
+                            .hint("correct the file"));
                     }
                     // With other secrets it is no table: then all of it is secret.
                     Err(_) => *values = Value::Null,
@@ -58,7 +60,9 @@ impl Values {
         }
         if let Some(given) = given {
             if given.is_later() {
-                return Ok(Known::No("`values` has a value that is known only after apply".to_owned()));
+                return Ok(Known::No(
+                    "`values` has a value that is known only after apply".to_owned(),
+                ));
             }
             for (world, values) in WORLDS.into_iter().zip(&mut worlds) {
                 merge(values, Value::Object(given.in_world(world).clone()));
