@@ -9,7 +9,7 @@ use crate::support::project::{Project, Ran};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-const INVENTORY: &str = "[hosts.alpha]\nlab = { kubernetes = true, helm = true }\n[hosts.alpha.data]\npassword = 'hunter2hunter2'\n\
+const INVENTORY: &str = "[hosts.alpha]\nlab = { kubernetes = true, helm = true }\n[hosts.alpha.data]\npassword = \"{{ 'web' | lab_password }}\"\n\
      helm = 'v3.19.5'\n";
 
 const DEPLOY: &str = "hosts = ['*']\ntasks = ['k3s/server', 'shop/release']\n";

@@ -108,8 +108,14 @@ impl Objects<'_> {
             Some(self.answers),
         );
         for wish in &mut wishes {
-            if let Some(scope) = self.scope(&wish.id) {
-                wish.id.namespace = wish.id.namespace.take().filter(|_| scope);
+            if self.scope(&wish.id) == Some(false) {
+                wish.id.namespace = None;
+                wish.question.0.id.namespace = None;
+                for object in [&mut wish.manifest.object, &mut wish.manifest.masked] {
+                    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                        metadata.shift_remove("namespace");
+                    }
+                }
             }
             wish.question.0.manager = Some(HELM.to_owned());
             wish.question.0.body.parts = self.secrets.clone();
