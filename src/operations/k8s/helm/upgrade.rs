@@ -16,7 +16,7 @@ use crate::facts::helm::{
     AskedRelease, Beside, CHART_LABEL, DESCRIPTION, Hook, Made, REVISION_LABEL, Release as Found, ReleaseBody,
     ReleaseFact, ReleaseKey, ReleaseQuestion, Rendered, Rendering, Revision, label,
 };
-use crate::facts::kubernetes::{Answers, Api, Cluster, ClusterKey};
+use crate::facts::kubernetes::{Answers, Cluster, ClusterKey};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey};
 use crate::operations::k8s::shown;
