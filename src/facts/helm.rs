@@ -133,6 +133,12 @@ impl<'a> Key<'a> for ReleaseKey<'a> {
     fn may_come_with_packages(self) -> bool {
         false
     }
+
+    fn is_outdated_by(self, known: &ReleaseFact, changed: Subject<'_>) -> bool {
+        // An earlier operation may bring the program.
+        let has_none = matches!(known, ReleaseFact::Asked(release) if release.program.is_none());
+        has_none && matches!(changed, Subject::Path(path) if path.ends_with("/helm"))
+    }
 }
 
 /// What is known of a release.

@@ -9,7 +9,7 @@ use crate::support::project::{Project, Ran};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-const INVENTORY: &str = "[hosts.alpha]\nlab = { kubernetes = true, helm = true }\n[hosts.alpha.data]\npassword = 'hunter2hunter2'\n\
+const INVENTORY: &str = "[hosts.alpha]\nlab = { kubernetes = true, helm = true }\n[hosts.alpha.data]\npassword = \"{{ 'web' | lab_password }}\"\n\
      helm = 'v3.19.5'\n";
 
 const DEPLOY: &str = "hosts = ['*']\ntasks = ['k3s/server', 'shop/release']\n";
@@ -136,6 +136,7 @@ fn level(host: &Host<'_>) -> String {
 fn a_release_is_what_the_review_shows() {
     let project = &Project::of(&[
         ("inventories/dev.toml", INVENTORY),
+        (".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n"),
         ("deploys/shop.toml", DEPLOY),
         ("tasks/k3s/server.toml", SERVER),
         ("tasks/shop/release.toml", RELEASE),
@@ -167,7 +168,7 @@ fn a_release_is_what_the_review_shows() {
     assert_eq!(host.inside(seen).trim(), "11", "{}", done.stdout);
     assert!(
         host.inside("kubectl -n shop get configmap address -o jsonpath={.data.url}")
-            .contains("hunter2hunter2")
+            .contains("db://me:")
     );
     assert!(
         host.inside("kubectl -n shop get configmap settings -o jsonpath={.data.version}")
@@ -209,10 +210,7 @@ fn another_value_changes_what_the_review_says(project: &Project, host: &Host<'_>
     assert_eq!((level(host).as_str(), host.inside(key)), ("debug", before));
     quiet(project);
     // Another secret is told without it, and without the one before.
-    project.write(
-        "inventories/dev.toml",
-        inventory(project).replace("hunter2hunter2", "hunter3hunter3"),
-    );
+    project.write("inventories/dev.toml", inventory(project).replace("'web'", "'other'"));
     let review = deploy(project, &["--dry-run"]).expect(0);
     assert!(
         review.stdout.contains("~ object ConfigMap/address in shop"),
@@ -222,12 +220,9 @@ fn another_value_changes_what_the_review_says(project: &Project, host: &Host<'_>
     deploy(project, &["--yes"]).expect(0);
     assert!(
         host.inside("kubectl -n shop get configmap address -o jsonpath={.data.url}")
-            .contains("hunter3hunter3")
+            .contains("db://me:")
     );
-    project.write(
-        "inventories/dev.toml",
-        inventory(project).replace("hunter3hunter3", "hunter2hunter2"),
-    );
+    project.write("inventories/dev.toml", inventory(project).replace("'other'", "'web'"));
     values(project, "level = \"info\"");
     deploy(project, &["--yes"]).expect(0);
     quiet(project);

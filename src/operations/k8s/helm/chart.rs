@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Release;
+use super::parameters::Release;
 use crate::change::Stop;
 use crate::content::{CHARTS, ChartFiles, Content, NoChart, chart_file};
 use crate::error::suggestion;
@@ -48,13 +48,9 @@ impl Chart {
             folder(context, wanted, &path)?
         };
         let digest = sha256_hex(&packed);
-        if let Some(sha256) = release
-            .sha256
-            .as_ref()
-            .filter(|sha256| !sha256.eq_ignore_ascii_case(&digest))
-        {
+        let is_other = |sha256: &String| !sha256.eq_ignore_ascii_case(&digest);
+        if release.sha256.as_ref().is_some_and(is_other) {
             let title = format!("`{CHARTS}/{path}` is not the chart that `sha256` means");
-            let _ = sha256;
             return Err(context
                 .refuse("sha256", title, format!("its SHA-256 is {digest}"))
                 .hint("get the chart again, or correct `sha256`"));

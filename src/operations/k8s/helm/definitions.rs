@@ -1,7 +1,7 @@
 //! The CustomResourceDefinitions in `crds/` of a chart: Helm makes them once and never updates them, so homelab applies them.
 
-use super::upgrade::Upgrade;
-use super::{Definitions, Release};
+use super::parameters::{Definitions, Release};
+use super::wish::Upgrade;
 use crate::change::{Outcome, ResourceChange, Stop};
 use crate::operations::PlanContext;
 use crate::operations::k8s::decision::{BY_CLIENT, Rules};

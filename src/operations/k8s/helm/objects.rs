@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::upgrade::Upgrade;
+use super::wish::Upgrade;
 use crate::change::{Action, Attributed, Before, ResourceChange, ResourceId, ResourceKind, Risk, Stop};
 use crate::facts::FactKey;
 use crate::facts::helm::{RELEASE_NAME, RELEASE_NAMESPACE, Rendered};
@@ -34,6 +34,8 @@ pub(super) struct Objects<'a> {
     pub(super) secrets: Vec<Secret>,
     pub(super) kinds: &'a [CustomKind],
     pub(super) answers: &'a Answers,
+    /// Whether they are those that the release has: then a Job that its TTL took away is done, and Helm does not make it again.
+    pub(super) is_settled: bool,
 }
 
 impl Objects<'_> {
@@ -108,8 +110,14 @@ impl Objects<'_> {
             Some(self.answers),
         );
         for wish in &mut wishes {
-            if let Some(scope) = self.scope(&wish.id) {
-                wish.id.namespace = wish.id.namespace.take().filter(|_| scope);
+            if self.scope(&wish.id) == Some(false) {
+                wish.id.namespace = None;
+                wish.question.0.id.namespace = None;
+                for object in [&mut wish.manifest.object, &mut wish.manifest.masked] {
+                    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                        metadata.shift_remove("namespace");
+                    }
+                }
             }
             wish.question.0.manager = Some(HELM.to_owned());
             wish.question.0.body.parts = self.secrets.clone();
@@ -147,6 +155,9 @@ impl Objects<'_> {
         let Some(live) = &object.live else {
             if let Some(Answer::Refused(why)) = &object.answer {
                 return Err(refused(context, wish, why));
+            }
+            if self.is_settled && is_taken_away(&wish.manifest.object) {
+                return Ok(None);
             }
             let after = new(shown::removed(context, &wanted));
             let mut change = ResourceChange::new(id, Action::Create, Before::Absent, Some(after));
@@ -236,6 +247,11 @@ pub(super) fn removal(context: &PlanContext<'_>, id: &ObjectId, live: &Value) ->
     let mut change = ResourceChange::new(name, Action::Remove, Before::Present(before), None);
     change.risk = Risk::Removal;
     change
+}
+
+/// Whether it is a Job that is deleted some time after its end.
+fn is_taken_away(object: &Value) -> bool {
+    object["kind"] == "Job" && !object["spec"]["ttlSecondsAfterFinished"].is_null()
 }
 
 /// Whether Helm leaves an object there.

@@ -1,7 +1,7 @@
 //! A release that is uninstalled.
 
-use super::Release;
 use super::objects::{removal, stays};
+use super::parameters::Release;
 use super::script::uninstall;
 use crate::change::{Action, Attribute, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop};
 use crate::facts::helm::{

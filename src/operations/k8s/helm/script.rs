@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::upgrade::Upgrade;
+use super::wish::Upgrade;
 use crate::change::{Command, Step};
 use crate::content::Input;
 use crate::facts::helm::{CHART_LABEL, Made, REVISION_LABEL, label};

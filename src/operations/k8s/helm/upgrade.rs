@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Release;
-use super::chart::Chart;
 use super::definitions::ChartKinds;
 use super::objects::Objects;
+use super::parameters::Release;
 use super::script::{Run, upgrade};
-use super::values::Values;
+use super::wish::Upgrade;
 use crate::change::{
     Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
@@ -17,10 +16,9 @@ use crate::facts::helm::{
     AskedRelease, Beside, CHART_LABEL, DESCRIPTION, Hook, Made, REVISION_LABEL, Release as Found, ReleaseBody,
     ReleaseFact, ReleaseKey, ReleaseQuestion, Rendered, Rendering, Revision, label,
 };
-use crate::facts::kubernetes::{Answers, Api, Cluster, ClusterKey};
+use crate::facts::kubernetes::{Answers, Cluster, ClusterKey};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey};
-use crate::operations::PlanContext;
 use crate::operations::k8s::shown;
 use crate::operations::k8s::single::touches;
 use crate::secret::{Secret, sha256_hex};
@@ -28,20 +26,18 @@ use crate::secret::{Secret, sha256_hex};
 /// What stands for a value of somebody else that is not shown: it may be a secret.
 const NOT_SHOWN: &str = "(not shown)";
 
-/// A release, with what it is to become.
-pub(super) struct Upgrade<'a> {
-    pub(super) release: &'a Release,
-    pub(super) context: &'a PlanContext<'a>,
-    pub(super) api: Api,
-    pub(super) chart: Chart,
-    pub(super) values: Values,
+/// What happens to the release.
+///
+/// Errors: something is not known, the chart cannot be rendered, or an object is refused.
+pub(super) fn plan(wish: &Upgrade<'_>) -> Result<Outcome, Stop> {
+    wish.plan()
 }
 
 impl Upgrade<'_> {
     /// What happens to the release.
     ///
     /// Errors: something is not known, the chart cannot be rendered, or an object is refused.
-    pub(super) fn plan(&self) -> Result<Outcome, Stop> {
+    fn plan(&self) -> Result<Outcome, Stop> {
         let context = self.context;
         let kinds = ChartKinds::of(self)?;
         // All of it in one round.
@@ -93,12 +89,12 @@ impl Upgrade<'_> {
             && definitions.is_empty()
         {
             let old = last.objects.as_deref().unwrap_or_default();
-            if !self.release.drift
-                || self
-                    .objects(&answers, &kinds, &found, (old, old))
-                    .changes(self)?
-                    .is_empty()
-            {
+            if !self.release.drift {
+                return Ok(Outcome::Unchanged);
+            }
+            let mut objects = self.objects(&answers, &kinds, &found, (old, old));
+            objects.is_settled = true;
+            if objects.changes(self)?.is_empty() {
                 return Ok(Outcome::Unchanged);
             }
         }
@@ -120,6 +116,7 @@ impl Upgrade<'_> {
             secrets: self.values.secrets().into_iter().chain(last).collect(),
             kinds: &kinds.kinds,
             answers,
+            is_settled: false,
         }
     }
 
@@ -313,13 +310,6 @@ impl Upgrade<'_> {
         ]
     }
 
-    /// What the cluster keeps of this run: which values are secret.
-    pub(super) fn description(&self) -> String {
-        let pointers: Vec<&String> = self.values.secret.iter().collect();
-        let pointers = serde_json::to_string(&pointers).unwrap_or_default();
-        format!("{DESCRIPTION}{pointers}")
-    }
-
     fn question(&self, always: bool) -> ReleaseQuestion {
         let values = self.values.json();
         ReleaseQuestion(Box::new(AskedRelease {
@@ -352,16 +342,14 @@ impl Upgrade<'_> {
     /// The release before anything can render its chart: what its objects are is not known.
     fn later(&self, by: Option<OperationId>, why: &str) -> Outcome {
         let after = self.wanted(None);
+        // Of a cluster that is there nobody knows whether it has the release.
+        let is_new = by.is_some();
+        let release = ResourceChange::new(self.id(), Action::Create, Before::Absent, Some(after));
         Outcome::Deferred {
             waits_for: by.into_iter().collect(),
             why: format!("{why}; its objects are known when the chart is rendered"),
             touches: touches(),
-            preview: vec![ResourceChange::new(
-                self.id(),
-                Action::Create,
-                Before::Absent,
-                Some(after),
-            )],
+            preview: is_new.then_some(release).into_iter().collect(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Number, Value};
 
-use super::Given;
+use super::parameters::Given;
 use crate::change::Stop;
 use crate::content::Assets;
 use crate::operations::PlanContext;
