@@ -60,16 +60,14 @@ pub(super) fn run(arguments: &PlanArguments) -> anyhow::Result<ExitCode> {
 fn copied(arguments: &PlanArguments) -> anyhow::Result<(Unpacked, Bundle)> {
     let home = project::root()?;
     let (limit, only, tags, data) = arguments.filter.given();
-    let bundle = Bundle {
-        asked: Asked {
-            limit,
-            only,
-            tags,
-            data,
-            owed: false,
-            prune: arguments.prune,
-        },
-        ..gather_files(&home)?
+    let mut bundle = gather_files(&home)?;
+    bundle.asked = Asked {
+        limit,
+        only,
+        tags,
+        data,
+        owed: false,
+        prune: arguments.prune,
     };
     Ok((bundle.unpack(Some(&home), false)?, bundle))
 }

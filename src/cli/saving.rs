@@ -41,11 +41,9 @@ impl Saving<'_> {
         let identities = Identities::find(&self.project.home)?;
         let recipients = Recipients::find(&self.project.root)?;
         let variables = self.project.variables.used();
-        let bundle = Bundle {
-            key: self.digests.hex(),
-            variables,
-            ..self.bundle.clone()
-        };
+        let mut bundle = self.bundle.clone();
+        bundle.key = self.digests.hex();
+        bundle.variables = variables;
         if recipients.is_none() {
             refuse_secrets(plan, &bundle)?;
         }
