@@ -14,8 +14,8 @@ fn main() -> io::Result<()> {
     let root = folder("CARGO_MANIFEST_DIR");
     let mut list = "&[\n".to_owned();
     for path in sources(&root.join("agent"))? {
-        let name = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
-        let _ = writeln!(list, "({name:?}, include_str!({path:?})),");
+        let [name, place] = [path.strip_prefix(&root).unwrap_or(&path), &path].map(Path::to_string_lossy);
+        let _ = writeln!(list, "({name:?}, include_str!({place:?})),");
     }
     list.push_str("]\n");
     fs::write(folder("OUT_DIR").join("agent_sources.rs"), list)?;

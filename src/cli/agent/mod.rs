@@ -43,7 +43,7 @@ pub(super) fn run(command: &AgentCommand) -> anyhow::Result<ExitCode> {
     let mut compiling = || {
         eprint_line(format_args!(
             "compiling the agent for {architecture}, which takes a few minutes"
-        ))
+        ));
     };
     let built = agent::build(&root, part, architecture, &mut compiling)?;
     print(&report::agent(&built, part))?;

@@ -38,6 +38,9 @@ systemctl show --no-pager -p Id -p ActiveState -p SubState -p UnitFileState -- "
 /// Blocks of `NAME=VALUE`, with an empty line between them.
 fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     let lines = lines(answer);
+    if let Some(line) = lines.iter().find(|line| !line.is_empty() && !line.contains('=')) {
+        return Err(UnreadableAnswer::new(format!("own units: `{line}`")));
+    }
     let units = lines.split(String::is_empty).filter_map(|block| {
         let value = |name: &str| {
             let found = block.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
