@@ -99,7 +99,7 @@ mod tests {
         ];
         let whole = image("docker.io/lab/a:1", &entries, &["sh"]).unwrap();
         assert_eq!(whole, image("docker.io/lab/a:1", &entries, &["sh"]).unwrap());
-        let archived = crate::content::Content::new(whole).images().unwrap();
+        let archived = crate::content::Content::new(whole).archived_images().unwrap();
         assert_eq!(archived[0].names, ["docker.io/lab/a:1"]);
         let layer = layer(&entries).unwrap();
         let mut layer = tar::Archive::new(&layer[..]);
