@@ -11,9 +11,9 @@ use super::review::{
     Value,
 };
 use super::sanitize::one_line;
-use super::style::{Tone, counted, grouped, width};
+use super::style::{Tone, counted, grouped, warning, width};
 use crate::apply::{HostEnd, OperationResult, ResourceEnd};
-use crate::change::{Action, CheckState, ResourceKind, Risk};
+use crate::change::{Action, CheckState, ResourceKind};
 use crate::facts::FactKey;
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::plan::Totals;
@@ -253,27 +253,20 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
             Phrase::words("creates ").then(named).word(" too, if missing"),
         ));
     }
-    let risk = match change.risk {
-        Risk::None | Risk::Removal => None,
-        Risk::Restart => Some("! interrupts a running service"),
-        Risk::Reboot => Some("! restarts the host"),
-        Risk::DataLoss => Some("! deletes data"),
-        Risk::LockOut => Some("! may lock you out"),
-    };
     if change.is_for_running && change.differs.is_empty() {
         parts.push((
             Tone::Faint,
             Phrase::words("not running, and a handler does not start it"),
         ));
     }
-    parts.extend(risk.map(|risk| (Tone::Removed, Phrase::words(risk))));
+    parts.extend(warning(change.risk).map(|risk| (Tone::Removed, Phrase::words(risk))));
     if change.action == Action::RunEachTime {
         // It does not run in a deploy that changes nothing else.
-        let when = match change.kind {
-            ResourceKind::Job => "tries what changed",
-            _ => "each time",
-        };
-        parts.push((Tone::Faint, Phrase::words(when)));
+        let is_try = change.kind == ResourceKind::Job;
+        parts.push((
+            Tone::Faint,
+            Phrase::words(if is_try { "tries what changed" } else { "each time" }),
+        ));
     }
     if !unless.is_empty() && change.is_for_running {
         parts.push((

@@ -3,6 +3,8 @@
 use anstyle::{AnsiColor, Effects, Style};
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::change::Risk;
+
 /// What a piece of text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -79,6 +81,17 @@ pub(super) fn grouped(count: usize) -> String {
         text.push(digit);
     }
     text
+}
+
+/// What is said of a risk, beside what its sign says.
+pub(super) fn warning(risk: Risk) -> Option<&'static str> {
+    match risk {
+        Risk::None | Risk::Removal => None,
+        Risk::Restart => Some("! interrupts a running service"),
+        Risk::Reboot => Some("! restarts the host"),
+        Risk::DataLoss => Some("! deletes data"),
+        Risk::LockOut => Some("! may lock you out"),
+    }
 }
 
 #[cfg(test)]

@@ -74,21 +74,21 @@ fn from_nothing(project: &Project, host: &Host<'_>) {
     deploy(project, "model-hosting", &["--yes"]).expect(0);
     quiet(project, "model-hosting");
     let desk = &Host::of(project, "models", "models-desk-dev");
-    let address = host.inside("hostname -I | cut -d ' ' -f 1");
+    let address = host.address();
     let body = format!(r#"{{"model":"{MODEL}","prompt":"hello","stream":false,"options":{{"num_predict":4}}}}"#);
-    let said = ask(desk, address.trim(), "/api/ollama/generate", Some(&body));
+    let said = ask(desk, &address, "/api/ollama/generate", Some(&body));
     assert!(said.contains("\"done\":true"), "{said}");
-    let models = ask(desk, address.trim(), "/api/ollama/models", None);
+    let models = ask(desk, &address, "/api/ollama/models", None);
     assert!(
         models.contains(MODEL) && models.contains("\"available\":true"),
         "{models}"
     );
-    let report = ask(desk, address.trim(), "/api/health/report", None);
+    let report = ask(desk, &address, "/api/health/report", None);
     assert!(
         report.contains("\"available_models\":1") && report.contains("\"status\":0"),
         "{report}"
     );
-    let nodes = ask(desk, address.trim(), "/api/nodes", None);
+    let nodes = ask(desk, &address, "/api/nodes", None);
     assert!(nodes.contains("models-dev"), "{nodes}");
     let can = |what: &str| {
         let account = "system:serviceaccount:model-hosting:model-manager";
