@@ -38,13 +38,14 @@ use super::{AptVerb, Check, Fact, FactKey, Facts, Identity, Installation};
 use crate::template::NamedFact;
 use crate::value::Known;
 
-fn own_units() -> Vec<Fact> {
+fn own_units() -> [(FactKey, Vec<Fact>); 1] {
     let running = OwnUnit {
         name: text("home-lab-power.service"),
         active: text("active"),
         sub: text("running"),
     };
-    vec![Fact::OwnUnits(vec![running]), Fact::OwnUnits(Vec::new())]
+    let facts = vec![Fact::OwnUnits(vec![running]), Fact::OwnUnits(Vec::new())];
+    [(FactKey::OwnUnits, facts)]
 }
 
 fn text(text: &str) -> String {
@@ -519,7 +520,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(zfs::examples())
         .chain(k3s::examples())
         .chain(node_images::examples())
-        .chain([(FactKey::OwnUnits, own_units())])
+        .chain(own_units())
         .chain(compose::examples())
         .chain(checks().map(|check| {
             let facts = vec![

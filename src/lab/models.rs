@@ -162,12 +162,11 @@ fn pack(work: &Path, built: &Path) -> Result<(), LabError> {
         };
         let path = format!("bin/{image}");
         let mut entries = vec![Entry::Scratch("tmp"), Entry::Scratch("root")];
-        match &program {
-            Some(program) => entries.push(Entry::Program(&path, program)),
-            None => {
-                entries.push(Entry::Program("bin/busybox", &busybox));
-                entries.extend(shell.iter().map(|name| Entry::Link(name, "busybox")));
-            }
+        if let Some(program) = &program {
+            entries.push(Entry::Program(&path, program));
+        } else {
+            entries.push(Entry::Program("bin/busybox", &busybox));
+            entries.extend(shell.iter().map(|name| Entry::Link(name, "busybox")));
         }
         let command: &[&str] = match image {
             "alpine" => &["sh"],

@@ -26,6 +26,7 @@ impl LabSpec {
 
 /// A lab host as the inventory defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key that people write")]
 pub struct LabHost {
     /// Also its host name.
     pub name: String,

@@ -55,7 +55,9 @@ impl CopiedProject {
     pub(super) fn variables(&self, mistakes: &mut Vec<Diagnostic>) -> Variables {
         match &self.variables {
             Some(given) => {
-                given.values().for_each(|value| remember(value));
+                for value in given.values() {
+                    remember(value);
+                }
                 Variables::new(given.clone(), BTreeMap::new())
             }
             None => variables::read(&self.home, mistakes),

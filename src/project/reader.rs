@@ -174,8 +174,8 @@ impl Reader {
 
     /// Adds the files that git does not have. They are read when they are needed.
     fn kept(&mut self, assets: &mut Assets) {
-        let folders: [(&str, fn(&str) -> String); 2] = [(DOWNLOADS, download), (CHARTS, chart_file)];
-        for (folder, name) in folders {
+        for folder in [DOWNLOADS, CHARTS] {
+            let name = if folder == CHARTS { chart_file } else { download };
             for file in self.files.list(folder) {
                 let shown = file.shown.to_string_lossy().into_owned();
                 match file.place {

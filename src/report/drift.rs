@@ -57,12 +57,11 @@ fn line(host: &HostDrift, counts_upgrades: bool) -> String {
     }
     let upgrades = format!("upgrades: {}", listed(&drift.upgrades));
     let has_upgrades = !drift.upgrades.is_empty();
-    let tone = match drift.is_none() && !(counts_upgrades && has_upgrades) {
-        true => {
-            parts.push("as configured".to_owned());
-            Tone::Plain
-        }
-        false => Tone::Changed,
+    let tone = if drift.is_none() && !(counts_upgrades && has_upgrades) {
+        parts.push("as configured".to_owned());
+        Tone::Plain
+    } else {
+        Tone::Changed
     };
     parts.extend(has_upgrades.then_some(upgrades));
     paint(tone, &format!("{name}: {}", parts.join("; ")))

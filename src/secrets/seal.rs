@@ -54,9 +54,10 @@ impl Seal {
             .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
             .collect();
         // The comparison takes the same time whatever differs.
-        match bytes.is_some_and(|bytes| code(text, key).verify_slice(&bytes).is_ok()) {
-            true => Sealed::Whole,
-            false => Sealed::Broken,
+        if bytes.is_some_and(|bytes| code(text, key).verify_slice(&bytes).is_ok()) {
+            Sealed::Whole
+        } else {
+            Sealed::Broken
         }
     }
 }

@@ -46,10 +46,15 @@ impl IntoResponse for Reply {
 pub struct Problem {
     code: StatusCode,
     message: String,
+    // In a box, since most problems have none of it, and all results carry the room.
+    further: Box<Further>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Further {
     hint: Option<String>,
-    more: Map<String, Value>,
-    // In a box, since most problems have none, and all results carry the room.
-    header: Option<Box<(HeaderName, HeaderValue)>>,
+    members: Map<String, Value>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -58,30 +63,28 @@ impl Problem {
         Self {
             code,
             message: message.into(),
-            hint: None,
-            more: Map::new(),
-            header: None,
+            further: Box::default(),
         }
     }
 
     /// What the owner of the host can do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.further.hint = Some(hint.into());
         self
     }
 
     /// One more member of the answer.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(key.to_owned(), value.into());
+        self.further.members.insert(key.to_owned(), value.into());
         self
     }
 
     /// A header of the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some(Box::new((name, HeaderValue::from_static(value))));
+        self.further.header = Some((name, HeaderValue::from_static(value)));
         self
     }
 
@@ -100,10 +103,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut body = Map::new();
         body.insert("message".to_owned(), self.message.into());
-        body.extend(self.hint.map(|hint| ("hint".to_owned(), hint.into())));
-        body.extend(self.more);
+        let further = *self.further;
+        body.extend(further.hint.map(|hint| ("hint".to_owned(), hint.into())));
+        body.extend(further.members);
         let mut response = Reply::with_code(self.code, "error", Value::Object(body)).into_response();
-        if let Some((name, value)) = self.header.map(|header| *header) {
+        if let Some((name, value)) = further.header {
             response.headers_mut().insert(name, value);
         }
         response

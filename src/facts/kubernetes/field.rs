@@ -117,7 +117,7 @@ impl FieldPath {
         }
         let gone = &self.0[..=stays];
         let escaped = gone.iter().map(|part| part.replace('~', "~0").replace('/', "~1"));
-        let pointer: String = escaped.map(|part| format!("/{part}")).collect();
+        let pointer = escaped.fold(String::new(), |pointer, part| pointer + "/" + &part);
         let (last, above) = gone.split_last().unwrap_or((&self.0[0], &[]));
         let holder = above.iter().try_fold(tree, |node, part| node.get_mut(part));
         if let Some(holder) = holder {

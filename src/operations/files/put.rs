@@ -126,7 +126,7 @@ impl Put {
     }
 
     /// A program that the lab has built.
-    fn of_lab<'a>(&self, context: &PlanContext<'_>, src: &str) -> Result<WishedContent<'a>, Stop> {
+    fn of_lab<'a>(context: &PlanContext<'_>, src: &str) -> Result<WishedContent<'a>, Stop> {
         if let Some(content) = context.kept("src", src)? {
             return Ok(WishedContent::Ready(content));
         }
@@ -145,7 +145,7 @@ impl Put {
             (Some(src), None) if self.is_agent() => Ok(WishedContent::Ready(context.agent_part("src", src, "binary")?)),
             (Some(src), None) => {
                 if src.starts_with(LAB_FILE) {
-                    return self.of_lab(context, src);
+                    return Self::of_lab(context, src);
                 }
                 context.require_asset("src", src)?;
                 self.check_suffix(context, src)?;

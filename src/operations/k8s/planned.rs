@@ -71,6 +71,15 @@ pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, described: Vec<Desc
     set.plan(context, described)
 }
 
+/// A new object in the place of one that somebody has deleted, and that is not gone yet.
+fn made_again(mut planned: Planned) -> Planned {
+    let after = planned.change.after.get_or_insert_default();
+    let text = "made again when the one that is being deleted is gone";
+    after.insert("object", Attribute::known(text));
+    planned.is_awaited = true;
+    planned
+}
+
 impl Set<'_> {
     fn plan(&self, context: &PlanContext<'_>, described: Vec<Described>) -> Result<Outcome, Stop> {
         let cluster = context.get(ClusterKey(&self.api));
@@ -194,16 +203,7 @@ impl Set<'_> {
                 None
             }
             Decision::Create => Some(created(context, wish, known)),
-            Decision::Going => {
-                let mut planned = created(context, wish, known);
-                let text = "made again when the one that is being deleted is gone";
-                let after = planned.change.after.get_or_insert_default();
-                after.insert("object", Attribute::known(text));
-                Some(Planned {
-                    is_awaited: true,
-                    ..planned
-                })
-            }
+            Decision::Going => Some(made_again(created(context, wish, known))),
             Decision::Recreate => {
                 if let Some(why) = trial::refusal(context, &self.api, &wish)? {
                     return Err(self.refused(context, &wish, (&why, false), known));

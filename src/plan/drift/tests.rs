@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::change::Attributes;
 use crate::change::{Attribute, ResourceId, WriteFile};
 use crate::content::Content;
+use crate::facts::Environment;
 use crate::facts::journal::parse;
 use crate::secret::sha256_hex;
 
@@ -45,7 +48,7 @@ fn file(is: Option<(&str, &str)>, wanted: Option<(&str, &str)>) -> ResourceChang
             attributes: attributes(),
             validate: None,
             validate_within: None,
-            validate_env: Default::default(),
+            validate_env: Environment::default(),
             backup: false,
             fetch: None,
         })
@@ -119,7 +122,7 @@ fn newer_packages_are_told_apart() {
         )],
         notices: Vec::new(),
         skipped: Vec::new(),
-        items_left_out: Default::default(),
+        items_left_out: BTreeMap::default(),
         has_leftovers: false,
     };
     let upgrade = drift(&plan(package(Before::Present(attributed(&[("version", "1")])))), &[]);

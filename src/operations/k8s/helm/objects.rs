@@ -120,7 +120,7 @@ impl Objects<'_> {
                 }
             }
             wish.question.0.manager = Some(HELM.to_owned());
-            wish.question.0.body.parts = self.secrets.clone();
+            wish.question.0.body.parts.clone_from(&self.secrets);
         }
         wishes
     }

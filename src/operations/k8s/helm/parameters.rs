@@ -15,6 +15,7 @@ pub(super) type Given = Varied<Map<String, Value>>;
 /// Parameters of `helm.release`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter that people write")]
 pub(in crate::operations) struct Release {
     /// Name of the release.
     pub(super) release: String,

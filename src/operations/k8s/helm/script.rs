@@ -53,7 +53,7 @@ fn beginning(api: &Api, (release, namespace): (&str, &str), reviewed: Option<&st
 /// The step that installs or upgrades a release. Values and chart are its standard input: the first line, and the rest.
 pub(super) fn upgrade(upgrade: &Upgrade<'_>, run: &Run<'_>) -> Step {
     let (release, namespace) = (&upgrade.release.release, &upgrade.release.namespace);
-    let [name, space] = [release, namespace].map(|text| quote(text).to_string());
+    let [name, space] = [release, namespace].map(|text| quote(text));
     let within = upgrade.release.within.0;
     let timeout = format!("{}s", within.as_secs().max(1));
     let mut script = beginning(&upgrade.api, (&name, &space), run.reviewed.as_deref());
@@ -113,7 +113,7 @@ pub(super) fn upgrade(upgrade: &Upgrade<'_>, run: &Run<'_>) -> Step {
 
 /// The step that uninstalls a release.
 pub(super) fn uninstall(api: &Api, (release, namespace): (&str, &str), reviewed: &str, within: Duration) -> Step {
-    let [name, space] = [release, namespace].map(|text| quote(text).to_string());
+    let [name, space] = [release, namespace].map(quote);
     let mut script = beginning(api, (&name, &space), Some(reviewed));
     let _ = write!(
         script,

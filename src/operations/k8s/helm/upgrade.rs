@@ -234,7 +234,7 @@ impl Upgrade<'_> {
     /// What is known of the release before the chart is rendered.
     fn wanted(&self, last: Option<&Revision>) -> Attributed {
         let new = self.values.with_digests(self.context);
-        let old = last.map_or(Value::Null, |last| self.old_values(last, &new));
+        let old = last.map_or(Value::Null, |last| Self::old_values(last, &new));
         let (_, values) = shown::compared(self.context, &old, &new);
         let mut after: Attributed = [
             ("chart", Attribute::known(self.chart.title())),
@@ -252,7 +252,7 @@ impl Upgrade<'_> {
     /// What the release is now.
     fn before(&self, last: &Revision) -> Attributed {
         let new = self.values.with_digests(self.context);
-        let (values, _) = shown::compared(self.context, &self.old_values(last, &new), &new);
+        let (values, _) = shown::compared(self.context, &Self::old_values(last, &new), &new);
         let digest = last.labels.get(CHART_LABEL).filter(|_| last.is_ours());
         let mut before: Attributed = [
             ("chart", Attribute::known(&last.chart)),
@@ -271,7 +271,7 @@ impl Upgrade<'_> {
     }
 
     /// The values that a revision has. Which of them are secret is only known of those that homelab set.
-    fn old_values(&self, last: &Revision, new: &Value) -> Value {
+    fn old_values(last: &Revision, new: &Value) -> Value {
         if last.description.starts_with(DESCRIPTION) {
             last.values.clone()
         } else {
