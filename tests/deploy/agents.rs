@@ -31,14 +31,14 @@ fn project() -> Project {
 }
 
 fn inventory(project: &Project, data: &str) {
-    let mut text = "groups = ['development']\n".to_owned();
-    for (name, image) in HOSTS {
-        text += &format!(
+    let hosts = HOSTS.map(|(name, image)| {
+        format!(
             "[hosts.{name}]\nlab = {{ image = '{image}' }}\ngroups = ['agents']\n[hosts.{name}.data]\n\
              agents.power.listen = ['{{{{ host.address }}}}']\nagents.power.clients = ['172.17.0.1']\n\
              agents.models.listen = ['{{{{ host.address }}}}']\nagents.models.clients = ['172.17.0.1']\n{data}"
-        );
-    }
+        )
+    });
+    let text = format!("groups = ['development']\n{}", hosts.concat());
     project.write("inventories/dev.toml", text);
 }
 

@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_systemd_has_none() {
-        let output = std::process::Command::new("sh")
+        let output = std::process::Command::new("/bin/sh")
             .args(["-c", &probe(&[FactKey::OwnUnits])])
             .env("PATH", "/nowhere")
             .output()

@@ -64,17 +64,14 @@ impl Caller {
     fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n");
-        if !self.token.is_empty() {
-            request += &format!("Authorization: Bearer {}\r\n", self.token);
-        }
-        if let Some(header) = &self.header {
-            request += &format!("{header}\r\n");
-        }
-        if !body.is_empty() {
-            request += "Content-Type: application/json\r\n";
-        }
-        request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        let line = |is_sent: bool, line: &str| if is_sent { format!("{line}\r\n") } else { String::new() };
+        let token = line(!self.token.is_empty(), &format!("Authorization: Bearer {}", self.token));
+        let header = line(self.header.is_some(), self.header.as_deref().unwrap_or_default());
+        let kind = line(!body.is_empty(), "Content-Type: application/json");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n{token}{header}{kind}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         // Who sends too much may be cut off before all of it is written.
         let _ = stream.write_all(request.as_bytes());
         let mut whole = Vec::new();
