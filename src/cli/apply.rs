@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &ApplyArguments) -> anyhow::Result<ExitCode> {
     let unpacked = bundle.unpack(home.as_deref(), true)?;
     let names = (saved.meta.inventory.as_str(), saved.meta.deploy.as_str());
     match prepared(&bundle, &unpacked, names) {
-        Ok(prepared) => apply(arguments, &saved, prepared),
+        Ok(prepared) => apply(arguments, &saved, &prepared),
         Err(refused) => refuse(refused, names, &arguments.run),
     }
 }
@@ -107,7 +107,7 @@ fn prepared(bundle: &Bundle, unpacked: &Unpacked, names: (&str, &str)) -> Result
     Prepared::new(project, names, &filter, prune, key)
 }
 
-fn apply(arguments: &ApplyArguments, saved: &SavedPlan, prepared: Prepared) -> anyhow::Result<ExitCode> {
+fn apply(arguments: &ApplyArguments, saved: &SavedPlan, prepared: &Prepared) -> anyhow::Result<ExitCode> {
     let targets = targets::targets(&prepared.project, &prepared.run)?;
     let refused = match refused(&targets, saved)? {
         Ok(refused) => refused,

@@ -65,12 +65,11 @@ async fn one(mut host: ReadHost) -> Vec<HostDrift> {
     let mut found = Vec::new();
     for plan in &host.build.plan.hosts {
         let name = plan.host.clone();
-        let journals: Result<_, GatherError> = match plan.is_pending() {
-            false => Ok(Vec::new()),
-            true => {
-                let read = read_journal_of(&mut host.connection, &name, Wanted::Last(RUNS)).await;
-                read.map(|journal| journal.runs)
-            }
+        let journals: Result<_, GatherError> = if plan.is_pending() {
+            let read = read_journal_of(&mut host.connection, &name, Wanted::Last(RUNS)).await;
+            read.map(|journal| journal.runs)
+        } else {
+            Ok(Vec::new())
         };
         found.push(match journals {
             Ok(runs) => HostDrift {

@@ -18,9 +18,10 @@ pub(super) type HostKeys = BTreeMap<String, Result<Option<String>, GatherError>>
 /// The fingerprints of the keys that hosts offer now.
 pub(super) async fn host_keys(targets: &[Target]) -> HostKeys {
     let asked = targets.iter().map(|target| async {
-        let key = match target.local {
-            true => Ok(None),
-            false => offered_key(target).await.map(|key| Some(key.fingerprint)),
+        let key = if target.local {
+            Ok(None)
+        } else {
+            offered_key(target).await.map(|key| Some(key.fingerprint))
         };
         (target.name.clone(), key.map_err(GatherError::Remote))
     });

@@ -130,8 +130,7 @@ fn privilege(host: &Host) -> Privilege {
 /// The lab hosts of an inventory.
 pub(super) fn lab_spec(project: &Project, inventory: &str) -> anyhow::Result<LabSpec> {
     const MEBIBYTE: u64 = 1 << 20;
-    let hosts = project.inventory(inventory)?.hosts.values();
-    let hosts = hosts.filter_map(|host| {
+    let hosts = project.inventory(inventory)?.hosts.values().filter_map(|host| {
         let lab = host.lab.as_ref()?;
         Some(LabHost {
             name: host.name.clone(),

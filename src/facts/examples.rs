@@ -38,6 +38,14 @@ use super::{AptVerb, Check, Fact, FactKey, Facts, Identity, Installation};
 use crate::template::NamedFact;
 use crate::value::Known;
 
+fn calendar() -> [(FactKey, Vec<Fact>); 1] {
+    let facts = vec![
+        Fact::Calendar(CalendarFact::Next(text("Mon 2026-11-30 01:30:00 UTC"))),
+        Fact::Calendar(CalendarFact::Wrong(text("Invalid argument"))),
+    ];
+    [(FactKey::Calendar(text("daily")), facts)]
+}
+
 fn own_units() -> [(FactKey, Vec<Fact>); 1] {
     let running = OwnUnit {
         name: text("home-lab-power.service"),
@@ -499,13 +507,6 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
             FactKey::Reload(text("ssh.service")),
             vec![Fact::Reload(true), Fact::Reload(false)],
         ),
-        (
-            FactKey::Calendar(text("daily")),
-            vec![
-                Fact::Calendar(CalendarFact::Next(text("Mon 2026-11-30 01:30:00 UTC"))),
-                Fact::Calendar(CalendarFact::Wrong(text("Invalid argument"))),
-            ],
-        ),
     ]);
     examples
         .into_iter()
@@ -521,6 +522,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(k3s::examples())
         .chain(node_images::examples())
         .chain(own_units())
+        .chain(calendar())
         .chain(compose::examples())
         .chain(checks().map(|check| {
             let facts = vec![
