@@ -221,6 +221,13 @@ fn minutes_until(at: u64, now: u64) -> f64 {
     f64::from(u32::try_from(tenths).unwrap_or(u32::MAX)) / 10.0
 }
 
+/// The body of a request, which serde refuses with a key twice.
+#[derive(serde::Deserialize)]
+struct Asked {
+    #[serde(rename = "minutes")]
+    _minutes: Option<serde::de::IgnoredAny>,
+}
+
 /// How many microseconds from now a request means.
 fn delay(headers: &HeaderMap, body: &Bytes, settings: &ShutdownSettings) -> Result<u64, Problem> {
     let wrong = |message: String| Problem::new(StatusCode::BAD_REQUEST, message);
@@ -236,14 +243,18 @@ fn delay(headers: &HeaderMap, body: &Bytes, settings: &ShutdownSettings) -> Resu
         let message = "Send the body as `Content-Type: application/json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let body: Value = serde_json::from_slice(body).map_err(|_| wrong("The body is not JSON".to_owned()))?;
-    let Value::Object(members) = body else {
+    let read: Value = serde_json::from_slice(body).map_err(|_| wrong("The body is not JSON".to_owned()))?;
+    let Value::Object(members) = read else {
         return Err(wrong("The body is not a JSON object".to_owned()));
     };
     if let Some(key) = members.keys().find(|key| *key != "minutes") {
         // A key that is spelt wrong would be a shutdown at once.
         let key: String = key.chars().take(40).collect();
         return Err(wrong(format!("Unknown key `{key}`; only `minutes` is known")));
+    }
+    // Of a key that is there twice, another reader might take the other value.
+    if serde_json::from_slice::<Asked>(body).is_err() {
+        return Err(wrong("`minutes` is there twice".to_owned()));
     }
     let Some(minutes) = members.get("minutes") else {
         return Ok(u64::from(settings.default_minutes) * MINUTE);
@@ -304,6 +315,14 @@ fn problem(refused: &Refused, what: &str) -> Problem {
                 clock::local(foreign.at)
             );
             Problem::new(StatusCode::CONFLICT, message)
+        }
+        Refused::NotOwn(foreign) => {
+            let message = format!(
+                "Cannot {what}: another program scheduled a {} for {}, which the host does not let the agent cancel",
+                foreign.kind,
+                clock::local(foreign.at)
+            );
+            Problem::new(StatusCode::CONFLICT, message).with_hint("Run `shutdown -c` on the host")
         }
         Refused::Nothing => Problem::new(StatusCode::NOT_FOUND, "No shutdown to cancel"),
     }

@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 
 use super::queue::{Entry, MINUTE, Queue, Reason};
 use super::settings::ShutdownSettings;
-use crate::bus::{Fault, Login, Scheduled};
+use crate::bus::{Fault, FaultKind, Login, Scheduled};
 use crate::journal;
 use crate::state::{StateError, StateFile, Stored};
 
@@ -37,6 +37,8 @@ pub enum Refused {
     Full,
     #[error("another shutdown is scheduled later")]
     Foreign(Scheduled),
+    #[error("another shutdown is scheduled, of a kind that the agent may not cancel")]
+    NotOwn(Scheduled),
     #[error("nothing to cancel")]
     Nothing,
 }
@@ -168,8 +170,12 @@ impl Shutdowns {
         let next = shown(&held.queue, foreign).ok_or(Refused::Nothing)?;
         match &next {
             Shown::Own(entry) => self.end(&mut held, entry.id).await?,
-            Shown::Foreign(_) => {
-                self.login.cancel().await?;
+            Shown::Foreign(foreign) => {
+                self.login.cancel().await.map_err(|fault| match fault.kind {
+                    // Its rules are about power-offs.
+                    FaultKind::Denied => Refused::NotOwn(foreign.clone()),
+                    _ => fault.into(),
+                })?;
             }
         }
         // What waited behind it is armed; if that fails, the next look tries again.

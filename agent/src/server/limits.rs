@@ -1,7 +1,7 @@
 //! How much a peer may send, and how often.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
@@ -64,6 +64,53 @@ impl RateLimit {
     }
 }
 
+/// Lets each peer have so many connections at once, so that one cannot take them all.
+#[derive(Debug)]
+pub(super) struct Seats {
+    each: usize,
+    taken: Mutex<HashMap<String, usize>>,
+}
+
+impl Seats {
+    pub(super) fn new(each: usize) -> Self {
+        Self {
+            each,
+            taken: Mutex::default(),
+        }
+    }
+
+    /// A seat until it is dropped; `None` if the peer has all that it may have.
+    pub(super) fn take(self: &Arc<Self>, peer: String) -> Option<Seat> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(peer.clone()).or_default();
+        if *count >= self.each {
+            return None;
+        }
+        *count += 1;
+        let seats = Arc::clone(self);
+        Some(Seat { seats, peer })
+    }
+}
+
+/// A connection of a peer.
+#[derive(Debug)]
+pub(super) struct Seat {
+    seats: Arc<Seats>,
+    peer: String,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.peer);
+            }
+        }
+    }
+}
+
 /// The request with all of its body read.
 pub(super) async fn with_body(request: Request<Body>) -> Result<Request<Body>, Problem> {
     let (parts, body) = request.into_parts();
@@ -89,7 +136,9 @@ pub(super) async fn with_body(request: Request<Body>) -> Result<Request<Body>, P
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{MOST_PEERS, RateLimit};
+    use std::sync::Arc;
+
+    use super::{MOST_PEERS, RateLimit, Seats};
 
     #[test]
     fn a_bucket_fills_again() {
@@ -102,6 +151,17 @@ mod tests {
         let later = start + Duration::from_secs(20);
         assert!(limit.has_left("a", later));
         assert_eq!([limit.take("a", later), limit.take("a", later)], [true, false]);
+    }
+
+    #[test]
+    fn a_peer_has_its_seats_and_no_more() {
+        let seats = Arc::new(Seats::new(2));
+        let of_a: Vec<_> = (0..3).map(|_| seats.take("a".to_owned())).collect();
+        assert_eq!(of_a.iter().filter(|seat| seat.is_some()).count(), 2);
+        assert!(seats.take("b".to_owned()).is_some());
+        drop(of_a);
+        assert!(seats.take("a".to_owned()).is_some());
+        assert!(seats.taken.lock().expect("not poisoned").is_empty());
     }
 
     #[test]

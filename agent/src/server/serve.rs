@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -22,7 +22,7 @@ use tower_service::Service as _;
 
 use super::access::{Access, AccessError, Caller, Peer, Role, protect};
 use super::certificates::{self, Tls};
-use super::limits::{PATIENCE, RateLimit, with_body};
+use super::limits::{PATIENCE, RateLimit, Seats, with_body};
 use super::listeners::Listeners;
 use super::metrics::{Kind, Metrics};
 use super::notify;
@@ -32,6 +32,10 @@ use crate::journal;
 
 /// How many connections are open at once. Each holds some 20 KiB.
 const MOST_CONNECTIONS: usize = 64;
+/// How many of them one peer may have.
+const CONNECTIONS_OF_A_PEER: usize = 16;
+/// The longest that a connection lasts: longer than a request may wait for a unit.
+const LONGEST: Duration = Duration::from_secs(600);
 /// How long answers that have begun may take when the service ends.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How many wrong tokens one peer may send in a minute.
@@ -164,6 +168,7 @@ impl Server {
         let (stop, stopped) = watch::channel(());
         let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let acceptor = Acceptor {
+            seats: Arc::new(Seats::new(CONNECTIONS_OF_A_PEER)),
             router,
             tls,
             stopped,
@@ -248,6 +253,15 @@ impl Guard {
                 "Requests from this origin are not allowed",
             ));
         }
+        let headers = request.headers();
+        if request.version() == Version::HTTP_11 && headers.get_all(header::HOST).iter().count() != 1 {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "Send one `Host` header"));
+        }
+        if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+            // A proxy in front might look at the other one.
+            let message = "Send one `Authorization` header";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, message));
+        }
         let peer = request.extensions().get::<Peer>().cloned();
         let peer = peer.unwrap_or(Peer::Local { user: None });
         let now = Instant::now();
@@ -271,6 +285,7 @@ impl Guard {
 
 #[derive(Clone)]
 struct Acceptor {
+    seats: Arc<Seats>,
     router: Router,
     tls: Option<Arc<Tls>>,
     stopped: watch::Receiver<()>,
@@ -286,7 +301,14 @@ impl Acceptor {
                 Ok((stream, address)) => {
                     // An answer is small and waits for nothing.
                     let _ = stream.set_nodelay(true);
-                    tokio::spawn(self.clone().network(stream, address.ip().to_canonical(), permit));
+                    let address = address.ip().to_canonical();
+                    if let Some(seat) = self.seats.take(address.to_string()) {
+                        let acceptor = self.clone();
+                        tokio::spawn(async move {
+                            acceptor.network(stream, address, permit).await;
+                            drop(seat);
+                        });
+                    }
                 }
                 Err(error) => refused(&error).await,
             }
@@ -299,7 +321,14 @@ impl Acceptor {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let user = stream.peer_cred().ok().map(|credentials| credentials.uid());
-                    tokio::spawn(self.clone().answer(stream, Peer::Local { user }, permit));
+                    let peer = Peer::Local { user };
+                    if let Some(seat) = self.seats.take(peer.text()) {
+                        let acceptor = self.clone();
+                        tokio::spawn(async move {
+                            acceptor.answer(stream, peer, permit).await;
+                            drop(seat);
+                        });
+                    }
                 }
                 Err(error) => refused(&error).await,
             }
@@ -356,6 +385,8 @@ impl Acceptor {
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
+            // One request each: whoever sends many at once and reads no answer holds nothing for long.
+            .keep_alive(false)
             .header_read_timeout(PATIENCE)
             .max_headers(64)
             .max_buf_size(16 * 1024)
@@ -363,7 +394,7 @@ impl Acceptor {
         tokio::pin!(connection);
         tokio::select! {
             // What a peer breaks off concerns nobody else.
-            _ = &mut connection => {}
+            _ = tokio::time::timeout(LONGEST, &mut connection) => {}
             _ = self.stopped.changed() => {
                 connection.as_mut().graceful_shutdown();
                 let _ = connection.await;

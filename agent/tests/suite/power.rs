@@ -178,6 +178,13 @@ async fn wrong_requests_are_refused() {
             "{\"minutes\": 1e300}".to_owned(),
             400,
         ),
+        (
+            "POST",
+            "/shutdown/schedule",
+            "application/json",
+            "{\"minutes\": 10, \"minutes\": 5}".to_owned(),
+            400,
+        ),
         ("POST", "/shutdown/schedule", "application/json", "[]".to_owned(), 400),
         ("POST", "/shutdown/schedule", "application/json", "{".to_owned(), 400),
         (

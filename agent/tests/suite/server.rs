@@ -109,6 +109,50 @@ async fn origins_bodies_and_rates_are_limited() {
 }
 
 #[tokio::test]
+async fn one_peer_takes_no_more_than_its_part() {
+    let agent = Agent::start(routes());
+    let mut open = Vec::new();
+    for _ in 0..40 {
+        open.push(TcpStream::connect(agent.address).await.expect("connected"));
+    }
+    let mut left = 0;
+    for stream in &mut open {
+        let mut byte = [0];
+        let read = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut byte)).await;
+        left += usize::from(read.is_err());
+    }
+    assert_eq!(left, 16);
+    drop(open);
+}
+
+#[tokio::test]
+async fn headers_that_two_readers_may_read_in_two_ways_are_refused() {
+    let agent = Agent::start(routes());
+    let token = format!("authorization: Bearer {OPERATE}\r\n");
+    for (headers, requests, answers) in [
+        (format!("host: x\r\n{token}"), 1, "HTTP/1.1 200"),
+        (
+            format!("host: x\r\n{token}authorization: Bearer other\r\n"),
+            1,
+            "HTTP/1.1 400",
+        ),
+        (token.clone(), 1, "HTTP/1.1 400"),
+        (format!("host: x\r\nhost: y\r\n{token}"), 1, "HTTP/1.1 400"),
+        // Of several at once, the first is answered.
+        (format!("host: x\r\n{token}"), 20, "HTTP/1.1 200"),
+    ] {
+        let mut stream = TcpStream::connect(agent.address).await.expect("connected");
+        let text = format!("GET /read HTTP/1.1\r\n{headers}\r\n").repeat(requests);
+        stream.write_all(text.as_bytes()).await.expect("sent");
+        let mut answered = Vec::new();
+        let _ = stream.read_to_end(&mut answered).await;
+        let answered = String::from_utf8_lossy(&answered);
+        assert!(answered.starts_with(answers), "{headers}: {answered}");
+        assert_eq!(answered.matches("HTTP/1.1 ").count(), 1, "{answered}");
+    }
+}
+
+#[tokio::test]
 async fn slow_and_wrong_peers_are_dropped() {
     let agent = Agent::start(routes());
     let mut silent = TcpStream::connect(agent.address).await.expect("connected");
