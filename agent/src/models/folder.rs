@@ -100,7 +100,8 @@ fn port(text: &str) -> Result<Option<u16>, String> {
     let mut values = text
         .lines()
         .rev()
-        .filter_map(|line| line.trim_start().strip_prefix("PORT="));
+        .filter_map(|line| line.split_once('='))
+        .filter_map(|(key, value)| (key.trim() == "PORT").then_some(value));
     let Some(value) = values.next() else {
         return Ok(None);
     };
@@ -128,6 +129,7 @@ mod tests {
             ("PORT='8198'", Some(8198)),
             ("PORT=1\nPORT=65535\n", Some(65535)),
             ("#PORT=1\n", None),
+            ("  PORT = 9\n", Some(9)),
             ("", None),
             ("IMPORT=5\n", None),
         ] {

@@ -76,13 +76,41 @@ impl Models {
     }
 
     /// The model of a request. Only what has a file can be named.
-    fn existing(&self, name: Result<Path<String>, PathRejection>) -> Result<ModelName, Problem> {
+    fn existing(&self, name: Result<Path<String>, PathRejection>) -> Result<Model, Problem> {
+        let name = Self::named(name)?;
+        let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("Unknown model {name}"));
+        self.folder.model(&name).ok_or_else(unknown)
+    }
+
+    /// The model whose unit a request is about. What runs can be stopped, also if its file is gone.
+    async fn subject(&self, verb: Verb, name: Result<Path<String>, PathRejection>) -> Result<ModelName, Problem> {
+        let name = Self::named(name)?;
+        let Some(model) = self.folder.model(&name) else {
+            let is_there = verb == Verb::Stop
+                && self
+                    .units
+                    .details(&name.unit())
+                    .await
+                    .is_ok_and(|unit| matches!(unit.activity, Activity::Active | Activity::Changing));
+            let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("Unknown model {name}"));
+            return is_there.then_some(name.clone()).ok_or_else(unknown);
+        };
+        match model.port {
+            Err(why) if verb != Verb::Stop => {
+                let message = format!(
+                    "Model {name} cannot {}: {why}",
+                    if verb == Verb::Start { "start" } else { "restart" }
+                );
+                Err(Problem::new(StatusCode::CONFLICT, message).with_hint("Correct the file of the model"))
+            }
+            _ => Ok(model.name),
+        }
+    }
+
+    fn named(name: Result<Path<String>, PathRejection>) -> Result<ModelName, Problem> {
         let invalid = || Problem::new(StatusCode::BAD_REQUEST, "Invalid model name");
         let Path(text) = name.map_err(|_| invalid())?;
-        let name = ModelName::parse(&text).map_err(|_| invalid())?;
-        let model = self.folder.model(&name);
-        let model = model.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("Unknown model {name}")))?;
-        Ok(model.name)
+        ModelName::parse(&text).map_err(|_| invalid())
     }
 
     /// How each model of the folder stands, and when it was last reported.
@@ -257,7 +285,7 @@ async fn changed(
         Verb::Stop => "stop",
         Verb::Restart => "restart",
     };
-    let (told, result) = match models.existing(name) {
+    let (told, result) = match models.subject(verb, name).await {
         Ok(name) => {
             let result = match waits(query.as_deref()) {
                 Ok(waits) => models.act(verb, &name, waits).await,
@@ -281,7 +309,7 @@ fn waits(query: Option<&str>) -> Result<bool, Problem> {
 }
 
 async fn report(State(models): Shared, name: Name) -> Result<Reply, Problem> {
-    let name = models.existing(name)?;
+    let name = models.existing(name)?.name;
     let now = clock::now();
     models.reports.report(&name, now);
     let message = format!("Activity reported for model {name}");
