@@ -156,6 +156,10 @@ impl Models {
                     json!({ "message": message, "unit_state": details.state }),
                 ));
             }
+            if matches!(&job, Job::Ended(result) if result == "canceled") {
+                let message = format!("Cannot {word} model {name}: another request about it came in between");
+                return Err(Problem::new(StatusCode::CONFLICT, message).with("unit_state", details.state));
+            }
             if is_refused || (!is_there && job != Job::Running && is_over) {
                 let problem = Problem::new(StatusCode::BAD_GATEWAY, format!("Failed to {word} model {name}"));
                 let hint = format!("Look at `journalctl -u '{unit}'` on the host");
