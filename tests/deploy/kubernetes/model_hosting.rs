@@ -46,7 +46,7 @@ fn models_are_hosted_and_their_statistics_stay() {
     project.write(".gitignore", "/.env\n/.homelab/\n");
     inventory(project, &[]);
     let host = &project.up("models", "models-dev");
-    deploy(project, "k3s-server", &["--yes"]).expect(0);
+    deploy(project, "k3s", &["--yes"]).expect(0);
 
     from_nothing(project, host);
     the_check_tells_the_truth(project, host);
