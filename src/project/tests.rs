@@ -82,7 +82,7 @@ fn groups_of_an_optional_stage_may_have_no_host() {
         // A name that no file has may be misspelled.
         (
             "hosts = ['spare', 'spares']\noptional = true",
-            Err("deploys/site.toml:7:19: `spares` matches nothing in inventory `dev`"),
+            Err("deploys/site.toml:8:19: `spares` matches nothing in inventory `dev`"),
         ),
     ] {
         assert_eq!(selected(&stages(second)), expected.map_err(str::to_owned), "{second}");
