@@ -149,7 +149,9 @@ fn statistics_stay(project: &Project, host: &Host<'_>) {
     assert_eq!(show(), before);
     let review = deploy(project, "model-hosting-reset", &["--dry-run"]).expect(0);
     assert!(
-        review.stdout.contains("save and reset the statistics"),
+        review
+            .stdout
+            .contains("+ command /usr/local/sbin/model-statistics reset"),
         "{}",
         review.stdout
     );
