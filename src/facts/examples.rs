@@ -6,6 +6,7 @@ mod k3s;
 mod kernel;
 mod kubernetes;
 mod node_images;
+mod own_units;
 mod usage;
 mod zfs;
 
@@ -27,7 +28,6 @@ use super::inquiry::{Inquiry, InquiryFact};
 use super::kubernetes::{ObjectName, Objects, ObjectsCheck, Until};
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
-use super::own_units::OwnUnit;
 use super::package::PackageFact;
 use super::path::{ContentFact, Entries, EntryKind, Inode, InodeKind, Listing, Metadata, PathFact};
 use super::place::{DiskLocation, Room};
@@ -44,16 +44,6 @@ fn calendar() -> [(FactKey, Vec<Fact>); 1] {
         Fact::Calendar(CalendarFact::Wrong(text("Invalid argument"))),
     ];
     [(FactKey::Calendar(text("daily")), facts)]
-}
-
-fn own_units() -> [(FactKey, Vec<Fact>); 1] {
-    let running = OwnUnit {
-        name: text("home-lab-power.service"),
-        active: text("active"),
-        sub: text("running"),
-    };
-    let facts = vec![Fact::OwnUnits(vec![running]), Fact::OwnUnits(Vec::new())];
-    [(FactKey::OwnUnits, facts)]
 }
 
 fn text(text: &str) -> String {
@@ -521,7 +511,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .chain(zfs::examples())
         .chain(k3s::examples())
         .chain(node_images::examples())
-        .chain(own_units())
+        .chain(own_units::examples())
         .chain(calendar())
         .chain(compose::examples())
         .chain(checks().map(|check| {

@@ -38,7 +38,7 @@ fn unused_groups(project: &Project, missing: &[&str]) -> Vec<Diagnostic> {
     let unused = project
         .group_data
         .iter()
-        .filter(|(name, _)| *name != ALL && !used.contains(name.as_str()))
+        .filter(|(name, _)| *name != ALL && !used.contains(name.as_str()) && !may_be_empty(project, name))
         .filter(|(name, _)| closest(name, missing.iter().copied()).is_none());
     unused
         .map(|(name, group)| {
@@ -49,6 +49,18 @@ fn unused_groups(project: &Project, missing: &[&str]) -> Vec<Diagnostic> {
                 .hint(hint)
         })
         .collect()
+}
+
+/// Whether a stage that is `optional` names this group.
+fn may_be_empty(project: &Project, group: &str) -> bool {
+    let mut stages = project.deploys.values().flat_map(|deploy| &deploy.stages);
+    stages.any(|stage| {
+        stage.is_optional
+            && stage
+                .hosts
+                .iter()
+                .any(|pattern| pattern.name.trim_start_matches('!') == group)
+    })
 }
 
 fn groups_of(inventory: &Inventory) -> impl Iterator<Item = &str> {

@@ -29,11 +29,13 @@ pub struct Stage {
     pub serial: Option<usize>,
     /// How many hosts may fail before no further batch and no further stage begins.
     pub max_fail: usize,
+    /// Whether groups in `hosts` may have no host in an inventory.
+    pub is_optional: bool,
     pub origin: Origin,
 }
 
 const KEYS: &[&str] = &["description", "hosts", "tasks", "stage"];
-const STAGE_KEYS: &[&str] = &["name", "hosts", "tasks", "serial", "max_fail"];
+const STAGE_KEYS: &[&str] = &["name", "hosts", "tasks", "serial", "max_fail", "optional"];
 const ENTRY_KEYS: &[&str] = &[
     "task",
     "name",
@@ -129,14 +131,15 @@ fn stage(fields: &mut Fields<'_>, form: Form, name: Option<&Named>, place: &Orig
     let hosts = fields.names("hosts");
     require(fields, "tasks", "what to deploy");
     let tasks = task_uses(fields, "tasks");
-    let (serial, max_fail) = if form == Form::Stages {
+    let (serial, max_fail, is_optional) = if form == Form::Stages {
         (
             fields.count("serial", 1),
             fields.count("max_fail", 0).unwrap_or_default(),
+            fields.truth("optional").unwrap_or_default(),
         )
     } else {
         refuse_outside_stages(fields);
-        (None, 0)
+        (None, 0, false)
     };
     Stage {
         name: name.map(|name| name.name.clone()),
@@ -144,6 +147,7 @@ fn stage(fields: &mut Fields<'_>, form: Form, name: Option<&Named>, place: &Orig
         tasks,
         serial,
         max_fail,
+        is_optional,
         origin: name
             .and_then(|name| name.origin.clone())
             .unwrap_or_else(|| place.clone()),
@@ -172,7 +176,7 @@ fn require(fields: &mut Fields<'_>, key: &str, what: &str) {
 }
 
 fn refuse_outside_stages(fields: &mut Fields<'_>) {
-    for key in ["serial", "max_fail"] {
+    for key in ["serial", "max_fail", "optional"] {
         if let Some(entry) = fields.entry(key) {
             let mistake = Diagnostic::new(format!("`{key}` works only in a stage"));
             fields.mistake(

@@ -9,11 +9,12 @@ use crate::error::{Diagnostic, habits, suggestion};
 
 /// The hosts that `patterns` select, in the inventory's order. If all patterns exclude, the rest is selected.
 ///
-/// Errors: a pattern that matches nothing.
+/// Errors: a pattern that matches nothing, unless it `may_be_empty`.
 pub(super) fn select<'a>(
     inventory: &'a Inventory,
     inventory_name: &str,
     patterns: &[Named],
+    may_be_empty: impl Fn(&str) -> bool,
 ) -> Result<Vec<&'a Host>, Diagnostic> {
     let is_all = patterns.iter().all(|pattern| pattern.name.starts_with('!'));
     let mut selected: Vec<&str> = Vec::new();
@@ -27,7 +28,7 @@ pub(super) fn select<'a>(
         };
         let place = pattern.origin.as_ref();
         let matched = matching(inventory, text).map_err(|mistake| mistake.at_maybe(place, "invalid glob"))?;
-        if matched.is_empty() {
+        if matched.is_empty() && !may_be_empty(text) {
             return Err(
                 Diagnostic::new(format!("`{text}` matches nothing in inventory `{inventory_name}`"))
                     .at_maybe(place, "no host or group has this name")

@@ -292,7 +292,7 @@ pub fn select(
     if let Some(used) = &project.used {
         check_given(project, &filter.data, used)?;
     }
-    let stages = hosts_of_stages(inventory, inventory_name, deploy)?;
+    let stages = hosts_of_stages(project, inventory_name, deploy)?;
     let of_deploy = all_of(inventory, &stages);
     let (kept, hosts_left_out) = limit(inventory, inventory_name, &of_deploy, &filter.limit, deploy_name)?;
     let only = only(deploy, &filter.only)?;
@@ -353,19 +353,40 @@ pub fn hosts_of_deploy<'a>(
     deploy_name: &str,
 ) -> Result<Vec<&'a Host>, Diagnostic> {
     let inventory = project.inventory(inventory_name)?;
-    let stages = hosts_of_stages(inventory, inventory_name, project.deploy(deploy_name)?)?;
+    let stages = hosts_of_stages(project, inventory_name, project.deploy(deploy_name)?)?;
     Ok(all_of(inventory, &stages))
 }
 
 type HostsOfStage<'a> = (&'a Stage, Vec<&'a Host>);
 
+/// Errors: a pattern that matches nothing, other than a group in a stage that is `optional`; no host at all.
 fn hosts_of_stages<'a>(
-    inventory: &'a Inventory,
+    project: &'a Project,
     inventory_name: &str,
     deploy: &'a Deploy,
 ) -> Result<Vec<HostsOfStage<'a>>, Diagnostic> {
-    let hosts = |stage: &'a Stage| Ok((stage, select_hosts(inventory, inventory_name, &stage.hosts)?));
-    deploy.stages.iter().map(hosts).collect()
+    let inventory = project.inventory(inventory_name)?;
+    // A group has a file, so a misspelled one is still found.
+    let is_group = |name: &str| project.group_data.contains_key(name);
+    let hosts = |stage: &'a Stage| {
+        let may_be_empty = |name: &str| stage.is_optional && is_group(name);
+        let selected = select_hosts(inventory, inventory_name, &stage.hosts, may_be_empty)?;
+        Ok((stage, selected))
+    };
+    let stages = deploy.stages.iter().map(hosts).collect::<Result<Vec<_>, _>>()?;
+    let optional = deploy.stages.iter().find(|stage| stage.is_optional);
+    if let Some(stage) = optional
+        && stages.iter().all(|(_, hosts)| hosts.is_empty())
+    {
+        let mistake = Diagnostic::new(format!(
+            "no stage of the deploy has a host in inventory `{inventory_name}`"
+        ));
+        let hint = format!("`homelab inventory list {inventory_name}` lists the hosts and groups");
+        return Err(mistake
+            .at(&stage.origin, "may be empty, and so are the others")
+            .hint(hint));
+    }
+    Ok(stages)
 }
 
 fn all_of<'a>(inventory: &'a Inventory, stages: &[HostsOfStage<'_>]) -> Vec<&'a Host> {
@@ -392,7 +413,7 @@ fn run_stage(stage: &Stage, hosts: &[&Host], kept: &[&Host]) -> SelectedStage {
 /// Errors: an unknown inventory, and a pattern that matches nothing.
 pub fn hosts<'a>(project: &'a Project, inventory_name: &str, patterns: &[String]) -> Result<Vec<&'a Host>, Diagnostic> {
     let inventory = project.inventory(inventory_name)?;
-    select_hosts(inventory, inventory_name, &unplaced(patterns))
+    select_hosts(inventory, inventory_name, &unplaced(patterns), |_| false)
 }
 
 fn limit<'a>(
@@ -407,7 +428,12 @@ fn limit<'a>(
     }
     let is_of_deploy = |host: &&Host| hosts.iter().any(|one| one.name == host.name);
     for pattern in patterns.iter().filter(|pattern| !pattern.starts_with('!')) {
-        let matched = select_hosts(inventory, inventory_name, &unplaced(std::slice::from_ref(pattern)));
+        let matched = select_hosts(
+            inventory,
+            inventory_name,
+            &unplaced(std::slice::from_ref(pattern)),
+            |_| false,
+        );
         if !matched.is_ok_and(|matched| matched.iter().any(is_of_deploy)) {
             return Err(
                 Diagnostic::new(format!("`--limit {pattern}` matches no host of deploy `{deploy}`"))
@@ -415,7 +441,7 @@ fn limit<'a>(
             );
         }
     }
-    let wanted = select_hosts(inventory, inventory_name, &unplaced(patterns)).map_err(|mistake| {
+    let wanted = select_hosts(inventory, inventory_name, &unplaced(patterns), |_| false).map_err(|mistake| {
         let text = patterns.join(",");
         Diagnostic::new(format!("invalid `--limit {text}`: {}", mistake.title))
             .hint_maybe(mistake.hint.or_else(|| suggestion(&text, known(inventory))))

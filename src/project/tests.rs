@@ -56,6 +56,45 @@ fn loads_selects_and_merges() {
 }
 
 #[test]
+fn groups_of_an_optional_stage_may_have_no_host() {
+    let stages = |second: &str| {
+        format!(
+            "[[stage]]\nname = 'first'\nhosts = ['services']\ntasks = ['a/b']\n[[stage]]\nname = 'second'\ntasks = ['a/c']\n{second}\n"
+        )
+    };
+    let selected = |deploy: &str| {
+        let files = [("deploys/site.toml", deploy), ("group_data/spare.toml", "")];
+        let root = project(&files);
+        let project = load(root.path()).map_err(|mistakes| mistakes.0[0].title.clone())?;
+        let run = select(&project, "dev", "site", &Filter::default()).map_err(|mistake| mistake.to_string())?;
+        Ok::<_, String>(run.stages.into_iter().map(|stage| stage.hosts).collect::<Vec<_>>())
+    };
+    let web = || vec!["web".to_owned()];
+    for (second, expected) in [
+        ("hosts = ['spare']\noptional = true", Ok(vec![web(), Vec::new()])),
+        ("hosts = ['spare', 'web']\noptional = true", Ok(vec![web(), web()])),
+        (
+            "hosts = ['*', '!spare']\noptional = true",
+            Ok(vec![web(), vec!["web".to_owned(), "db".to_owned()]]),
+        ),
+        // Not optional, so the group of its file has to have a host.
+        ("hosts = ['spare']", Err("no host is in group `spare`")),
+        // A name that no file has may be misspelled.
+        (
+            "hosts = ['spare', 'spares']\noptional = true",
+            Err("deploys/site.toml:8:19: `spares` matches nothing in inventory `dev`"),
+        ),
+    ] {
+        assert_eq!(selected(&stages(second)), expected.map_err(str::to_owned), "{second}");
+    }
+    let nobody = "[[stage]]\nname = 'only'\nhosts = ['spare']\ntasks = ['a/b', 'a/c']\noptional = true";
+    assert_eq!(
+        selected(nobody),
+        Err("deploys/site.toml:2:8: no stage of the deploy has a host in inventory `dev`".to_owned())
+    );
+}
+
+#[test]
 fn keys_that_are_not_here_are_named_with_their_hosts() {
     let inventory = "[connection]\nidentity_file = 'keys/none'\n[hosts.web]\ngroups = ['development', 'services']\n[hosts.db]\n\
         [hosts.nas]\nconnection = { identity_file = 'group_data/all.toml' }\n";

@@ -36,6 +36,8 @@ struct Stage {
     serial: Option<NonZeroU32>,
     /// How many hosts may fail before the deploy stops. By default none.
     max_fail: Option<u32>,
+    /// Whether the stage is left out of inventories without a host in these groups. By default they are a mistake there.
+    optional: Option<bool>,
 }
 
 struct TaskUse;

@@ -137,7 +137,7 @@ fn all_of_the_language_fits() {
     );
     accepts(
         FileKind::Deploy,
-        "description = 'x'\n[[stage]]\nname = 'first'\nhosts = ['a']\ntasks = ['b']\nserial = 1\nmax_fail = 0\n",
+        "description = 'x'\n[[stage]]\nname = 'first'\nhosts = ['a']\ntasks = ['b']\nserial = 1\nmax_fail = 0\noptional = true\n",
     );
     accepts(
         FileKind::Task,

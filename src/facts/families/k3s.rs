@@ -1,14 +1,19 @@
 //! Asks a host for its k3s.
 
+use std::time::Duration;
+
 use crate::facts::answer::{UnreadableAnswer, lines};
-use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
+use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::k3s::{AGENT_UNIT, DATA, DRAINED, K3s, K3sKey, Node, NodeState, PROGRAM, SERVER_UNIT, SETTINGS};
 use crate::facts::key::{Fact, FactKey};
+
+/// How long one call of k3s may take, in seconds. Its program is large, and a node that has just started is busy.
+const LONGEST: u64 = 30;
 
 static K3S: Family = Family {
     subject: "k3s",
     probe,
-    allowance: no_allowance,
+    allowance: |_| Duration::from_secs(2 * LONGEST),
     parse,
 };
 
@@ -24,7 +29,7 @@ const MARK: &str = "homelab-node ";
 fn probe(_: &[FactKey]) -> String {
     format!(
         "k={PROGRAM} d={DATA} s={SETTINGS} u=\n\
-         [ ! -x $k ] || {{ timeout 10 $k --version </dev/null 2>/dev/null | sed -n '1{{s/^k3s version \\([^ ]*\\).*stand-in.*/program \\1\\nstand-in/;s/^k3s version \\([^ ]*\\).*/program \\1/;p}}'; }}\n\
+         [ ! -x $k ] || {{ timeout {LONGEST} $k --version </dev/null 2>/dev/null | sed -n '1{{s/^k3s version \\([^ ]*\\).*stand-in.*/program \\1\\nstand-in/;s/^k3s version \\([^ ]*\\).*/program \\1/;p}}'; }}\n\
          for w in {SERVER_UNIT} {AGENT_UNIT}; do [ ! -e /etc/systemd/system/$w ] || {{ echo unit $w; u=$w; }}; done\n\
          [ ! -d $d/server/db ] || echo data\n\
          [ ! -r $d/server/token ] || echo \"token $(sed 's/^K10[^:]*::[^:]*://' $d/server/token | tr -d '\\n' | sha256sum | cut -c1-64)\"\n\
@@ -33,10 +38,10 @@ fn probe(_: &[FactKey]) -> String {
          [ -z \"$(find $k $s/config.yaml $s/registries.yaml $s/token $s/agent-token /etc/systemd/system/$u $d/agent/images -maxdepth 1 -newerct \"$t\" 2>/dev/null | head -n 1)\" ] || echo outdated\n\
          n=$(sed -n 's/^node-name: *\"\\{{0,1\\}}\\([^\"]*\\)\"\\{{0,1\\}}$/\\1/p' $s/config.yaml 2>/dev/null)\n\
          [ -n \"$n\" ] || n=$(hostname | tr A-Z a-z)\n\
-         o=$(timeout 15 $k kubectl --kubeconfig=$d/agent/kubelet.kubeconfig --cache-dir=/dev/null/none --request-timeout=10s get node \"$n\" \
+         o=$(timeout {LONGEST} $k kubectl --kubeconfig=$d/agent/kubelet.kubeconfig --cache-dir=/dev/null/none --request-timeout=20s get node \"$n\" \
          -o go-template='{MARK}{{{{.metadata.name}}}} {{{{.status.nodeInfo.kubeletVersion}}}} {{{{if index .metadata.annotations \"{DRAINED}\"}}}}drained{{{{else}}}}-{{{{end}}}} \
          {{{{range .status.conditions}}}}{{{{if eq .type \"Ready\"}}}}{{{{.status}}}} {{{{.reason}}}}: {{{{.message}}}}{{{{end}}}}{{{{end}}}}' </dev/null 2>&1)\n\
-         if [ $? = 0 ]; then echo \"node $(printf %s \"${{o#*{MARK}}}\" | tr '\\n' ' ')\"; else echo \"silent $(printf '%s\\n' \"$o\" | tail -n 1)\"; fi"
+         c=$?; if [ $c = 124 ]; then echo silent no answer within {LONGEST} s; elif [ $c = 0 ]; then echo \"node $(printf %s \"${{o#*{MARK}}}\" | tr '\\n' ' ')\"; else echo \"silent $(printf '%s\\n' \"$o\" | tail -n 1)\"; fi"
     )
 }
 

@@ -86,7 +86,8 @@ $v
 $1
 "*) ;; *) return 1 ;; esac
 case "
-$k" in
+$k
+" in
 *"
 kind $1 true $2
 "*|*"

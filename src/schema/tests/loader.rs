@@ -24,7 +24,7 @@ const WHOLE: &[(&str, &str)] = &[
     ),
     (
         "deploys/staged.toml",
-        "@\n[[stage]]\nname = 'first'\nhosts = ['one']\ntasks = ['a/b']\nserial = 1\nmax_fail = 0\n@\n",
+        "@\n[[stage]]\nname = 'first'\nhosts = ['one']\ntasks = ['a/b']\nserial = 1\nmax_fail = 0\noptional = true\n@\n",
     ),
     (
         "tasks/a/b.toml",

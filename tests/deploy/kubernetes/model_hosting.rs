@@ -46,7 +46,7 @@ fn models_are_hosted_and_their_statistics_stay() {
     project.write(".gitignore", "/.env\n/.homelab/\n");
     inventory(project, &[]);
     let host = &project.up("models", "models-dev");
-    deploy(project, "k3s-server", &["--yes"]).expect(0);
+    deploy(project, "k3s", &["--yes"]).expect(0);
 
     from_nothing(project, host);
     the_check_tells_the_truth(project, host);
@@ -149,7 +149,9 @@ fn statistics_stay(project: &Project, host: &Host<'_>) {
     assert_eq!(show(), before);
     let review = deploy(project, "model-hosting-reset", &["--dry-run"]).expect(0);
     assert!(
-        review.stdout.contains("save and reset the statistics"),
+        review
+            .stdout
+            .contains("+ command /usr/local/sbin/model-statistics reset"),
         "{}",
         review.stdout
     );
