@@ -16,7 +16,8 @@ use super::output::{eprint_line, write_document};
 
 /// What a saved plan needs besides the plan.
 pub(super) struct Saving<'a> {
-    pub(super) file: PathBuf,
+    /// As people call it, and where it is.
+    pub(super) file: (PathBuf, PathBuf),
     pub(super) bundle: Bundle,
     pub(super) project: &'a Project,
     pub(super) digests: &'a DigestKey,
@@ -30,7 +31,7 @@ impl Saving<'_> {
     ///
     /// Errors: not all hosts were read; there is something to encrypt and nobody to encrypt it for; the file cannot be written.
     pub(super) fn save(&self, run: &Selection, plan: &Plan, unread: &[HostResult]) -> anyhow::Result<()> {
-        let shown = self.file.display();
+        let shown = self.file.0.display();
         if let Some(first) = unread.first() {
             eprint_line(format_args!(
                 "`{shown}` was not written: {} could not be read; `--limit '!{}'` leaves it out",
@@ -44,6 +45,7 @@ impl Saving<'_> {
         let mut bundle = self.bundle.clone();
         bundle.key = self.digests.hex();
         bundle.variables = variables;
+        bundle.note_used(&self.project.assets);
         if recipients.is_none() {
             refuse_secrets(plan, &bundle)?;
         }
@@ -54,7 +56,7 @@ impl Saving<'_> {
         if redacted(&text) != text {
             return Err(Diagnostic::new("the plan was not saved: a secret would be in it in clear").into());
         }
-        write(&self.file, &text).with_context(|| format!("cannot write `{shown}`"))?;
+        write(&self.file.1, &text).with_context(|| format!("cannot write `{shown}`"))?;
         eprint_line(format_args!("saved `{shown}`, digest {digest}"));
         if let Some(why) = is_applicable {
             eprint_line(format_args!("it can be shown but not applied: {why}"));

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::large::changed;
+use crate::content::Assets;
 use crate::error::{Diagnostic, Diagnostics};
 use crate::project::{CopiedProject, LargeCopy};
 
@@ -162,18 +163,32 @@ impl Bundle {
         })
     }
 
-    /// Checks that the files that are too large for the bundle are in the project's folder `home`, with the same content.
+    /// Notes which of the files that are too large for the bundle the plan uses: those whose content was asked for. Of the others, those
+    /// that git does not have are left out.
+    pub fn note_used(&mut self, assets: &Assets) {
+        let mut used: BTreeMap<&str, (String, u64)> = assets.used_large().collect();
+        for one in &mut self.large {
+            if let Some((sha256, size)) = used.remove(one.path.as_str()) {
+                (one.sha256, one.size, one.is_used) = (sha256, size, true);
+            }
+        }
+        self.large.retain(|one| !one.sha256.is_empty());
+    }
+
+    /// Checks that the files that the plan uses and that are too large for the bundle are in the project's folder `home`, with the same
+    /// content.
     ///
     /// Errors: each that is not.
     pub fn check_large(&self, home: Option<&Path>) -> Result<(), Diagnostics> {
+        let used: Vec<&LargeCopy> = self.large.iter().filter(|one| one.is_used).collect();
         let Some(home) = home else {
-            let Some(first) = self.large.first() else { return Ok(()) };
+            let Some(first) = used.first() else { return Ok(()) };
             let title = format!("the plan needs `{}`, which is too large to be in it", first.path);
             return Err(Diagnostics(vec![
                 Diagnostic::new(title).hint("change to the project's folder, with the same files as at the plan"),
             ]));
         };
-        let mistakes: Vec<Diagnostic> = changed(home, &self.large)
+        let mistakes: Vec<Diagnostic> = changed(home, &used)
             .into_iter()
             .map(|(path, why)| {
                 Diagnostic::new(format!("`{path}` is not as it was when the plan was saved"))
