@@ -16,6 +16,8 @@ use super::reading;
 
 /// What to do about a host that is not as it was.
 const PLAN_AGAIN: &str = "save a new plan and review it; `--continue` applies this one to the other hosts";
+/// The same if nothing but that some cannot be reached keeps the others from going on.
+const TRY_AGAIN: &str = "try again when it can be read; `--continue` applies the plan to the other hosts";
 
 /// A saved plan that is applied.
 pub(super) struct Holding<'a> {
@@ -72,14 +74,16 @@ impl Holding<'_> {
             .map(|(word, hosts)| format!("{} ({word})", hosts.join(", ")))
             .collect();
         eprint_line(format_args!("nothing was changed on any host: {}", ends.join("; ")));
+        let has_moved = unread.iter().any(|result| result.end == HostEnd::Stale);
         let versions = (self.saved.meta.version.as_str(), env!("CARGO_PKG_VERSION"));
-        if versions.0 != versions.1 {
+        if has_moved && versions.0 != versions.1 {
             eprint_line(format_args!(
                 "the plan was saved by homelab {}, and this is {}, which may plan in another way",
                 versions.0, versions.1
             ));
         }
-        eprint_line(format_args!("hint: {PLAN_AGAIN}"));
+        let hint = if has_moved { PLAN_AGAIN } else { TRY_AGAIN };
+        eprint_line(format_args!("hint: {hint}"));
         Ok(Err(unread))
     }
 

@@ -17,7 +17,7 @@ use super::plan_file::place;
 use super::prepared::{Prepared, Refused, refuse};
 use super::review_arguments::ReviewArguments;
 use super::run_arguments::RunArguments;
-use super::saving::Saving;
+use super::saving::{Saving, check};
 use super::{completion, project, targets};
 
 /// Arguments of `homelab plan`.
@@ -95,6 +95,7 @@ fn plan(
     options: &RunArguments,
 ) -> anyhow::Result<ExitCode> {
     prepared.tell_unknown();
+    check(&prepared.project)?;
     let targets = targets::targets(&prepared.project, &prepared.run)?;
     let keys = match waited(host_keys(&targets), "interrupted: nothing was saved")? {
         Ok(keys) => keys,

@@ -1,5 +1,6 @@
 //! Saves a plan that was reviewed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -97,23 +98,39 @@ impl Saving<'_> {
     }
 }
 
+/// Refuses, before anything connects, what surely cannot be saved.
+///
+/// Errors: the project uses variables, and has nobody to encrypt them for.
+pub(super) fn check(project: &Project) -> anyhow::Result<()> {
+    if Recipients::find(&project.root)?.is_none() {
+        refuse_variables(&project.variables.used())?;
+    }
+    Ok(())
+}
+
 /// Without recipients, nothing can be encrypted: not even the key of digests, without which they would help to guess.
 fn refuse_secrets(plan: &Plan, bundle: &Bundle) -> Result<(), Diagnostic> {
-    let mistake = |why: String| {
-        Diagnostic::new("the plan cannot be saved: it has secrets, and nobody to encrypt them for")
-            .because(why)
-            .hint("run `homelab secrets init`, and commit `.age-recipients`")
-    };
-    if let Some(name) = bundle.variables.keys().next() {
-        return Err(mistake(format!("it uses the variable `{name}`")));
-    }
+    refuse_variables(&bundle.variables)?;
     match hides_anything(plan).first() {
-        Some(operation) => Err(mistake(format!(
+        Some(operation) => Err(nobody_to_encrypt_for(&format!(
             "`{}` has content that reviews do not show",
             operation.slug()
         ))),
         None => Ok(()),
     }
+}
+
+fn refuse_variables(used: &BTreeMap<String, String>) -> Result<(), Diagnostic> {
+    match used.keys().next() {
+        Some(name) => Err(nobody_to_encrypt_for(&format!("it uses the variable `{name}`"))),
+        None => Ok(()),
+    }
+}
+
+fn nobody_to_encrypt_for(why: &str) -> Diagnostic {
+    Diagnostic::new("the plan cannot be saved: it has secrets, and nobody to encrypt them for")
+        .because(why)
+        .hint("run `homelab secrets init`, and commit `.age-recipients`")
 }
 
 /// Replaces the file as a whole.

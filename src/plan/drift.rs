@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::recorded::{LATER, TEXT};
 use super::{HostPlan, PlannedOperation, Trigger, recorded};
-use crate::change::{Action, Attributed, Before, CheckState, Expect, Outcome, ResourceChange, ResourceKind, Step};
+use crate::change::{Attributed, Before, CheckState, Expect, Outcome, ResourceChange, ResourceKind, Step};
 use crate::facts::journal::{CONTENT, ChangeEnd, ChangeRecord, Run, SECRET};
 use crate::facts::overlay::OperationId;
 use crate::secret::{DigestKey, redacted};

@@ -13,9 +13,9 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+use super::folder::OwnFolder;
 use super::large::changed;
 use crate::content::Assets;
 use crate::error::{Diagnostic, Diagnostics};
@@ -86,7 +86,7 @@ impl fmt::Debug for Bundle {
 /// The files of a bundle in a folder of their own, which is removed when this is dropped.
 #[derive(Debug)]
 pub struct Unpacked {
-    folder: TempDir,
+    folder: OwnFolder,
     /// The project in it.
     pub copied: CopiedProject,
 }
@@ -126,11 +126,7 @@ impl Bundle {
                 .because(error.to_string())
                 .hint("make room in the folder for temporary files, or set `TMPDIR` to another one")
         };
-        let folder = tempfile::Builder::new()
-            .prefix("homelab-plan-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir()
-            .map_err(|error| failed(&error))?;
+        let folder = OwnFolder::create(&std::env::temp_dir()).map_err(|error| failed(&error))?;
         if !is_one_name(&self.name) {
             return Err(outside(&self.name));
         }

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::change::Attributes;
-use crate::change::{Attribute, ResourceId, WriteFile};
+use crate::change::{Action, Attribute, Attributes, ResourceId, WriteFile};
 use crate::content::Content;
 use crate::facts::Environment;
 use crate::facts::journal::parse;
