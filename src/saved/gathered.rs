@@ -129,6 +129,7 @@ mod tests {
     use super::*;
     use crate::content::Content;
     use crate::project::{Project, read_copy, read_with};
+    use crate::saved::Unpacked;
     use crate::secret::sha256_hex;
     use crate::secrets::Access;
 
@@ -164,7 +165,7 @@ mod tests {
         names
     }
 
-    fn copy(bundle: &Bundle, home: Option<&Path>) -> (super::super::Unpacked, Project) {
+    fn copy(bundle: &Bundle, home: Option<&Path>) -> (Unpacked, Project) {
         let unpacked = bundle.unpack(home, false).expect("unpacked");
         let loaded = read_copy(&unpacked.copied, Access::Withheld);
         assert!(loaded.mistakes.is_empty(), "{:?}", loaded.mistakes);
