@@ -140,7 +140,10 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let of_lab = b"program".as_slice();
         for (path, bytes) in [
-            ("inventories/dev.toml", b"".as_slice()),
+            (
+                "inventories/dev.toml",
+                b"[hosts.web]\naddress = \"192.0.2.1\"\n".as_slice(),
+            ),
             ("templates/motd.j2", b"hello\n"),
             ("templates/large.bin", &[1; LARGE]),
             ("charts/web/Chart.yaml", b"name: web\n"),
