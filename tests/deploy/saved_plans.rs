@@ -98,8 +98,17 @@ impl Scene {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.project.command(arguments);
-        command.env("HOMELAB_AGE_IDENTITY", &self.identity);
         command
+            .env("HOMELAB_AGE_IDENTITY", &self.identity)
+            .env("TMPDIR", self.away.path());
+        command
+    }
+
+    /// How many copies of the project commands left.
+    fn copies(&self) -> usize {
+        let entries = fs::read_dir(self.away.path()).unwrap().map(|entry| entry.unwrap());
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with("homelab-plan-")).count()
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
@@ -269,7 +278,9 @@ fn is_killed(scene: &Scene, alpha: &Host<'_>) {
     alpha.wait_until("flock -n /run/homelab.lock true", Duration::from_secs(60));
     assert!(!alpha.is("test -e /srv/last"));
     alpha.inside("rm -f /srv/slow");
+    assert_eq!(scene.copies(), 1);
     scene.run(&["apply", "s.plan", "--yes"]).expect(6);
+    assert_eq!(scene.copies(), 0);
     scene
         .run(&["deploy", "dev", "slow", "--yes", "--data", "quick=true"])
         .expect(0);
