@@ -139,15 +139,16 @@ mod tests {
     fn project() -> (tempfile::TempDir, String) {
         let root = tempfile::tempdir().expect("a folder");
         let of_lab = b"program".as_slice();
+        let large = vec![1; LARGE];
         for (path, bytes) in [
             (
                 "inventories/dev.toml",
                 b"[hosts.web]\naddress = \"192.0.2.1\"\n".as_slice(),
             ),
             ("templates/motd.j2", b"hello\n"),
-            ("templates/large.bin", &[1; LARGE]),
+            ("templates/large.bin", &large),
             ("charts/web/Chart.yaml", b"name: web\n"),
-            ("charts/web/large.bin", &[2; LARGE]),
+            ("charts/web/large.bin", &large),
             ("downloads/used.tar", b"used"),
             ("downloads/other.tar", b"other"),
             (".homelab/lab/k3s-v1.34.4+k3s1", of_lab),
