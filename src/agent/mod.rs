@@ -15,5 +15,7 @@ mod toolchain;
 
 pub use build::{Built, build};
 pub use error::AgentError;
+#[cfg(test)]
+pub use offer::offer_for_test;
 pub use offer::{add_to, offered};
 pub use parts::{ARCHITECTURES, Part, own_architecture};

@@ -82,6 +82,15 @@ fn note_of(path: &str) -> String {
     format!("{path}.built")
 }
 
+/// Puts a program of these bytes into a project, and returns its path there.
+#[cfg(test)]
+pub fn offer_for_test(root: &Path, bytes: &[u8]) -> String {
+    let from = root.join("built-agent");
+    fs::write(&from, bytes).expect("writable");
+    let sha256 = crate::secret::sha256_hex(bytes);
+    offer(root, (Part::Binary, "amd64"), &from, &sha256).expect("offered")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

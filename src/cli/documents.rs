@@ -109,7 +109,7 @@ impl Document {
 }
 
 /// The file to replace, as an absolute path. A symbolic link stays: its target is replaced.
-fn resolved(path: &Path) -> std::io::Result<PathBuf> {
+pub(super) fn resolved(path: &Path) -> std::io::Result<PathBuf> {
     if path.is_symlink() || path.exists() {
         return path.canonicalize();
     }

@@ -16,6 +16,8 @@ use super::reading;
 
 /// What to do about a host that is not as it was.
 const PLAN_AGAIN: &str = "save a new plan and review it; `--continue` applies this one to the other hosts";
+/// The same if nothing but that some cannot be reached keeps the others from going on.
+const TRY_AGAIN: &str = "try again when it can be read; `--continue` applies the plan to the other hosts";
 
 /// A saved plan that is applied.
 pub(super) struct Holding<'a> {
@@ -31,14 +33,14 @@ pub(super) struct Holding<'a> {
 type Held = (Vec<ReadHost>, Vec<HostResult>);
 
 impl Holding<'_> {
-    /// Leaves out the hosts that are not as they were.
+    /// Leaves out the hosts that are not as they were. `is_begun`: hosts were changed before, and these are looked at again.
     ///
     /// Errors: the results of hosts that cannot go on, if no host may.
     pub(super) async fn hold(
         &self,
         read: Vec<ReadHost>,
         mut unread: Vec<HostResult>,
-        options: &TextOptions,
+        (options, is_begun): (&TextOptions, bool),
     ) -> anyhow::Result<Result<Held, Vec<HostResult>>> {
         for refused in &self.refused {
             if unread.iter().all(|result| result.host != refused.host) {
@@ -55,7 +57,7 @@ impl Holding<'_> {
                 }
             }
         }
-        if unread.is_empty() || self.continues {
+        if unread.is_empty() || self.continues || is_begun {
             return Ok(Ok((held, unread)));
         }
         reading::close(held).await;
@@ -72,7 +74,16 @@ impl Holding<'_> {
             .map(|(word, hosts)| format!("{} ({word})", hosts.join(", ")))
             .collect();
         eprint_line(format_args!("nothing was changed on any host: {}", ends.join("; ")));
-        eprint_line(format_args!("hint: {PLAN_AGAIN}"));
+        let has_moved = unread.iter().any(|result| result.end == HostEnd::Stale);
+        let versions = (self.saved.meta.version.as_str(), env!("CARGO_PKG_VERSION"));
+        if has_moved && versions.0 != versions.1 {
+            eprint_line(format_args!(
+                "the plan was saved by homelab {}, and this is {}, which may plan in another way",
+                versions.0, versions.1
+            ));
+        }
+        let hint = if has_moved { PLAN_AGAIN } else { TRY_AGAIN };
+        eprint_line(format_args!("hint: {hint}"));
         Ok(Err(unread))
     }
 

@@ -48,6 +48,7 @@ mod passes;
 mod password;
 mod pki;
 mod plan;
+mod plan_file;
 mod prepared;
 mod progress;
 mod project;

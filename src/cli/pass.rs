@@ -54,7 +54,7 @@ impl Deploying<'_> {
             return Ok(over(HostEnd::Invalid));
         }
         let (read, unread) = match self.saved {
-            Saved::Holds(holding) => match holding.hold(read, unread, &self.text()).await? {
+            Saved::Holds(holding) => match holding.hold(read, unread, (&self.text(), !earlier.is_empty())).await? {
                 Ok(held) => held,
                 Err(refused) => return self.refuse(run, &refused, documents),
             },

@@ -13,10 +13,11 @@ use super::deploying::{Deploying, Saved};
 use super::filter::FilterArguments;
 use super::host_keys::host_keys;
 use super::interruption::waited;
+use super::plan_file::place;
 use super::prepared::{Prepared, Refused, refuse};
 use super::review_arguments::ReviewArguments;
 use super::run_arguments::RunArguments;
-use super::saving::Saving;
+use super::saving::{Saving, check};
 use super::{completion, project, targets};
 
 /// Arguments of `homelab plan`.
@@ -46,12 +47,13 @@ pub(crate) struct PlanArguments {
 pub(super) fn run(arguments: &PlanArguments) -> anyhow::Result<ExitCode> {
     let names = (arguments.inventory.as_str(), arguments.deploy.as_str());
     let options = arguments.review.as_dry_run();
-    let (unpacked, bundle) = match copied(arguments) {
-        Ok(copied) => copied,
+    let placed = || -> anyhow::Result<_> { Ok((place(&arguments.output)?, copied(arguments)?)) };
+    let (file, (unpacked, bundle)) = match placed() {
+        Ok(placed) => placed,
         Err(error) => return refuse(Refused::Error(error), names, &options),
     };
     match prepared(arguments, names, &unpacked) {
-        Ok(prepared) => plan(arguments, bundle, &prepared, &options),
+        Ok(prepared) => plan((arguments, file), bundle, &prepared, &options),
         Err(refused) => refuse(refused, names, &options),
     }
 }
@@ -87,19 +89,20 @@ fn prepared(arguments: &PlanArguments, names: (&str, &str), unpacked: &Unpacked)
 }
 
 fn plan(
-    arguments: &PlanArguments,
+    (arguments, file): (&PlanArguments, PathBuf),
     bundle: Bundle,
     prepared: &Prepared,
     options: &RunArguments,
 ) -> anyhow::Result<ExitCode> {
     prepared.tell_unknown();
+    check(&prepared.project)?;
     let targets = targets::targets(&prepared.project, &prepared.run)?;
     let keys = match waited(host_keys(&targets), "interrupted: nothing was saved")? {
         Ok(keys) => keys,
         Err(code) => return Ok(code),
     };
     let saving = Saving {
-        file: arguments.output.clone(),
+        file: (arguments.output.clone(), file),
         bundle,
         project: &prepared.project,
         digests: &prepared.digests,

@@ -1,5 +1,6 @@
 //! Saves a plan that was reviewed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -16,7 +17,8 @@ use super::output::{eprint_line, write_document};
 
 /// What a saved plan needs besides the plan.
 pub(super) struct Saving<'a> {
-    pub(super) file: PathBuf,
+    /// As people call it, and where it is.
+    pub(super) file: (PathBuf, PathBuf),
     pub(super) bundle: Bundle,
     pub(super) project: &'a Project,
     pub(super) digests: &'a DigestKey,
@@ -30,7 +32,7 @@ impl Saving<'_> {
     ///
     /// Errors: not all hosts were read; there is something to encrypt and nobody to encrypt it for; the file cannot be written.
     pub(super) fn save(&self, run: &Selection, plan: &Plan, unread: &[HostResult]) -> anyhow::Result<()> {
-        let shown = self.file.display();
+        let shown = self.file.0.display();
         if let Some(first) = unread.first() {
             eprint_line(format_args!(
                 "`{shown}` was not written: {} could not be read; `--limit '!{}'` leaves it out",
@@ -44,6 +46,7 @@ impl Saving<'_> {
         let mut bundle = self.bundle.clone();
         bundle.key = self.digests.hex();
         bundle.variables = variables;
+        bundle.note_used(&self.project.assets);
         if recipients.is_none() {
             refuse_secrets(plan, &bundle)?;
         }
@@ -54,7 +57,7 @@ impl Saving<'_> {
         if redacted(&text) != text {
             return Err(Diagnostic::new("the plan was not saved: a secret would be in it in clear").into());
         }
-        write(&self.file, &text).with_context(|| format!("cannot write `{shown}`"))?;
+        write(&self.file.1, &text).with_context(|| format!("cannot write `{shown}`"))?;
         eprint_line(format_args!("saved `{shown}`, digest {digest}"));
         if let Some(why) = is_applicable {
             eprint_line(format_args!("it can be shown but not applied: {why}"));
@@ -95,23 +98,39 @@ impl Saving<'_> {
     }
 }
 
+/// Refuses, before anything connects, what surely cannot be saved.
+///
+/// Errors: the project uses variables, and has nobody to encrypt them for.
+pub(super) fn check(project: &Project) -> anyhow::Result<()> {
+    if Recipients::find(&project.root)?.is_none() {
+        refuse_variables(&project.variables.used())?;
+    }
+    Ok(())
+}
+
 /// Without recipients, nothing can be encrypted: not even the key of digests, without which they would help to guess.
 fn refuse_secrets(plan: &Plan, bundle: &Bundle) -> Result<(), Diagnostic> {
-    let mistake = |why: String| {
-        Diagnostic::new("the plan cannot be saved: it has secrets, and nobody to encrypt them for")
-            .because(why)
-            .hint("run `homelab secrets init`, and commit `.age-recipients`")
-    };
-    if let Some(name) = bundle.variables.keys().next() {
-        return Err(mistake(format!("it uses the variable `{name}`")));
-    }
+    refuse_variables(&bundle.variables)?;
     match hides_anything(plan).first() {
-        Some(operation) => Err(mistake(format!(
+        Some(operation) => Err(nobody_to_encrypt_for(&format!(
             "`{}` has content that reviews do not show",
             operation.slug()
         ))),
         None => Ok(()),
     }
+}
+
+fn refuse_variables(used: &BTreeMap<String, String>) -> Result<(), Diagnostic> {
+    match used.keys().next() {
+        Some(name) => Err(nobody_to_encrypt_for(&format!("it uses the variable `{name}`"))),
+        None => Ok(()),
+    }
+}
+
+fn nobody_to_encrypt_for(why: &str) -> Diagnostic {
+    Diagnostic::new("the plan cannot be saved: it has secrets, and nobody to encrypt them for")
+        .because(why)
+        .hint("run `homelab secrets init`, and commit `.age-recipients`")
 }
 
 /// Replaces the file as a whole.

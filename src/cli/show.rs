@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
         saved.digest
     ));
     if let Some(by) = saved.sealed_by() {
-        eprint_line(format_args!("sealed by {by}"));
+        eprint_line(format_args!("with a seal of {by}, which `apply` checks"));
     }
     if let Some(why) = &meta.not_applicable {
         eprint_line(format_args!("it cannot be applied: {why}"));

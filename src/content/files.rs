@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::OFlags;
@@ -102,6 +103,18 @@ impl Assets {
         self.large.get(name)
     }
 
+    /// The files that are not kept in memory and whose content operations asked for, by their paths in the project: their SHA-256
+    /// and size.
+    pub fn used_large(&self) -> impl Iterator<Item = (&str, (String, u64))> {
+        let used = self.large.values().filter(|file| file.is_used.load(Ordering::Relaxed));
+        used.filter_map(|file| Some((file.name(), file.measured.get()?.clone())))
+    }
+
+    /// The files that are not kept in memory.
+    pub fn all_large(&self) -> impl Iterator<Item = &LargeFile> {
+        self.large.values().map(AsRef::as_ref)
+    }
+
     /// Whether there is such a file.
     pub fn contains(&self, name: &str) -> bool {
         self.is_open(name) || self.encrypted.contains_key(name)
@@ -135,6 +148,8 @@ pub struct LargeFile {
     name: String,
     path: PathBuf,
     measured: OnceLock<(String, u64)>,
+    /// Whether anyone asked for what is in it.
+    is_used: AtomicBool,
 }
 
 impl LargeFile {
@@ -143,6 +158,7 @@ impl LargeFile {
             name: name.to_owned(),
             path: path.to_owned(),
             measured: OnceLock::new(),
+            is_used: AtomicBool::new(false),
         }
     }
 
@@ -170,6 +186,7 @@ impl LargeFile {
     ///
     /// Errors: it cannot be read.
     pub(super) fn measured(&self) -> io::Result<(String, u64)> {
+        self.is_used.store(true, Ordering::Relaxed);
         if let Some(measured) = self.measured.get() {
             return Ok(measured.clone());
         }

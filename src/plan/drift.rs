@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::recorded::{LATER, TEXT};
 use super::{HostPlan, PlannedOperation, Trigger, recorded};
-use crate::change::{Action, Attributed, Before, CheckState, Expect, Outcome, ResourceChange, ResourceKind, Step};
+use crate::change::{Attributed, Before, CheckState, Expect, Outcome, ResourceChange, ResourceKind, Step};
 use crate::facts::journal::{CONTENT, ChangeEnd, ChangeRecord, Run, SECRET};
 use crate::facts::overlay::OperationId;
 use crate::secret::{DigestKey, redacted};
@@ -62,8 +62,11 @@ pub fn drift(plan: &HostPlan, runs: &[Journal]) -> Drift {
     for operation in plan.operations.iter().filter(|operation| operation.is_pending()) {
         if is_upgrade(operation) {
             upgrading.insert(&operation.id);
-            let names = operation.changes().iter().map(|change| change.id.name.clone());
-            found.upgrades.extend(names);
+            let packages = operation
+                .changes()
+                .iter()
+                .filter(|change| change.id.kind == ResourceKind::Package);
+            found.upgrades.extend(packages.map(|change| change.id.name.clone()));
             continue;
         }
         match &operation.trigger {
@@ -96,15 +99,16 @@ pub fn drift(plan: &HostPlan, runs: &[Journal]) -> Drift {
     found
 }
 
-/// Whether all that an operation does is to install newer versions of packages.
+/// Whether an operation is about newer versions of whatever packages are there. One that names packages says what it wants of them:
+/// a version, a hold, a mark.
 fn is_upgrade(operation: &PlannedOperation) -> bool {
+    let names_packages = ["packages", "src"]
+        .iter()
+        .any(|name| operation.parameters.contains_key(*name));
     let changes = operation.changes();
-    let is_newer = |change: &ResourceChange| {
-        let is_package = matches!(change.id.kind, ResourceKind::Package | ResourceKind::PackagesAlong);
-        is_package && (change.action == Action::Update || change.id.kind == ResourceKind::PackagesAlong)
-    };
-    let mut packages = changes.iter().filter(|change| change.id.kind == ResourceKind::Package);
-    packages.next().is_some() && changes.iter().all(is_newer)
+    let is_package =
+        |change: &ResourceChange| matches!(change.id.kind, ResourceKind::Package | ResourceKind::PackagesAlong);
+    !names_packages && !changes.is_empty() && changes.iter().all(is_package)
 }
 
 impl Drifted {

@@ -28,14 +28,18 @@ pub struct CopiedProject {
     pub variables: Option<BTreeMap<String, String>>,
 }
 
-/// A file that is too large to be copied: it is known by size and digest.
+/// A file that is not copied: it is known by size and digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LargeCopy {
     /// Its path in the project.
     pub path: String,
+    /// Empty if nobody needed it yet.
     pub sha256: String,
     pub size: u64,
+    /// Whether the plan uses it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_used: bool,
     /// Whether it can be executed in the project.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_executable: bool,
@@ -69,10 +73,13 @@ impl CopiedProject {
         for large in &self.large {
             let Some(name) = asset_name(&large.path) else { continue };
             match place_of(&self.home, &large.path) {
+                Ok(place) if large.sha256.is_empty() => assets.insert_kept(name.as_str(), &large.path, &place),
                 Ok(place) => {
                     let measured = (large.sha256.clone(), large.size);
                     assets.insert_measured(name.as_str(), &large.path, &place, measured);
                 }
+                // Nothing needs it.
+                Err(_) if !large.is_used => continue,
                 Err(refused) => mistakes.push(unreadable(&large.path, &refused)),
             }
             if large.is_executable {

@@ -13,10 +13,11 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+use super::folder::OwnFolder;
 use super::large::changed;
+use crate::content::Assets;
 use crate::error::{Diagnostic, Diagnostics};
 use crate::project::{CopiedProject, LargeCopy};
 
@@ -85,7 +86,7 @@ impl fmt::Debug for Bundle {
 /// The files of a bundle in a folder of their own, which is removed when this is dropped.
 #[derive(Debug)]
 pub struct Unpacked {
-    folder: TempDir,
+    folder: OwnFolder,
     /// The project in it.
     pub copied: CopiedProject,
 }
@@ -125,11 +126,7 @@ impl Bundle {
                 .because(error.to_string())
                 .hint("make room in the folder for temporary files, or set `TMPDIR` to another one")
         };
-        let folder = tempfile::Builder::new()
-            .prefix("homelab-plan-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir()
-            .map_err(|error| failed(&error))?;
+        let folder = OwnFolder::create(&std::env::temp_dir()).map_err(|error| failed(&error))?;
         if !is_one_name(&self.name) {
             return Err(outside(&self.name));
         }
@@ -162,18 +159,32 @@ impl Bundle {
         })
     }
 
-    /// Checks that the files that are too large for the bundle are in the project's folder `home`, with the same content.
+    /// Notes which of the files that are too large for the bundle the plan uses: those whose content was asked for. Of the others, those
+    /// that git does not have are left out.
+    pub fn note_used(&mut self, assets: &Assets) {
+        let mut used: BTreeMap<&str, (String, u64)> = assets.used_large().collect();
+        for one in &mut self.large {
+            if let Some((sha256, size)) = used.remove(one.path.as_str()) {
+                (one.sha256, one.size, one.is_used) = (sha256, size, true);
+            }
+        }
+        self.large.retain(|one| !one.sha256.is_empty());
+    }
+
+    /// Checks that the files that the plan uses and that are too large for the bundle are in the project's folder `home`, with the same
+    /// content.
     ///
     /// Errors: each that is not.
     pub fn check_large(&self, home: Option<&Path>) -> Result<(), Diagnostics> {
+        let used: Vec<&LargeCopy> = self.large.iter().filter(|one| one.is_used).collect();
         let Some(home) = home else {
-            let Some(first) = self.large.first() else { return Ok(()) };
+            let Some(first) = used.first() else { return Ok(()) };
             let title = format!("the plan needs `{}`, which is too large to be in it", first.path);
             return Err(Diagnostics(vec![
                 Diagnostic::new(title).hint("change to the project's folder, with the same files as at the plan"),
             ]));
         };
-        let mistakes: Vec<Diagnostic> = changed(home, &self.large)
+        let mistakes: Vec<Diagnostic> = changed(home, &used)
             .into_iter()
             .map(|(path, why)| {
                 Diagnostic::new(format!("`{path}` is not as it was when the plan was saved"))

@@ -123,6 +123,9 @@ pub enum Closed {
 }
 
 impl SavedPlan {
+    /// What a file begins with, whatever its format.
+    pub const START: &str = "{\"homelab_plan\":";
+
     /// The text of a new file. With recipients, the bundle is encrypted for them, and sealed if one of `identities` is theirs.
     ///
     /// Errors: a secret of the project looks like a word of this format.
@@ -169,6 +172,10 @@ impl SavedPlan {
     pub fn parse(text: &[u8]) -> Result<Self, Unusable> {
         let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
         let (head, body) = text.split_at(end);
+        // A list would be read as the fields of a head.
+        if !head.starts_with(b"{") {
+            return Err(Unusable::Other);
+        }
         let any: AnyHead = serde_json::from_slice(head).map_err(|_| Unusable::Other)?;
         if any.homelab_plan != FORMAT {
             return Err(Unusable::Format(any.homelab_plan));

@@ -16,7 +16,7 @@ pub(super) fn measured(place: &Path) -> Result<(String, u64), Refused> {
 }
 
 /// The large files that are not as they were, each with what is wrong.
-pub(super) fn changed(home: &Path, large: &[LargeCopy]) -> BTreeMap<String, String> {
+pub(super) fn changed(home: &Path, large: &[&LargeCopy]) -> BTreeMap<String, String> {
     let folder = ProjectFolder::new(home);
     let wrong = large.iter().filter_map(|one| {
         let place = match folder.find(Path::new(&one.path)) {

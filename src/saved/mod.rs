@@ -7,6 +7,7 @@
 
 mod bundle;
 mod file;
+mod folder;
 mod gathered;
 mod large;
 mod moved;

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::change::Attributes;
-use crate::change::{Attribute, ResourceId, WriteFile};
+use crate::change::{Action, Attribute, Attributes, ResourceId, WriteFile};
 use crate::content::Content;
 use crate::facts::Environment;
 use crate::facts::journal::parse;
@@ -114,22 +113,41 @@ fn newer_packages_are_told_apart() {
             Some(attributed(&[("version", "2")])),
         )
     };
-    let plan = |change: ResourceChange| HostPlan {
-        host: "a".to_owned(),
-        operations: vec![PlannedOperation::for_test(
-            OperationId("a / t / apt".to_owned()),
-            Outcome::Change(vec![change]),
-        )],
-        notices: Vec::new(),
-        skipped: Vec::new(),
-        items_left_out: BTreeMap::default(),
-        has_leftovers: false,
+    let plan = |change: ResourceChange, parameter: &str| {
+        let mut operation =
+            PlannedOperation::for_test(OperationId("a / t / apt".to_owned()), Outcome::Change(vec![change]));
+        operation
+            .parameters
+            .insert(parameter.to_owned(), "tasks/t.toml:1:1".to_owned());
+        HostPlan {
+            host: "a".to_owned(),
+            operations: vec![operation],
+            notices: Vec::new(),
+            skipped: Vec::new(),
+            items_left_out: BTreeMap::default(),
+            has_leftovers: false,
+        }
     };
-    let upgrade = drift(&plan(package(Before::Present(attributed(&[("version", "1")])))), &[]);
-    assert_eq!(
-        (upgrade.upgrades.as_slice(), upgrade.is_none()),
-        (&["curl".to_owned()][..], true)
-    );
-    let missing = drift(&plan(package(Before::Absent)), &[]);
-    assert!(missing.upgrades.is_empty() && !missing.is_none());
+    let older = || package(Before::Present(attributed(&[("version", "1")])));
+    for (change, parameter, is_upgrade) in [
+        (older(), "auto_remove", true),
+        // A new dependency of what is upgraded.
+        (package(Before::Absent), "full", true),
+        // A version, a mark, a file: the configuration names it.
+        (older(), "packages", false),
+        (older(), "src", false),
+        (package(Before::Absent), "packages", false),
+    ] {
+        let found = drift(&plan(change, parameter), &[]);
+        let names = if is_upgrade {
+            vec!["curl".to_owned()]
+        } else {
+            Vec::new()
+        };
+        assert_eq!(
+            (found.upgrades.clone(), found.is_none()),
+            (names, is_upgrade),
+            "{parameter}"
+        );
+    }
 }
