@@ -262,10 +262,7 @@ impl Upgrade<'_> {
         };
         let mut before: Attributed = [
             ("chart", Attribute::known(&last.chart)),
-            (
-                "digest",
-                Attribute::known(digest.map_or(unknown, String::as_str)),
-            ),
+            ("digest", Attribute::known(digest.map_or(unknown, String::as_str))),
             ("values", values),
         ]
         .into_iter()
