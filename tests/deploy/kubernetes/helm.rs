@@ -298,8 +298,8 @@ fn a_run_that_was_cut_off_is_put_right(project: &Project, host: &Host<'_>) {
     );
     run.kill().unwrap();
     run.wait().unwrap();
-    // The host is cut off too: nobody writes the end of the upgrade.
-    host.inside("pkill -9 -x helm; true");
+    // The host is cut off too, with the shell that would go back: nobody writes the end of the upgrade.
+    host.inside("pkill -9 -s $(ps -o sid= -C helm | head -n 1)");
     assert_eq!(status(host), "pending-upgrade");
     values(project, "level = \"debug\"");
     let done = deploy(project, &["--yes"]).expect(0);
