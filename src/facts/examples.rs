@@ -25,7 +25,7 @@ use super::docker::{Container, Endpoint, Engine, Image, Network, Subnet, Volume}
 use super::git::{Target, WorkingTree};
 use super::http::{Answer, Question, Request};
 use super::inquiry::{Inquiry, InquiryFact};
-use super::kubernetes::{ObjectName, Objects, ObjectsCheck, Until};
+use super::kubernetes::{ObjectsCheck, Until};
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
 use super::package::PackageFact;
@@ -212,7 +212,7 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
         Inquiry::Instances {
             template: text("worker@.service"),
         },
-        Inquiry::Explanation(Box::new(web_objects())),
+        Inquiry::Explanation(Box::new(kubernetes::workloads())),
         Inquiry::WorkingTree(Box::new(WorkingTree {
             src: text("/srv/a.git"),
             dest: text("/srv/a"),
@@ -228,14 +228,6 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
     inquiries
         .into_iter()
         .map(move |inquiry| (FactKey::Inquiry(inquiry), facts.clone()))
-}
-
-fn web_objects() -> Objects {
-    Objects {
-        namespace: Some(text("shop")),
-        names: vec![ObjectName::parse("Deployment/web").expect("a name")],
-        ..Objects::default()
-    }
 }
 
 fn checks() -> [Check; 6] {
@@ -268,7 +260,7 @@ fn checks() -> [Check; 6] {
             env: super::Environment::default(),
         })),
         Check::Objects(Box::new(ObjectsCheck {
-            objects: web_objects(),
+            objects: kubernetes::workloads(),
             until: Until::Condition {
                 name: text("available"),
                 status: text("true"),

@@ -16,6 +16,7 @@ mod docker;
 mod file_place;
 mod files;
 mod git;
+mod helm;
 mod http;
 mod k3s;
 mod k8s;

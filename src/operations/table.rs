@@ -2,7 +2,7 @@
 
 use super::definition::Definition;
 use super::{
-    apt, capture, crontab, docker, files, git, http, k3s, k8s, nftables, server, ssh, sudo, systemd, verify, zfs,
+    apt, capture, crontab, docker, files, git, helm, http, k3s, k8s, nftables, server, ssh, sudo, systemd, verify, zfs,
 };
 use crate::error::{habits, suggestion};
 
@@ -42,7 +42,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<files::template::Template>(),
     Definition::of::<files::unarchive::Unarchive>(),
     Definition::of::<git::repo::Repo>(),
-    Definition::of::<k8s::helm::Release>(),
+    Definition::of::<helm::release::Release>(),
     Definition::of::<http::resource::Resource>(),
     Definition::of::<k3s::agent::Agent>(),
     Definition::of::<k3s::image::Image>(),

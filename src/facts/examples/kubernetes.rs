@@ -3,9 +3,17 @@
 use super::text;
 use crate::facts::kubernetes::{
     Answer, Answers, Api, AskedObject, Body, Cluster, FieldPath, Held, Moved, Node, Object, ObjectFact, ObjectId,
-    Question, ServedKind, StorageClass, Taint, TaintEffect,
+    ObjectName, Objects, Question, ServedKind, StorageClass, Taint, TaintEffect,
 };
 use crate::facts::{Fact, FactKey};
+
+pub(super) fn workloads() -> Objects {
+    Objects {
+        namespace: Some(text("shop")),
+        names: vec![ObjectName::parse("Deployment/web").expect("a name")],
+        ..Objects::default()
+    }
+}
 
 pub(super) fn examples() -> Vec<(FactKey, Vec<Fact>)> {
     vec![cluster(), object()]

@@ -13,14 +13,14 @@ const ARGO: &str = "argocd-controller";
 /// Of Helm.
 const RELEASED: &str = "meta.helm.sh/release-name";
 /// The manager of what `kubectl apply` wrote without `--server-side`.
-pub(super) const BY_CLIENT: &str = "kubectl-client-side-apply";
+pub(in crate::operations) const BY_CLIENT: &str = "kubectl-client-side-apply";
 
 /// What an operation allows.
-pub(super) struct Rules<'a> {
+pub(in crate::operations) struct Rules<'a> {
     /// From whom fields may be taken.
-    pub(super) adopt: &'a [String],
+    pub(in crate::operations) adopt: &'a [String],
     /// Objects that may be deleted and made again.
-    pub(super) recreate: &'a [String],
+    pub(in crate::operations) recreate: &'a [String],
 }
 
 /// What happens to an object.
@@ -152,7 +152,7 @@ fn foreign(live: &Value, managers: &[String]) -> Option<&'static str> {
 }
 
 /// Takes out of `after` what `applied` has and `wanted` lacks.
-pub(super) fn without_dropped(after: &mut Value, applied: &Value, wanted: &Value) {
+pub(in crate::operations) fn without_dropped(after: &mut Value, applied: &Value, wanted: &Value) {
     match (after, applied, wanted) {
         (Value::Object(after), Value::Object(applied), Value::Object(wanted)) => {
             for (name, old) in applied {

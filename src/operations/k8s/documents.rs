@@ -18,9 +18,9 @@ mod yaml;
 pub(super) use self::characters::is_lost;
 pub(in crate::operations) use self::edits::Keep;
 pub(in crate::operations) use self::names::is_built_in;
-pub(super) use self::names::is_namespaced;
+pub(in crate::operations) use self::names::is_namespaced;
 pub(in crate::operations) use self::object::described as sort_of;
-pub(super) use self::order::turn;
+pub(in crate::operations) use self::order::turn;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

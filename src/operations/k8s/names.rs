@@ -58,12 +58,17 @@ fn example(text: &str) -> String {
 }
 
 /// Refuses a name that no namespace can have.
-pub(super) fn check_namespace(context: &PlanContext<'_>, namespace: Option<&str>) -> Result<(), Stop> {
+pub(in crate::operations) fn check_namespace(context: &PlanContext<'_>, namespace: Option<&str>) -> Result<(), Stop> {
     namespace.map_or(Ok(()), |name| check_name(context, "namespace", name, "a namespace"))
 }
 
 /// Refuses a name that no object can have (RFC 1123).
-pub(super) fn check_name(context: &PlanContext<'_>, argument: &str, name: &str, of: &str) -> Result<(), Stop> {
+pub(in crate::operations) fn check_name(
+    context: &PlanContext<'_>,
+    argument: &str,
+    name: &str,
+    of: &str,
+) -> Result<(), Stop> {
     let is_plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
     let has_ends = name.starts_with(is_plain) && name.ends_with(is_plain);
     if has_ends

@@ -51,7 +51,7 @@ impl JsonSchema for Names {
 
 /// What a deploy waits for: everything that can be waited for, nothing, or these kinds and objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(in crate::operations) enum Wait {
     All(bool),
     Only(Vec<String>),
 }

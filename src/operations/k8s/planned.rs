@@ -67,7 +67,11 @@ impl Planned {
 /// Plans that these objects are there.
 ///
 /// Errors: something is not known, or the API server refuses an object.
-pub(super) fn plan(set: &Set<'_>, context: &PlanContext<'_>, described: Vec<Described>) -> Result<Outcome, Stop> {
+pub(in crate::operations) fn plan(
+    set: &Set<'_>,
+    context: &PlanContext<'_>,
+    described: Vec<Described>,
+) -> Result<Outcome, Stop> {
     set.plan(context, described)
 }
 

@@ -9,7 +9,7 @@ use crate::secret::{Secret, sha256_hex};
 
 /// The question about an object: what there is, and with `manifest` also what the server would make of that.
 /// `keep` are the fields of it that are left alone.
-pub(super) fn question(
+pub(in crate::operations) fn question(
     context: &PlanContext<'_>,
     api: &Api,
     id: &ObjectId,

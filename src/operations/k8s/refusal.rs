@@ -22,7 +22,7 @@ const FIELDS: [(&str, &str); 4] = [
 ];
 
 /// The words for the reader.
-pub(super) fn plain(why: &str) -> String {
+pub(in crate::operations) fn plain(why: &str) -> String {
     let mut text = why.trim();
     while let Some(rest) = BEFORE.iter().find_map(|words| text.strip_prefix(words)) {
         text = rest;
@@ -145,7 +145,7 @@ pub(super) fn of_claim(id: &ObjectId, why: &str) -> Option<&'static str> {
 }
 
 /// Whether the server refuses an object only since fields of it cannot be changed.
-pub(super) fn is_immutable(why: &str) -> bool {
+pub(in crate::operations) fn is_immutable(why: &str) -> bool {
     const WORDS: [&str; 3] = ["is immutable", "cannot change roleRef", "updates to statefulset spec"];
     let says = |text: &str| WORDS.iter().any(|words| text.contains(words));
     // Making the object again would not help against the others.

@@ -14,17 +14,17 @@ use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 
 /// Objects, and how an operation treats them.
-pub(super) struct Set<'a> {
-    pub(super) api: Api,
+pub(in crate::operations) struct Set<'a> {
+    pub(in crate::operations) api: Api,
     /// The parameter that names them.
-    pub(super) argument: &'static str,
+    pub(in crate::operations) argument: &'static str,
     /// The name under which the cluster remembers them; `None` for an object that is nobody's set.
-    pub(super) name: Option<String>,
+    pub(in crate::operations) name: Option<String>,
     /// For objects that name none.
-    pub(super) namespace: Option<&'a str>,
-    pub(super) rules: Rules<'a>,
-    pub(super) wait: &'a Wait,
-    pub(super) within: Duration,
+    pub(in crate::operations) namespace: Option<&'a str>,
+    pub(in crate::operations) rules: Rules<'a>,
+    pub(in crate::operations) wait: &'a Wait,
+    pub(in crate::operations) within: Duration,
 }
 
 impl Set<'_> {
@@ -74,7 +74,7 @@ impl Set<'_> {
 }
 
 /// What is known of an object after it was changed.
-pub(super) fn set_object(question: &Question, object: Object) -> Effect {
+pub(in crate::operations) fn set_object(question: &Question, object: Object) -> Effect {
     let fact = ObjectFact::Asked(Box::new(object));
     Effect::Set(
         FactKey::KubernetesObject(question.clone()),

@@ -13,7 +13,11 @@ pub(super) fn written(context: &PlanContext<'_>, object: &Value, masked: &Value)
 }
 
 /// A live object and what it will be, whose secrets are digests.
-pub(super) fn compared(context: &PlanContext<'_>, live: &Value, after: &Value) -> (Attribute, Attribute) {
+pub(in crate::operations) fn compared(
+    context: &PlanContext<'_>,
+    live: &Value,
+    after: &Value,
+) -> (Attribute, Attribute) {
     let (mut old, mut new) = (live.clone(), after.clone());
     mask_alike(&mut old, Some(&mut new));
     mask_alike(&mut new, None);
@@ -25,7 +29,7 @@ pub(super) fn compared(context: &PlanContext<'_>, live: &Value, after: &Value) -
 }
 
 /// An object of which nothing is compared, whose secrets are digests.
-pub(super) fn removed(context: &PlanContext<'_>, live: &Value) -> Attribute {
+pub(in crate::operations) fn removed(context: &PlanContext<'_>, live: &Value) -> Attribute {
     let mut old = live.clone();
     mask_alike(&mut old, None);
     attribute(context, live, &old, old != *live)

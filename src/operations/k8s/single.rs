@@ -177,14 +177,14 @@ pub(super) fn cluster_objects(
 }
 
 /// The facts that each of these operations needs.
-pub(super) fn needs(kubeconfig: Option<&String>) -> Vec<FactKey> {
+pub(in crate::operations) fn needs(kubeconfig: Option<&String>) -> Vec<FactKey> {
     vec![FactKey::KubernetesCluster(Api {
         kubeconfig: kubeconfig.cloned(),
     })]
 }
 
 /// What each of these operations may change: which objects there are is only known from files and the cluster.
-pub(super) fn touches() -> Vec<FactScope> {
+pub(in crate::operations) fn touches() -> Vec<FactScope> {
     vec![FactScope::Kubernetes]
 }
 

@@ -14,16 +14,16 @@ use crate::operations::PlanContext;
 
 /// A kind that a CustomResourceDefinition of the project brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CustomKind {
-    pub(super) group: String,
-    pub(super) kind: String,
-    pub(super) versions: BTreeSet<String>,
-    pub(super) is_namespaced: bool,
+pub(in crate::operations) struct CustomKind {
+    pub(in crate::operations) group: String,
+    pub(in crate::operations) kind: String,
+    pub(in crate::operations) versions: BTreeSet<String>,
+    pub(in crate::operations) is_namespaced: bool,
 }
 
 impl CustomKind {
     /// That of an object, if it is a CustomResourceDefinition.
-    pub(super) fn of(object: &Value) -> Option<Self> {
+    pub(in crate::operations) fn of(object: &Value) -> Option<Self> {
         if object.get("kind")?.as_str()? != "CustomResourceDefinition" {
             return None;
         }
@@ -45,27 +45,27 @@ impl CustomKind {
 
 /// An object that is to be there, with its place in the cluster.
 #[derive(Debug)]
-pub(super) struct Wish {
-    pub(super) manifest: Manifest,
+pub(in crate::operations) struct Wish {
+    pub(in crate::operations) manifest: Manifest,
     /// Its name with the namespace that it comes to be in.
-    pub(super) id: ObjectId,
-    pub(super) question: Question,
+    pub(in crate::operations) id: ObjectId,
+    pub(in crate::operations) question: Question,
     /// Fields that are left alone once it is there.
     pub(super) kept: Option<KeptFields>,
 }
 
 /// An object that is to be there, as a file or a parameter describes it.
-pub(super) struct Described {
-    pub(super) manifest: Manifest,
+pub(in crate::operations) struct Described {
+    pub(in crate::operations) manifest: Manifest,
     /// Whether it is left alone once it is there.
-    pub(super) is_kept: bool,
+    pub(in crate::operations) is_kept: bool,
     /// Fields that are left alone once it is there.
-    pub(super) kept_fields: Vec<FieldPath>,
+    pub(in crate::operations) kept_fields: Vec<FieldPath>,
 }
 
 impl Wish {
     /// Whether something of it came from a secret.
-    pub(super) fn is_secret(&self) -> bool {
+    pub(in crate::operations) fn is_secret(&self) -> bool {
         self.manifest.object != self.manifest.masked
     }
 }
@@ -126,7 +126,7 @@ impl Wish {
 }
 
 /// The places of all objects. Objects that name no namespace are in `namespace`, or in `default`.
-pub(super) fn placed(
+pub(in crate::operations) fn placed(
     context: &PlanContext<'_>,
     api: &Api,
     described: Vec<Described>,

@@ -64,7 +64,7 @@ pub(in crate::operations) fn is_built_in(group: &str) -> bool {
 }
 
 /// Whether objects of a kind of the API server itself are in namespaces; `None` for other kinds.
-pub(in crate::operations::k8s) fn is_namespaced(group: &str, kind: &str) -> Option<bool> {
+pub(in crate::operations) fn is_namespaced(group: &str, kind: &str) -> Option<bool> {
     is_built_in(group).then(|| !WITHOUT_NAMESPACE.contains(&kind))
 }
 

@@ -40,7 +40,7 @@ const LAST: [&str; 5] = [
 ];
 
 /// The turn of an object. It is removed in the reverse order.
-pub(in crate::operations::k8s) fn turn(id: &ObjectId) -> usize {
+pub(in crate::operations) fn turn(id: &ObjectId) -> usize {
     let kind = id.kind.as_str();
     let listed = ORDER.iter().position(|kinds| kinds.contains(&kind));
     match listed.filter(|_| is_built_in(&id.group)) {

@@ -11,7 +11,6 @@
 //! What becomes of its objects is said by the API server, which is asked to try what the chart renders.
 
 use super::chart::Chart;
-use super::parameters::Release;
 use super::values::Values;
 use super::wish::Upgrade;
 use super::{removal, upgrade};
@@ -25,6 +24,8 @@ use crate::operations::k8s::reach::api;
 use crate::operations::k8s::single::{needs, touches};
 use crate::operations::{Define, Demand, Operation, PlanContext};
 use crate::value::Known;
+
+pub(in crate::operations) use super::parameters::Release;
 
 /// Helm takes no longer names.
 const LONGEST_NAME: usize = 53;

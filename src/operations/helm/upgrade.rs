@@ -254,12 +254,15 @@ impl Upgrade<'_> {
         let new = self.values.with_digests(self.context);
         let (values, _) = shown::compared(self.context, &Self::old_values(last, &new), &new);
         let digest = last.labels.get(CHART_LABEL).filter(|_| last.is_ours());
+        let unknown = if last.labels.contains_key(REVISION_LABEL) {
+            // What `helm rollback` makes has the labels of the revision before, and another number.
+            "not known: a later revision than homelab's"
+        } else {
+            "not known: not installed by homelab"
+        };
         let mut before: Attributed = [
             ("chart", Attribute::known(&last.chart)),
-            (
-                "digest",
-                Attribute::known(digest.map_or("not known: not installed by homelab", String::as_str)),
-            ),
+            ("digest", Attribute::known(digest.map_or(unknown, String::as_str))),
             ("values", values),
         ]
         .into_iter()
@@ -295,7 +298,7 @@ impl Upgrade<'_> {
                 chart: self.chart.title(),
                 labels: BTreeMap::from(labels),
                 description: self.description(),
-                is_server_side: found.last.as_ref().is_some_and(|last| last.is_server_side),
+                is_server_side: applies_on_server(found),
                 values: self.values.with_digests(self.context),
                 objects: Some(made.objects.clone()),
                 secrets: Beside(self.values.secrets()),
@@ -352,6 +355,12 @@ impl Upgrade<'_> {
             preview: is_new.then_some(release).into_iter().collect(),
         }
     }
+}
+
+/// Whether `helm` applies objects on the server's side: Helm 4 does, unless it was done otherwise before.
+fn applies_on_server(found: &Found) -> bool {
+    let is_three = found.program.as_ref().is_some_and(|version| version.starts_with("v3."));
+    !is_three && found.last.as_ref().is_none_or(|last| last.is_server_side)
 }
 
 /// The last good revision.

@@ -104,10 +104,14 @@ pub(super) fn upgrade(upgrade: &Upgrade<'_>, run: &Run<'_>) -> Step {
     } else {
         Input::secret(input, upgrade.context.digests())
     };
+    let mut shown = format!("helm upgrade --install {name} -n {space}");
+    if let Some(number) = run.first_back_to {
+        shown = format!("helm rollback {name} {number} -n {space}; {shown}");
+    }
     Step::Run(Command {
         input: Some(input),
         timeout: within * 3 + ASIDE,
-        ..Command::new(format!("helm upgrade --install {name} -n {space}"), script)
+        ..Command::new(shown, script)
     })
 }
 
