@@ -19,8 +19,10 @@ pub struct Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct ShutdownSettings {
     /// Minutes until the shutdown if a request names none.
+    #[serde(deserialize_with = "at_least_one")]
     pub default_minutes: u32,
     /// The most minutes that a request may name.
+    #[serde(deserialize_with = "at_least_one")]
     pub maximum_minutes: u32,
     /// Whether a request may name a part of a minute, such as `0.1`.
     pub fractions: bool,
@@ -59,6 +61,14 @@ pub struct OffWhenIdle {
     /// So long before the end the shutdown is in the queue, where it can be seen and cancelled.
     #[serde(default = "five")]
     pub warning_minutes: u32,
+}
+
+fn at_least_one<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let minutes = u32::deserialize(from)?;
+    if minutes == 0 {
+        return Err(serde::de::Error::custom("must be at least 1: 0 would be at once"));
+    }
+    Ok(minutes)
 }
 
 fn five() -> u32 {

@@ -103,8 +103,18 @@ impl Shutdowns {
     pub async fn schedule(&self, at: u64, by: &str, reason: Reason, now: u64) -> Result<Entry, Refused> {
         let mut held = self.held.lock().await;
         let foreign = self.reconcile(&mut held, now).await?;
-        if let Some(entry) = held.queue.close_to(at) {
-            return Ok(entry.clone());
+        if let Some(id) = held.queue.close_to(at).map(|entry| entry.id) {
+            // One that somebody asked for stays, also if the host is no longer idle.
+            if let Some(entry) = held
+                .queue
+                .entry_mut(id)
+                .filter(|entry| entry.reason == Reason::Idle && reason != Reason::Idle)
+            {
+                entry.reason = reason;
+                by.clone_into(&mut entry.by);
+                held.save()?;
+            }
+            return held.queue.entry(id).cloned().ok_or(Refused::Nothing);
         }
         if held.queue.is_full() {
             return Err(Refused::Full);
