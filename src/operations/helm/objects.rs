@@ -296,8 +296,16 @@ fn check_owner(upgrade: &Upgrade<'_>, wish: &Wish, live: &Value) -> Result<(), S
 }
 
 fn refused(context: &PlanContext<'_>, wish: &Wish, why: &str) -> Stop {
-    let title = format!("the API server refuses `{}`", wish.id);
-    let hint = if refusal::is_immutable(why) {
+    let is_busy = refusal::is_no_answer(why);
+    let verb = if is_busy {
+        "does not say whether it takes"
+    } else {
+        "refuses"
+    };
+    let title = format!("the API server {verb} `{}`", wish.id);
+    let hint = if is_busy {
+        refusal::BUSY
+    } else if refusal::is_immutable(why) {
         "this field cannot be changed: delete the object first, or keep the value that it has"
     } else {
         "correct the values, or the chart"

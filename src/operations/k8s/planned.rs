@@ -361,6 +361,12 @@ impl Set<'_> {
         (why, is_immutable): (&str, bool),
         known: &Answers,
     ) -> Stop {
+        if refusal::is_no_answer(why) {
+            let title = format!("the API server does not say whether it takes `{}`", wish.id);
+            return self
+                .at(context, wish, title, "described here", refusal::BUSY)
+                .because(refusal::plain(why));
+        }
         let title = format!("the API server refuses `{}`", wish.id);
         let hint = if is_immutable && self.name.is_none() {
             "delete the object first, with `present = false`".to_owned()

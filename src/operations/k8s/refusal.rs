@@ -21,6 +21,14 @@ const FIELDS: [(&str, &str); 4] = [
     (" is invalid: ", ": "),
 ];
 
+/// Whether this is no refusal: the server was too busy to say anything.
+pub(super) fn is_no_answer(why: &str) -> bool {
+    why.starts_with("the API server did not answer")
+}
+
+/// What to do about that.
+pub(super) const BUSY: &str = "rerun the deploy when the host has less to do";
+
 /// The words for the reader.
 pub(in crate::operations) fn plain(why: &str) -> String {
     let mut text = why.trim();
@@ -160,6 +168,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_busy_server_refuses_nothing() {
+        assert!(is_no_answer("the API server did not answer within 30 s"));
+        assert!(!is_no_answer("error: a bad one"));
+    }
 
     #[test]
     fn what_the_server_says_names_fields() {
