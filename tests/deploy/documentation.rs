@@ -180,7 +180,16 @@ fn the_example_of_each_operation_can_be_planned() {
         .enumerate()
         .map(|(index, text)| text.replace("/motd", &format!("/motd{index}")))
         .collect();
+    // A folder has no digest; and the cluster comes before its releases.
+    let digest = |line: &&str| !line.starts_with("sha256 = \"1310ca2c");
+    let mut tasks: Vec<String> = tasks
+        .iter()
+        .map(|text| text.replace("web-1.2.3.tgz", "web"))
+        .map(|text| text.split_inclusive('\n').filter(digest).collect())
+        .collect();
+    tasks.sort_by_key(|text| text.contains("helm.release"));
     let project = Project::with_task(&tasks.concat());
+    project.write("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.2.3\n");
     for index in 0..tasks.len() {
         project.write(&format!("templates/etc/motd{index}"), "{{ host.name }}\n");
     }
