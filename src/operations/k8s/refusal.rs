@@ -22,12 +22,12 @@ const FIELDS: [(&str, &str); 4] = [
 ];
 
 /// Whether this is no refusal: the server was too busy to say anything.
-pub(super) fn is_no_answer(why: &str) -> bool {
+pub(in crate::operations) fn is_no_answer(why: &str) -> bool {
     why.starts_with("the API server did not answer")
 }
 
 /// What to do about that.
-pub(super) const BUSY: &str = "rerun the deploy when the host has less to do";
+pub(in crate::operations) const BUSY: &str = "rerun the deploy when the host has less to do";
 
 /// The words for the reader.
 pub(in crate::operations) fn plain(why: &str) -> String {
