@@ -25,7 +25,8 @@ impl Readable<'_> for K3sKey {
 /// What stands before the answer about the node: `kubectl` may complain about the API server before that, and succeed.
 const MARK: &str = "homelab-node ";
 
-/// The node is asked for by its own credential, which servers and agents have. It may read itself.
+/// The node is asked for by its own credential, which servers and agents have. It may read itself; an API server that has just started
+/// does not know that yet.
 fn probe(_: &[FactKey]) -> String {
     format!(
         "k={PROGRAM} d={DATA} s={SETTINGS} u=\n\
@@ -38,10 +39,12 @@ fn probe(_: &[FactKey]) -> String {
          [ -z \"$(find $k $s/config.yaml $s/registries.yaml $s/token $s/agent-token /etc/systemd/system/$u $d/agent/images -maxdepth 1 -newerct \"$t\" 2>/dev/null | head -n 1)\" ] || echo outdated\n\
          n=$(sed -n 's/^node-name: *\"\\{{0,1\\}}\\([^\"]*\\)\"\\{{0,1\\}}$/\\1/p' $s/config.yaml 2>/dev/null)\n\
          [ -n \"$n\" ] || n=$(hostname | tr A-Z a-z)\n\
+         for i in 1 2 3 4 5 6; do\n\
          o=$(timeout {LONGEST} $k kubectl --kubeconfig=$d/agent/kubelet.kubeconfig --cache-dir=/dev/null/none --request-timeout=20s get node \"$n\" \
          -o go-template='{MARK}{{{{.metadata.name}}}} {{{{.status.nodeInfo.kubeletVersion}}}} {{{{if index .metadata.annotations \"{DRAINED}\"}}}}drained{{{{else}}}}-{{{{end}}}} \
          {{{{range .status.conditions}}}}{{{{if eq .type \"Ready\"}}}}{{{{.status}}}} {{{{.reason}}}}: {{{{.message}}}}{{{{end}}}}{{{{end}}}}' </dev/null 2>&1)\n\
-         c=$?; if [ $c = 124 ]; then echo silent no answer within {LONGEST} s; elif [ $c = 0 ]; then echo \"node $(printf %s \"${{o#*{MARK}}}\" | tr '\\n' ' ')\"; else echo \"silent $(printf '%s\\n' \"$o\" | tail -n 1)\"; fi"
+         c=$?; case $c:$o in 0:*) break ;; *Forbidden*) sleep 2 ;; *) break ;; esac; done\n\
+         if [ $c = 124 ]; then echo silent no answer within {LONGEST} s; elif [ $c = 0 ]; then echo \"node $(printf %s \"${{o#*{MARK}}}\" | tr '\\n' ' ')\"; else echo \"silent $(printf '%s\\n' \"$o\" | tail -n 1)\"; fi"
     )
 }
 
