@@ -1,8 +1,11 @@
 //! Releases of Helm: what reviews say of them is what the cluster gets, with Helm 3 and with Helm 4.
 
 use std::fmt::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran};
@@ -307,14 +310,28 @@ fn a_run_that_was_cut_off_is_put_right(project: &Project, host: &Host<'_>) {
     assert_eq!((level(host).as_str(), status(host).as_str()), ("debug", "deployed"));
     quiet(project);
     // One of somebody else is not touched.
-    host.inside("kubectl -n shop get secrets -l owner=helm,name=web,status=deployed -o name | xargs -I{} kubectl -n shop label --overwrite {} status=pending-upgrade homelab.dev/revision-");
+    let packed = Command::new("tar")
+        .args(["-C", project.root().join("charts").to_str().unwrap(), "-cz", "."])
+        .output()
+        .unwrap();
+    let packed = STANDARD.encode(packed.stdout);
+    host.inside(&format!(
+        "mkdir -p /root/charts && echo {packed} | base64 -d | tar -C /root/charts -xz"
+    ));
+    host.start("export KUBECONFIG=/etc/rancher/k3s/k3s.yaml; cd /root/charts && helm upgrade web ./web -n shop --reuse-values --set image=missing:2 --wait");
+    host.wait_until(
+        "kubectl -n shop get secrets -l owner=helm,name=web,status=pending-upgrade -o name | grep -q .",
+        PATIENCE,
+    );
+    host.inside("pkill -9 -x helm");
+    assert_eq!(status(host), "pending-upgrade");
     let refused = deploy(project, &["--yes"]).expect(3);
     assert!(
         refused.stderr.contains("helm rollback -n shop web"),
         "{}",
         refused.stderr
     );
-    host.inside("kubectl -n shop get secrets -l owner=helm,name=web,status=pending-upgrade -o name | xargs -I{} kubectl -n shop label --overwrite {} status=deployed");
+    host.inside("KUBECONFIG=/etc/rancher/k3s/k3s.yaml helm rollback web -n shop");
     values(project, "level = \"info\"");
     deploy(project, &["--yes"]).expect(0);
     quiet(project);
