@@ -15,6 +15,7 @@ use super::engine::Engine;
 use super::error::LabError;
 use super::events::{Events, ImageStep, LabEvent};
 use super::image::{self, Recipe};
+use super::kubernetes::disk;
 use super::program::Program;
 use super::{lock, naming, state};
 use crate::content::{LAB_MODEL_IMAGES, lab_archive_file};
@@ -185,11 +186,6 @@ const SHELL: [&str; 16] = [
     "cat", "cut", "date", "echo", "env", "grep", "head", "ls", "sed", "sh", "sleep", "tail", "test", "timeout", "tr",
     "wget",
 ];
-
-fn disk(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LabError {
-    let path = path.to_path_buf();
-    move |source| LabError::Disk { action, path, source }
-}
 
 #[cfg(test)]
 mod tests {
