@@ -13,9 +13,7 @@ pub(super) fn with_tip(mut error: Error) -> Error {
             Some(ContextValue::String(command)) => habits::command(command),
             _ => None,
         },
-        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
-            (missing == &["<COMMAND>..."]).then_some("put '--' before the command")
-        }
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => missing_tip(missing),
         (ErrorKind::TooManyValues, Some(ContextValue::String(argument))) => {
             argument.contains("HOST").then_some("put '--' before the command")
         }
@@ -29,6 +27,17 @@ pub(super) fn with_tip(mut error: Error) -> Error {
         );
     }
     error
+}
+
+fn missing_tip(missing: &[String]) -> Option<&'static str> {
+    let is_missing = |argument: &str| missing.iter().any(|one| one == argument);
+    if is_missing("<COMMAND>...") {
+        Some("put '--' before the command")
+    } else if is_missing("--output <FILE>") {
+        Some("to see the plan without saving it, use 'homelab deploy INVENTORY DEPLOY --dry-run'")
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -52,7 +61,7 @@ mod tests {
         tips("homelab deploy dev site -l web", "use '--limit'");
         tips(
             "homelab plan dev site",
-            "use 'homelab deploy INVENTORY DEPLOY --dry-run'",
+            "to see the plan without saving it, use 'homelab deploy INVENTORY DEPLOY --dry-run'",
         );
         tips("homelab ping dev", "use 'homelab exec INVENTORY PATTERN -- true'");
         tips("homelab exec dev web uptime", "put '--' before the command");
