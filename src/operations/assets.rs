@@ -208,6 +208,7 @@ impl PlanContext<'_> {
     /// Errors: the file does not exist, cannot be read, or cannot be decrypted.
     pub fn asset_or_secret(&self, argument: &str, path: &str) -> Result<Content, Stop> {
         match self.assets.encrypted(path) {
+            Some(_) if self.is_past_secrets => Ok(Content::of_secret(&Arc::from([]))),
             Some(file) => self.decrypted(argument, file).map(Content::of_secret),
             None => self.asset(argument, path),
         }
@@ -255,7 +256,10 @@ impl PlanContext<'_> {
             |mistake: Diagnostic| Stop::Refused(Box::new(mistake.at(self.origin_of(argument), "rendered here")));
         let rendered = self.scope.render_file(self.assets, path).map_err(at_argument)?;
         match &rendered {
-            Err(Why::Withheld(withheld)) => return Err(Stop::Withheld(withheld.clone())),
+            Err(Why::Withheld(withheld)) => {
+                let text = self.is_past_secrets.then(|| self.outline(path)).flatten();
+                return text.map(Ok).ok_or_else(|| Stop::Withheld(withheld.clone()));
+            }
             Err(Why::After(after)) => self.await_operation(OperationId(after.operation.clone())),
             Ok(_) | Err(Why::Later(_)) => {}
         }

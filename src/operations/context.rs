@@ -62,6 +62,7 @@ pub struct PlanContext<'a> {
     awaited: RefCell<Vec<OperationId>>,
     is_amid_changes: bool,
     has_stand_ins: bool,
+    pub(super) is_past_secrets: bool,
     named: Arc<BTreeSet<FactKey>>,
     pins: Arc<Pins>,
     run: RunOf<'a>,
@@ -106,6 +107,7 @@ impl<'a> PlanContext<'a> {
             awaited: RefCell::default(),
             is_amid_changes: false,
             has_stand_ins: false,
+            is_past_secrets: false,
             named: Arc::default(),
             pins: Arc::default(),
             run: RunOf::default(),
@@ -134,6 +136,14 @@ impl<'a> PlanContext<'a> {
     #[must_use]
     pub fn with_stand_ins(mut self) -> Self {
         self.has_stand_ins = true;
+        self
+    }
+
+    /// The same, with something in place of secrets that are not there: what the operation looks at is asked, and the outcome means
+    /// nothing.
+    #[must_use]
+    pub fn past_secrets(mut self) -> Self {
+        self.is_past_secrets = true;
         self
     }
 

@@ -291,6 +291,12 @@ fn plan_ready(
         }
     }
     found.asked = context.asked();
+    if found.lacks_secret {
+        let past = over(overlay.clone()).past_secrets();
+        found.asked.extend(operation.needs());
+        drop(operation.plan(&past));
+        found.asked.extend(past.asked());
+    }
     found.notices = context.notices();
     let open = Open::of(&planned, overlay);
     let outcome = match outcome(planned, &found.touches) {

@@ -99,8 +99,9 @@ mod tests {
     use crate::facts::path::ContentFact;
     use crate::facts::{Fact, Facts};
     use crate::plan::{Snapshot, survey};
-    use crate::project::{Filter, load, select};
+    use crate::project::{Filter, load, read_with, select};
     use crate::secret::DigestKey;
+    use crate::secrets::Access;
 
     /// What operations are about after a capture whose value is known only later.
     fn after_a_capture(operation: &str) -> Survey {
@@ -182,6 +183,48 @@ mod tests {
             assert_eq!(survey.unknown.is_none(), is_known, "{operation}: {:?}", survey.unknown);
             let file = digest(&Subject::Path("/etc/x".to_owned()));
             assert!(!is_known || survey.has(&file), "{operation}");
+        }
+    }
+
+    /// A review without keys would tell the file of an orphan, otherwise.
+    #[test]
+    fn what_a_secret_is_written_to_is_known_without_the_secret() {
+        let secret = "{{ 'web' | lab_password }}";
+        for (operation, path) in [
+            ("op = 'files.template'\nsrc = 'x.j2'\ndest = '/etc/x'", "/etc/x"),
+            (
+                "op = 'files.put'\ndest = '/etc/x'\ncontent = \"{{ 'web' | lab_password }}\"",
+                "/etc/x",
+            ),
+            (
+                "op = 'systemd.unit'\nunit = 'x.service'\nsrc = 'x.j2'",
+                "/etc/systemd/system/x.service",
+            ),
+            (
+                "op = 'files.sync'\nsrc = 'tree'\ndest = '/srv/tree'\nrender = true",
+                "/srv/tree/x",
+            ),
+        ] {
+            let root = tempfile::tempdir().expect("a folder");
+            for (path, text) in [
+                ("inventories/dev.toml", "[hosts.web]"),
+                ("deploys/site.toml", "hosts = ['*']\ntasks = ['t/t']"),
+                ("tasks/t/t.toml", &format!("[[operation]]\n{operation}\n")),
+                ("templates/x.j2", secret),
+                ("templates/tree/x", secret),
+            ] {
+                let path = root.path().join(path);
+                std::fs::create_dir_all(path.parent().expect("a folder")).expect("mkdir");
+                std::fs::write(path, text).expect("write");
+            }
+            let reading = read_with(root.path(), Access::Withheld);
+            assert!(reading.mistakes.is_empty(), "{operation}: {:?}", reading.mistakes);
+            let selection = select(&reading.project, "dev", "site", &Filter::default()).expect("a host and a task");
+            let mut survey = survey(&selection, &Snapshot::default(), &DigestKey::random());
+            // As on a host of which all is read.
+            survey.missing.clear();
+            let file = digest(&Subject::Path(path.to_owned()));
+            assert!(survey.has(&file) || survey.has_in_tree(path), "{operation}");
         }
     }
 
