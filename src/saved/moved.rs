@@ -2,7 +2,7 @@
 
 use super::file::HostRecord;
 use super::shown::{fingerprints, is_quiet};
-use crate::change::{Action, Attributed, Before, Outcome, ResourceChange};
+use crate::change::{Action, Attributed, Before, CheckState, Outcome, ResourceChange};
 use crate::plan::{HostPlan, PlannedOperation};
 use crate::secret::DigestKey;
 
@@ -47,7 +47,7 @@ pub fn standing(
         if is_same || (is_quiet(old) && is_quiet_now && !is_refreshed_anew(old, new.as_ref())) {
             continue;
         }
-        are_done &= is_quiet_now && !is_quiet(old);
+        are_done &= (is_quiet_now && !is_quiet(old)) || holds_now(old, new.as_ref());
         moves.push(Move::of(Some(old), new.as_ref()));
     }
     for new in &now_shown.operations {
@@ -68,9 +68,28 @@ fn is_refreshed_anew(old: &PlannedOperation, new: Option<&PlannedOperation>) -> 
     old.outcome == Outcome::Unchanged && new.is_some_and(|new| new.outcome != Outcome::Unchanged)
 }
 
+/// Whether a check that waited for the changes of the plan, or failed before them, holds now.
+fn holds_now(old: &PlannedOperation, new: Option<&PlannedOperation>) -> bool {
+    let state = |operation: &PlannedOperation| match &operation.outcome {
+        Outcome::Check { state, .. } => Some(state.clone()),
+        _ => None,
+    };
+    state(old).is_some() && new.and_then(state) == Some(CheckState::Holds)
+}
+
 /// Whether applying does nothing for it.
 fn is_silent(operation: &PlannedOperation) -> bool {
     operation.outcome == Outcome::Unchanged || operation.is_covered()
+}
+
+fn is_failing(operation: &PlannedOperation) -> bool {
+    matches!(
+        &operation.outcome,
+        Outcome::Check {
+            state: CheckState::Fails(_),
+            ..
+        }
+    )
 }
 
 impl Move {
@@ -100,6 +119,7 @@ impl Move {
             (None, Some(_)) => "was not part of the plan",
             (Some(old), Some(_)) if is_silent(old) => "had nothing to do, and has now",
             (Some(_), Some(new)) if is_silent(new) => "has nothing to do any more",
+            (Some(_), Some(new)) if is_failing(new) => "is a check that fails now",
             _ if changes.is_empty() => "would be done in another way now",
             _ => "is planned for another state",
         };

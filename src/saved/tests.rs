@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use super::*;
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Expect, Outcome, ResourceChange, ResourceId, ResourceKind, Step,
-    WriteFile,
+    Action, Attribute, Attributed, Attributes, Before, CheckState, Expect, Outcome, ResourceChange, ResourceId,
+    ResourceKind, Step, WriteFile,
 };
 use crate::content::Content;
 use crate::facts::Environment;
@@ -112,9 +114,24 @@ fn a_host_is_as_it_was_has_all_of_the_plan_or_moved() {
     let done = || of("/a", Outcome::Unchanged);
     let b_done = || of("/b", Outcome::Unchanged);
     let b = || write("/b", "1\n", text("2\n"));
+    let check = |state: CheckState| {
+        let (what, within) = ("`test -e /a`".to_owned(), Duration::ZERO);
+        of("verify.command", Outcome::Check { what, state, within })
+    };
+    let later = || check(CheckState::Later);
+    let fails = || check(CheckState::Fails("exit code 1".to_owned()));
+    let holds = || check(CheckState::Holds);
     for (old, new, expected) in [
         (vec![a()], vec![a()], "same"),
         (vec![a()], vec![done()], "applied"),
+        (vec![a(), later()], vec![done(), holds()], "applied"),
+        (vec![a(), fails()], vec![done(), holds()], "applied"),
+        (
+            vec![a(), later()],
+            vec![done(), fails()],
+            "/a has nothing to do any more, verify.command is a check that fails now",
+        ),
+        (vec![a(), later()], vec![a(), later()], "same"),
         (vec![a(), b()], vec![done(), b_done()], "applied"),
         // A part of it is done: the rest was reviewed for another state.
         (vec![a(), b()], vec![done(), b()], "/a has nothing to do any more"),
