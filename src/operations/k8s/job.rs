@@ -32,6 +32,11 @@ use crate::quote::quote;
 
 /// How long the cluster keeps a Job that failed, in seconds.
 const KEPT: u32 = 24 * 60 * 60;
+/// How often in a row, about once a second, a pod without its image or its settings is seen until the Job is given up.
+const HOPELESS: u32 = 30;
+/// Why the containers of pods do not run.
+const WAITING: &str = "{range .items[*].status.initContainerStatuses[*]}{.state.waiting.reason} {end}\
+    {range .items[*].status.containerStatuses[*]}{.state.waiting.reason} {end}";
 /// The longest name of a CronJob: the cluster adds to it.
 const LONGEST: usize = 52;
 
@@ -138,20 +143,27 @@ impl Job {
         );
         let left = FactScope::Key(FactKey::Check(self.left()));
         change.effects = vec![Effect::Forget(left, "the Job runs".to_owned())];
-        // The cluster itself ends it in time, and removes it later, whatever becomes of this shell.
+        // The cluster itself ends it, and removes it later, whatever becomes of this shell: a minute after the question why it did not
+        // end, since its pods go with it. It is not the CronJob's, which would remove it for another one that fails.
+        let deadline = within + 60;
         let script = format!(
             "{path}run() {{ {kubectl} \"$@\"; }}\n\
              run delete job {own} --ignore-not-found --wait --timeout=60s >/dev/null || exit\n\
              run create job {own} --from={from} >/dev/null || exit\n\
              trap 'run delete job {own} --wait=false >/dev/null; exit 1' HUP INT TERM\n\
-             run patch job {own} -p '{{\"spec\":{{\"activeDeadlineSeconds\":{within},\"ttlSecondsAfterFinished\":{KEPT}}}}}' >/dev/null || exit\n\
-             end=$(($(date +%s) + {within} + 10))\n\
+             run patch job {own} -p '{{\"metadata\":{{\"ownerReferences\":null}},\"spec\":{{\"activeDeadlineSeconds\":{deadline},\"ttlSecondsAfterFinished\":{KEPT}}}}}' >/dev/null || exit\n\
+             end=$(($(date +%s) + {within})) stuck=0\n\
              while :; do\n\
              ends=$(run get job {own} -o jsonpath='{{range .status.conditions[?(@.status==\"True\")]}}{{.type}} {{end}}')\n\
              case \" $ends\" in\n\
              *' Complete '*) run delete job {own} --ignore-not-found >/dev/null; exit;;\n\
              *' Failed '*) break;;\n\
              esac\n\
+             case $(run get pods -l job-name={own} -o jsonpath='{WAITING}') in\n\
+             *ErrImage*|*ImagePullBackOff*|*InvalidImageName*|*CreateContainerConfigError*) stuck=$((stuck + 1));;\n\
+             *) stuck=0;;\n\
+             esac\n\
+             [ $stuck -lt {HOPELESS} ] || {{ echo 'its pod does not start'; break; }}\n\
              [ \"$(date +%s)\" -lt $end ] || {{ echo 'it did not end in time'; break; }}\n\
              sleep 1 & wait $!\n\
              done\n\
