@@ -162,10 +162,17 @@ fn statistics_stay(project: &Project, host: &Host<'_>) {
     let saved = host.inside("ls /var/backups/model-hosting");
     assert_eq!(saved.lines().count(), 1, "{saved}");
     assert_eq!(host.inside("stat -c %a /var/backups/model-hosting/*").trim(), "600");
-    host.inside(&format!(
-        "model-statistics restore /var/backups/model-hosting/{}",
-        saved.trim()
-    ));
+    for wrong in [
+        "restore nosuch.json",
+        "restore",
+        "restore /etc/hostname",
+        "restore <(echo '{no}')",
+    ] {
+        let said = host.inside(&format!("bash -c \"model-statistics {wrong}\" 2>&1; echo $?"));
+        assert!(!said.ends_with("0\n"), "{wrong}: {said}");
+        assert_eq!(show().trim(), "{}", "{wrong}: {said}");
+    }
+    host.inside(&format!("model-statistics restore {}", saved.trim()));
     assert_eq!(show(), before);
     host.inside("for i in $(seq 12); do model-statistics save; done");
     assert_eq!(host.inside("ls /var/backups/model-hosting").lines().count(), 10);
