@@ -311,6 +311,17 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow().predicted(key).map(|(operation, _)| operation)
     }
 
+    /// The earlier operation that brings something at a path, or may bring it, if there is one.
+    pub(super) fn brought_by(&self, path: &str) -> Option<OperationId> {
+        let key = FactKey::Path(path.to_owned());
+        let overlay = self.overlay.borrow();
+        if let Lookup::Since(operation, _) = overlay.get(&key) {
+            return Some(operation);
+        }
+        let (operation, fact) = overlay.predicted(&key)?;
+        (!key.is_absent(&fact)).then_some(operation)
+    }
+
     /// The fact under `key` at this position of the plan, if it is known. Requests no new facts.
     pub fn known_fact(&self, key: &FactKey) -> Option<Fact> {
         match self.overlay.borrow().get(key) {
