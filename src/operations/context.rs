@@ -264,7 +264,10 @@ impl<'a> PlanContext<'a> {
 
     /// Adds a notice to the review.
     pub(super) fn tell(&self, text: String) {
-        self.notices.borrow_mut().push(text);
+        let mut notices = self.notices.borrow_mut();
+        if !notices.contains(&text) {
+            notices.push(text);
+        }
     }
 
     /// The user that the operation runs as.
