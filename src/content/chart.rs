@@ -13,6 +13,8 @@ use thiserror::Error;
 const LARGEST: u64 = 100 << 20;
 /// The file that every chart has.
 const ABOUT: &str = "Chart.yaml";
+/// The folder of a chart with those that it depends on.
+const DEPENDENCIES: &str = "charts/";
 /// The file with the names of files that are no part of a chart.
 const IGNORED: &str = ".helmignore";
 
@@ -105,6 +107,46 @@ impl ChartFiles {
         paths.filter_map(|path| Some((path.as_str(), self.text(path)?)))
     }
 
+    /// Whether a template of it, or of a chart that it brings, has this word.
+    pub fn mentions(&self, word: &str) -> bool {
+        let is_template = |path: &str| path.starts_with("templates/");
+        let own = self.0.keys().filter(|path| is_template(path));
+        let mut texts = own.filter_map(|path| self.text(path));
+        texts.any(|text| text.contains(word))
+            || self
+                .dependencies()
+                .is_ok_and(|charts| charts.iter().any(|(_, chart)| chart.mentions(word)))
+    }
+
+    /// The charts that it brings, each with its path in this one: folders and archives.
+    ///
+    /// Errors: an archive is none of a chart.
+    pub fn dependencies(&self) -> Result<Vec<(String, Self)>, NoChart> {
+        let mut folders: BTreeMap<&str, BTreeMap<String, Vec<u8>>> = BTreeMap::new();
+        let mut found = Vec::new();
+        for (path, bytes) in &self.0 {
+            // Helm leaves these names out too.
+            let inner = path
+                .strip_prefix(DEPENDENCIES)
+                .filter(|inner| !inner.starts_with(['_', '.']));
+            match inner.map(|inner| inner.split_once('/').ok_or(inner)) {
+                Some(Ok((folder, inner))) => {
+                    folders
+                        .entry(folder)
+                        .or_default()
+                        .insert(inner.to_owned(), bytes.clone());
+                }
+                Some(Err(archive)) if archive.ends_with(".tgz") => {
+                    found.push((path.clone(), Self::of_archive(bytes)?));
+                }
+                _ => {}
+            }
+        }
+        let folders = folders.into_iter().filter(|(_, files)| files.contains_key(ABOUT));
+        found.extend(folders.map(|(folder, files)| (format!("{DEPENDENCIES}{folder}"), Self(files))));
+        Ok(found)
+    }
+
     /// The files as an archive, which is the same whenever they are.
     ///
     /// Errors: a path is too long for an archive.
@@ -175,6 +217,33 @@ mod tests {
         );
         assert_eq!(chart.definitions().collect::<Vec<_>>(), [("crds/b.yaml", "b")]);
         assert_eq!(chart.about(), "name: a");
+    }
+
+    #[test]
+    fn dependencies_are_folders_and_archives() {
+        let archived = ChartFiles::of_folder(files(&[(ABOUT, "name: b")])).expect("a chart");
+        let mut all = files(&[
+            (ABOUT, "name: a"),
+            ("charts/README.md", ""),
+            ("charts/_old/Chart.yaml", "name: old"),
+            ("charts/empty/values.yaml", ""),
+            ("charts/c/Chart.yaml", "name: c"),
+            ("charts/c/charts/d/Chart.yaml", "name: d"),
+            ("charts/c/charts/d/templates/a.yaml", "{{ lookup }}"),
+            ("charts/c/charts/d/README.md", "KubeVersion"),
+        ]);
+        all.insert("charts/b-1.0.0.tgz".to_owned(), archived.packed().expect("packed"));
+        let chart = ChartFiles::of_folder(all.clone()).expect("a chart");
+        let found = chart.dependencies().expect("charts");
+        let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["charts/b-1.0.0.tgz", "charts/c"]);
+        assert_eq!((found[0].1.about(), found[1].1.about()), ("name: b", "name: c"));
+        let inner = found[1].1.dependencies().expect("charts");
+        assert_eq!(inner[0].1.about(), "name: d");
+        assert!(chart.mentions("lookup") && !chart.mentions("KubeVersion"));
+        all.insert("charts/b-1.0.0.tgz".to_owned(), b"broken".to_vec());
+        let broken = ChartFiles::of_folder(all).expect("a chart").dependencies();
+        assert!(matches!(broken, Err(NoChart::NotAnArchive)), "{broken:?}");
     }
 
     #[test]

@@ -274,7 +274,10 @@ impl<'a> PlanContext<'a> {
 
     /// Adds a notice to the review.
     pub(super) fn tell(&self, text: String) {
-        self.notices.borrow_mut().push(text);
+        let mut notices = self.notices.borrow_mut();
+        if !notices.contains(&text) {
+            notices.push(text);
+        }
     }
 
     /// The user that the operation runs as.
@@ -319,6 +322,17 @@ impl<'a> PlanContext<'a> {
     /// The earlier operation that sets the fact under `key`, if there is one.
     pub fn predicted_by(&self, key: &FactKey) -> Option<OperationId> {
         self.overlay.borrow().predicted(key).map(|(operation, _)| operation)
+    }
+
+    /// The earlier operation that brings something at a path, or may bring it, if there is one.
+    pub(super) fn brought_by(&self, path: &str) -> Option<OperationId> {
+        let key = FactKey::Path(path.to_owned());
+        let overlay = self.overlay.borrow();
+        if let Lookup::Since(operation, _) = overlay.get(&key) {
+            return Some(operation);
+        }
+        let (operation, fact) = overlay.predicted(&key)?;
+        (!key.is_absent(&fact)).then_some(operation)
     }
 
     /// The fact under `key` at this position of the plan, if it is known. Requests no new facts.

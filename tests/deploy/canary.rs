@@ -348,10 +348,10 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
 ];
 
 /// Traces all that sshd starts on a host, with the bytes that it writes and where.
-struct Trace<'a>(&'a Host<'a>);
+pub(super) struct Trace<'a>(&'a Host<'a>);
 
 impl<'a> Trace<'a> {
-    fn begin(host: &'a Host<'a>) -> Self {
+    pub(super) fn begin(host: &'a Host<'a>) -> Self {
         host.inside(
             "command -v strace || { apt-get -qq update >/dev/null && apt-get -qq install -y strace >/dev/null 2>&1; }; command -v strace",
         );
@@ -365,7 +365,7 @@ impl<'a> Trace<'a> {
     }
 
     /// The calls, with their texts as they are.
-    fn end(self) -> Vec<String> {
+    pub(super) fn end(self) -> Vec<String> {
         self.0
             .inside("p=$(cat /run/strace.pid); kill -INT $p; while [ -e /proc/$p ]; do sleep 0.1; done");
         let lines = self.0.inside("cat /run/trace; rm /run/trace /run/strace.pid");

@@ -46,7 +46,7 @@ impl Project {
     /// The project in this repository.
     pub(crate) fn of_this_repository() -> Self {
         let project = Self::of(&[]);
-        for folder in ["inventories", "group_data", "deploys", "tasks", "templates"] {
+        for folder in ["inventories", "group_data", "deploys", "tasks", "templates", "charts"] {
             copy_folder(
                 &Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
                 &project.root().join(folder),

@@ -44,8 +44,8 @@ const REVISIONS: &str = r#"{{range .items}}{{$l := .metadata.labels}}{{$l.versio
 /// Shell functions.
 ///
 /// `hl_objects` makes JSON of manifests, without asking the server. `hl_render` prints what `helm upgrade` would do with the chart in
-/// file 3. Where it cannot, since a kind is missing that the chart brings or a revision was not finished, `hl_template` prints the same
-/// without these checks: Helm 4 then asks the server nothing, not even for what a chart looks up.
+/// file 3. Where it cannot, since a kind is missing that the chart brings, a revision was not finished or an object is of another release,
+/// `hl_template` prints the same without these checks: Helm 4 then asks the server nothing, not even for what a chart looks up.
 const FUNCTIONS: &str = r#"hl_pack() { gzip -c | base64 | tr -d "\n"; echo; }
 hl_why() { tr -s "\n\t" "  " | cut -c 1-65536 | sed "s/ *$//"; }
 hl_annotate() { printf "%s\n" "$y" | hl_kubectl annotate --local --overwrite -f - -o json NAME="$r" NAMESPACE="$n"; }
@@ -98,7 +98,7 @@ fi
 f=$(mktemp /dev/shm/homelab.XXXXXX) || f=$(mktemp)
 printf "%s" "$packed" | base64 -d >"$f"; exec 3<"$f"; rm -f "$f"
 w=$(hl_render 2>&1 >/dev/null); case $w in
-*"no matches for kind"*|*"another operation"*)
+*"no matches for kind"*|*"another operation"*|*"invalid ownership metadata"*)
 k=$(hl_kubectl get --raw /version | sed -n "s/.*\"gitVersion\": *\"\([^\"]*\)\".*/\1/p")
 versions=$(hl_kubectl api-versions | sed "s/^/--api-versions=/")
 hl_both hl_template ;;

@@ -1,5 +1,6 @@
-//! The CustomResourceDefinitions in `crds/` of a chart: Helm makes them once and never updates them, so homelab applies them.
+//! The CustomResourceDefinitions in `crds/` of a chart and of its dependencies: Helm makes them once and never updates them, so homelab applies them.
 
+use super::dependencies::definitions;
 use super::parameters::{Definitions, Release};
 use super::wish::Upgrade;
 use crate::change::{Outcome, ResourceChange, Stop};
@@ -22,16 +23,26 @@ impl ChartKinds {
     /// Errors: a file in `crds/` cannot be read.
     pub(super) fn of(upgrade: &Upgrade<'_>) -> Result<Self, Stop> {
         let context = upgrade.context;
-        let mut manifests = Vec::new();
+        let mut manifests: Vec<Manifest> = Vec::new();
         if !upgrade.release.skip_crds {
-            for (path, text) in upgrade.chart.files.definitions() {
-                let objects = objects_of(path, text, context.origin_of("chart"));
-                manifests.extend(objects.map_err(|why| {
+            let files = definitions(&upgrade.chart.files, upgrade.values.real()).map_err(|why| {
+                let title = format!("a dependency of `{}` cannot be read", upgrade.chart.title());
+                context.refuse("chart", title, why).hint("correct the chart")
+            })?;
+            for (path, text) in files {
+                let objects = objects_of(&path, &text, context.origin_of("chart"));
+                let objects = objects.map_err(|why| {
                     let title = format!("`{path}` of the chart is not a manifest");
                     context
                         .refuse("chart", title, why)
                         .hint("correct the chart, or write `skip_crds = true`")
-                })?);
+                })?;
+                for object in objects {
+                    // Helm makes the first of two as well.
+                    if !manifests.iter().any(|one| one.id.is_same(&object.id)) {
+                        manifests.push(object);
+                    }
+                }
             }
         }
         let kinds = manifests.iter().filter_map(|manifest| CustomKind::of(&manifest.object));

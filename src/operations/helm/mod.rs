@@ -2,6 +2,7 @@
 
 mod chart;
 mod definitions;
+mod dependencies;
 mod objects;
 mod parameters;
 pub(super) mod release;

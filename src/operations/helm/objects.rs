@@ -22,6 +22,8 @@ use crate::secret::Secret;
 const HELM: &str = "helm";
 /// The annotation of an object that stays when it leaves its release.
 const POLICY: &str = "helm.sh/resource-policy";
+/// The label of an object that Helm made.
+const MANAGED_BY: &str = "/metadata/labels/app.kubernetes.io~1managed-by";
 /// What stands in reviews for a text that is another one whenever the chart is rendered.
 const RANDOM: &str = "(new at each rendering)";
 
@@ -164,7 +166,7 @@ impl Objects<'_> {
             change.effects = effects(wish, rendered, None);
             return Ok(Some((turn(&wish.id), change)));
         };
-        check_owner(upgrade, wish, live)?;
+        check_owner(upgrade, wish, live, before.is_some())?;
         let mut after = match &object.answer {
             Some(Answer::Accepted(after)) => after.clone(),
             Some(Answer::Refused(why)) => return Err(refused(context, wish, why)),
@@ -274,19 +276,18 @@ fn with_random(object: &Value, rendered: &Rendered) -> Value {
     object
 }
 
-/// Refuses an object that is not of this release.
-fn check_owner(upgrade: &Upgrade<'_>, wish: &Wish, live: &Value) -> Result<(), Stop> {
+/// Refuses an object that is not of this release. Of those that it had, Helm does not ask for the label.
+fn check_owner(upgrade: &Upgrade<'_>, wish: &Wish, live: &Value, was_ours: bool) -> Result<(), Stop> {
     let release = upgrade.release;
     let owner = annotation(live, RELEASE_NAME).zip(annotation(live, RELEASE_NAMESPACE));
-    if owner == Some((&release.release, &release.namespace)) {
-        return Ok(());
-    }
+    let is_labelled = live.pointer(MANAGED_BY).is_some_and(|by| by == "Helm");
     let (title, hint) = match owner {
-        Some((name, namespace)) => (
+        Some(owner) if owner == (&release.release, &release.namespace) && (was_ours || is_labelled) => return Ok(()),
+        Some((name, namespace)) if owner != Some((&release.release, &release.namespace)) => (
             format!("`{}` is of the release `{name}` in `{namespace}`", wish.id),
             "give it another name in the values of one of the charts",
         ),
-        None => (
+        _ => (
             format!("`{}` is there already, and of no release", wish.id),
             "delete it, or turn it off in the values of the chart",
         ),

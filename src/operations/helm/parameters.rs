@@ -33,11 +33,11 @@ pub(in crate::operations) struct Release {
     /// Files of values below `templates/`, in YAML or JSON. A later one wins, and `values` over all. Names that end in `.j2` are rendered.
     #[serde(default)]
     pub(super) values_files: Vec<String>,
-    /// `true` leaves out the CustomResourceDefinitions in `crds/` of the chart.
+    /// `true` leaves out the CustomResourceDefinitions in `crds/` of the chart and its dependencies.
     #[serde(default)]
     pub(super) skip_crds: bool,
-    /// What to do about CustomResourceDefinitions in `crds/` of the chart that are there: `"update"`, the default, or `"keep"`. Helm itself
-    /// never updates them.
+    /// What to do about CustomResourceDefinitions in `crds/` of the chart and its dependencies that are there: `"update"`, the default, or
+    /// `"keep"`. Helm itself never updates them.
     #[serde(default)]
     pub(super) crds: Definitions,
     /// `true`, the default, goes back to the last good revision if an upgrade fails, and if a run was cut off in one.

@@ -1,6 +1,7 @@
 //! What a release is planned to become.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ use crate::operations::k8s::shown;
 use crate::operations::k8s::single::touches;
 use crate::secret::{Secret, sha256_hex};
 
+/// Where operations put the program.
+const PROGRAMS: [&str; 3] = ["/usr/local/bin/helm", "/usr/bin/helm", "/usr/local/sbin/helm"];
 /// What stands for a value of somebody else that is not shown: it may be a secret.
 const NOT_SHOWN: &str = "(not shown)";
 
@@ -48,11 +51,11 @@ impl Upgrade<'_> {
         let answers = match cluster {
             Ok(Cluster::Answers(answers)) if answers.is_predicted => {
                 let by = context.predicted_by(&FactKey::KubernetesCluster(self.api.clone()));
-                return Ok(self.later(by, "the cluster is made in this run"));
+                return Ok(self.later(by, "the cluster is made in this run", true));
             }
             Ok(Cluster::Answers(answers)) => *answers,
             Ok(Cluster::Silent { why }) => {
-                return Ok(self.later(None, &format!("the API server does not answer: {why}")));
+                return Ok(self.later(None, &format!("the API server does not answer: {why}"), false));
             }
             Ok(Cluster::Absent) => {
                 return Err(context
@@ -67,10 +70,14 @@ impl Upgrade<'_> {
         };
         let found = match found {
             Ok(ReleaseFact::Asked(found)) => *found,
-            Ok(ReleaseFact::NotAsked) => return Ok(self.later(None, "the API server does not answer")),
+            Ok(ReleaseFact::NotAsked) => return Ok(self.later(None, "the API server does not answer", false)),
             Err(stop) => return self.since(stop),
         };
         if found.program.is_none() {
+            let mut earlier = PROGRAMS.iter().filter_map(|path| context.brought_by(path));
+            if let Some(by) = earlier.next() {
+                return Ok(self.later(Some(by), "`helm` comes in this run", found.last.is_none()));
+            }
             return Err(context
                 .refuse(
                     "release",
@@ -145,13 +152,10 @@ impl Upgrade<'_> {
                     .because(why)
                     .hint("correct the values, or the chart"));
             }
-            None => return Ok(self.later(None, "`helm` did not render the chart")),
+            None => return Ok(self.later(None, "`helm` did not render the chart", false)),
         };
         if made.is_apart {
-            context.tell(format!(
-                "objects of `{}` as they are rendered apart from the server: it lacks a kind, or a revision is not finished",
-                self.release.release
-            ));
+            self.tell_apart(&found);
         }
         let old = found
             .last
@@ -164,6 +168,28 @@ impl Upgrade<'_> {
         changes.push(self.release_change(&found, &made, &objects));
         changes.extend(objects);
         Ok(Outcome::Change(changes))
+    }
+
+    /// Tells that the server had no part in a rendering, and what the chart asks it for in vain.
+    fn tell_apart(&self, found: &Found) {
+        let mut text = format!(
+            "objects of `{}` as they are rendered apart from the server: it lacks a kind, or a revision is not finished",
+            self.release.release
+        );
+        let is_three = found.program.as_ref().is_some_and(|version| version.starts_with("v3."));
+        for (word, lack, is_so) in [
+            (
+                "KubeVersion",
+                "`.Capabilities.KubeVersion` has no build there, such as `+k3s1`",
+                true,
+            ),
+            ("lookup", "`lookup` finds nothing there", !is_three),
+        ] {
+            if is_so && self.chart.files.mentions(word) {
+                let _ = write!(text, "; {lack}, and the chart uses it");
+            }
+        }
+        self.context.tell(text);
     }
 
     /// Refuses a release that somebody else did not finish.
@@ -337,16 +363,15 @@ impl Upgrade<'_> {
             Stop::NotKnown {
                 cause: NotKnown::Since(operation, why),
                 ..
-            } => Ok(self.later(Some(operation), &why)),
+            } => Ok(self.later(Some(operation), &why, true)),
             stop => Err(stop),
         }
     }
 
-    /// The release before anything can render its chart: what its objects are is not known.
-    fn later(&self, by: Option<OperationId>, why: &str) -> Outcome {
+    /// The release before anything can render its chart: what its objects are is not known. `is_new` if there is none yet; of a cluster
+    /// that does not answer nobody knows it.
+    fn later(&self, by: Option<OperationId>, why: &str, is_new: bool) -> Outcome {
         let after = self.wanted(None);
-        // Of a cluster that is there nobody knows whether it has the release.
-        let is_new = by.is_some();
         let release = ResourceChange::new(self.id(), Action::Create, Before::Absent, Some(after));
         Outcome::Deferred {
             waits_for: by.into_iter().collect(),

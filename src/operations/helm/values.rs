@@ -82,6 +82,11 @@ impl Values {
             .fold(text, |text, (sign, code)| text.replace(sign, code))
     }
 
+    /// The values themselves, to decide by them. They are not to be shown.
+    pub(super) fn real(&self) -> &Value {
+        &self.real
+    }
+
     /// With digests for what came from secrets, as facts have them.
     pub(super) fn with_digests(&self, context: &PlanContext<'_>) -> Value {
         let mut shown = self.real.clone();
@@ -131,7 +136,7 @@ fn text_of(context: &PlanContext<'_>, path: &str) -> Result<Known<Text>, Stop> {
 }
 
 /// Puts `over` over values, as Helm does it: tables are merged, anything else is replaced.
-fn merge(values: &mut Value, over: Value) {
+pub(super) fn merge(values: &mut Value, over: Value) {
     match (values, over) {
         (Value::Object(values), Value::Object(over)) => {
             for (name, value) in over {

@@ -139,7 +139,7 @@ fn updated(wish: &Wish, object: &Object, (live, answer): (&Value, &Value), rules
 }
 
 /// The tool that takes care of an object by itself, if one does.
-fn foreign(live: &Value, managers: &[String]) -> Option<&'static str> {
+pub(super) fn foreign(live: &Value, managers: &[String]) -> Option<&'static str> {
     let annotations = live.pointer("/metadata/annotations");
     let has = |name: &str| annotations.is_some_and(|annotations| annotations.get(name).is_some());
     if has(TRACKED) || managers.iter().any(|manager| manager == ARGO) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::decision::foreign;
 use super::documents::turn;
 use super::questions::question;
 use super::record::{Record, id_of};
@@ -114,6 +115,10 @@ fn removed(set: &Set<'_>, context: &PlanContext<'_>, ids: &[&ObjectId]) -> Resul
         if let ObjectFact::Asked(object) = fact?
             && let Some(live) = &object.live
         {
+            if let Some(tool) = foreign(live, &object.managers) {
+                context.tell(format!("{id} is left alone: {tool} takes care of it"));
+                continue;
+            }
             changes.push(deleted(context, id, live, question));
             // By the version that is served, which may be another than the one that was applied.
             let version = object.other_version(id).unwrap_or(&id.version).to_owned();

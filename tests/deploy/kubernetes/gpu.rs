@@ -1,7 +1,12 @@
-//! What this repository's own project runs in a cluster: GPUs by slices, photos and a chat; and images that come by a mirror
-//! with a password. One host for all of it.
+//! What this repository's own project runs in a cluster: GPUs by slices, photos and a chat, by manifests and by charts; and images that
+//! come by a mirror with a password. One host for all of it.
 
+mod publisher;
+
+use std::path::Path;
 use std::time::Duration;
+
+use publisher::{Publisher, pack};
 
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran};
@@ -14,10 +19,12 @@ groups = ["development"]
 kubernetes = true
 registry = true
 [hosts.kube-dev]
-lab = { memory = 3072 }
+lab = { memory = 3072, helm = true }
 groups = ["kubernetes", "k3s_servers", "gpu", "workstations"]
 data = { k3s = { source = "lab", server = "kube-dev" }, gpu = { stand_in = true } }
 "#;
+const OFFERED: &str =
+    r"k3s kubectl --cache-dir=/dev/null/none get node kube-dev -o jsonpath='{.status.allocatable.nvidia\.com/gpu}'";
 const REGISTRIES: &str = r#"
 [k3s.registries.mirrors."images.example"]
 endpoint = ["https://registry.lab:5000"]
@@ -114,6 +121,8 @@ fn what_a_home_lab_runs_in_a_cluster() {
     twice(project, "k3s");
     images_come_by_a_mirror_with_a_password(project, host);
     gpus_are_offered_by_slices(project, host);
+    nvidias_operator_gets_what_it_reads(project, host);
+    charts_do_what_manifests_do(project, host);
     photoprism_keeps_its_volumes(project, host);
     open_webui_reaches_ollama(project, host);
     let told = deploy(project, "waiting", &["--dry-run"]).expect(0);
@@ -152,8 +161,7 @@ fn gpus_are_offered_by_slices(project: &Project, host: &Host<'_>) {
     }
     twice(project, "gpu");
     assert!(host.is(image));
-    let offered = format!("{KUBECTL} get node kube-dev -o jsonpath='{{.status.allocatable.nvidia\\.com/gpu}}'");
-    assert_eq!(host.inside(&offered).trim(), "4");
+    assert_eq!(host.inside(OFFERED).trim(), "4");
     // Known before anything is applied.
     let refused = deploy(project, "greedy", &["--yes"]).expect(3);
     assert!(
@@ -170,11 +178,183 @@ fn gpus_are_offered_by_slices(project: &Project, host: &Host<'_>) {
     data(project, &[("time_slices = 4", "time_slices = 6")]);
     let done = twice(project, "gpu");
     assert!(done.stdout.contains("replicas: 6"), "{}", done.stdout);
-    assert_eq!(host.inside(&offered).trim(), "6");
+    assert_eq!(host.inside(OFFERED).trim(), "6");
+}
+
+/// A chart of the test stands in for NVIDIA's, and refuses values that NVIDIA's does not read. Helm comes as its publisher packs it.
+fn nvidias_operator_gets_what_it_reads(project: &Project, host: &Host<'_>) {
+    let publisher = Publisher::start();
+    let program = project.root().join(".homelab/lab/helm-v3.19.5");
+    let helm = publisher.publish_helm(&program, "v3.19.5");
+    let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/deploy/kubernetes/charts");
+    let archive = project.root().join("charts/gpu-operator-v25.3.4.tgz");
+    let chart = pack(&archive, &charts, "gpu-operator");
+    let url = publisher.url();
+    let zeros = "0".repeat(64);
+    let by_data = |slices: u32| {
+        data(
+            project,
+            &[
+                ("time_slices = 4", &format!("time_slices = {slices}")),
+                ("https://get.helm.sh", &url),
+                (
+                    &format!("version = \"v25.3.4\"\nsha256 = \"{zeros}\""),
+                    &format!("version = \"v25.3.4\"\nsha256 = \"{chart}\""),
+                ),
+                (
+                    &format!("[helm.sha256]\namd64 = \"{zeros}\""),
+                    &format!("[helm.sha256]\namd64 = \"{helm}\""),
+                ),
+            ],
+        );
+    };
+    by_data(6);
+    project.write(
+        "inventories/kubernetes.toml",
+        INVENTORY.replace("stand_in = true", "stand_in = false"),
+    );
+    // A node takes one plugin, and one RuntimeClass of a name.
+    host.inside(&format!(
+        "{KUBECTL} delete runtimeclass nvidia && {KUBECTL} delete daemonset -n gpu-operator lab-device-plugin"
+    ));
+    // Nobody can render a chart without Helm: the release with its values.
+    let review = deploy(project, "gpu", &["--dry-run"]).expect(0);
+    for words in [
+        "gpu-operator v25.3.4",
+        "default: slices-6",
+        "name: CONTAINERD_SOCKET",
+        "helm-v3.19.5-linux-amd64.tar.gz",
+    ] {
+        assert!(review.stdout.contains(words), "{words}: {}", review.stdout);
+    }
+    assert!(!host.is("command -v helm"));
+    let done = deploy(project, "gpu", &["--yes"]).expect(0);
+    for words in [
+        "+ object ClusterPolicy/cluster-policy",
+        "+ object CustomResourceDefinition/clusterpolicies.nvidia.com",
+        "+ object CustomResourceDefinition/nodefeatures.nfd.k8s-sigs.io",
+    ] {
+        assert!(done.stdout.contains(words), "{words}: {}", done.stdout);
+    }
+    assert!(host.inside("helm version --short").starts_with("v3.19.5"));
+    assert_eq!(host.inside("readlink -f /usr/local/bin/helm").trim(), "/opt/helm/helm");
+    let policy = |path: &str| {
+        host.inside(&format!(
+            "{KUBECTL} get clusterpolicy cluster-policy -o jsonpath='{{.spec.{path}}}'"
+        ))
+    };
+    assert_eq!(policy("driver.enabled"), "false");
+    assert_eq!(
+        policy("devicePlugin.config"),
+        r#"{"default":"slices-6","name":"time-slicing-config"}"#
+    );
+    let class = "get runtimeclass nvidia -o jsonpath='{.handler} {.metadata.labels.app\\.kubernetes\\.io/managed-by}'";
+    assert_eq!(host.inside(&format!("{KUBECTL} {class}")), "nvidia Helm");
+    host.wait_until(&format!("[ \"$({OFFERED})\" = 6 ]"), PATIENCE);
+    let again = deploy(project, "gpu", &["--yes"]).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+
+    // The plugin reads its configuration when it starts, so the operator has to see that it is another one.
+    by_data(3);
+    let review = deploy(project, "gpu", &["--dry-run"]).expect(0);
+    for words in [
+        "default: slices-3",
+        "~ object ClusterPolicy/cluster-policy",
+        "replicas: 3",
+    ] {
+        assert!(review.stdout.contains(words), "{words}: {}", review.stdout);
+    }
+    twice(project, "gpu");
+    assert_eq!(host.inside(OFFERED).trim(), "3");
+    // For the pods of what follows.
+    project.write(
+        "inventories/kubernetes.toml",
+        INVENTORY.replace("stand_in = true", "stand_in = false"),
+    );
+}
+
+/// The same photos and chat, by the charts of this repository. Their volumes stay when the releases go.
+fn charts_do_what_manifests_do(project: &Project, host: &Host<'_>) {
+    host.inside(&format!("{KUBECTL} apply -f - <<'EOF'\n{OLLAMA}\nEOF"));
+    let chart = "chart = \"\"\n\n";
+    let changes = [
+        (
+            format!("{chart}[photoprism.values]"),
+            "chart = \"photoprism\"\n\n[photoprism.values]".to_owned(),
+        ),
+        (
+            format!("{chart}[open_webui.values]"),
+            "chart = \"open-webui\"\n\n[open_webui.values]".to_owned(),
+        ),
+        // The program is there already, and the lab has it too.
+        (
+            "source = \"https://get.helm.sh/helm-{{ helm.version }}-linux-{{ k3s.architecture }}.tar.gz\"".to_owned(),
+            "source = \"lab\"".to_owned(),
+        ),
+    ];
+    let changes: Vec<(&str, &str)> = changes.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
+    data(project, &changes);
+    for (name, port, path, words) in [
+        ("photoprism", 32342, "/api/v1/status", "operational"),
+        ("open-webui", 32000, "/health", "true"),
+    ] {
+        let review = deploy(project, name, &["--dry-run"]).expect(0);
+        for line in [
+            format!("+ helm release {name} in {name}"),
+            format!("+ secret {name} in {name}"),
+        ] {
+            assert!(
+                review.stdout.contains(&line) || line.contains("secret"),
+                "{line}: {}",
+                review.stdout
+            );
+        }
+        let done = twice(project, name);
+        assert!(
+            done.stdout.contains(&format!("+ object Deployment/{name} in {name}")),
+            "{}",
+            done.stdout
+        );
+        answers(host, port, path, words);
+    }
+    // Another value is that object alone.
+    let more = [
+        &changes[..],
+        &[
+            ("[photoprism]\nimage = ", "[photoprism]\nmore = 1\nimage = "),
+            (
+                "http://photoprism.{{ base_domain }}/",
+                "http://photos.{{ base_domain }}/",
+            ),
+        ],
+    ]
+    .concat();
+    data(project, &more);
+    let done = twice(project, "photoprism");
+    assert_eq!(done.stdout.matches("~ object ").count(), 1, "{}", done.stdout);
+    assert!(
+        done.stdout.contains("~ object Deployment/photoprism"),
+        "{}",
+        done.stdout
+    );
+    // Manifests do not take what a release has.
+    data(project, &[]);
+    let refused = deploy(project, "photoprism", &["--yes"]);
+    assert_ne!(refused.code, Some(0), "{}", refused.stdout);
+    host.inside("export KUBECONFIG=/etc/rancher/k3s/k3s.yaml; helm uninstall photoprism -n photoprism --wait >/dev/null && helm uninstall open-webui -n open-webui --wait >/dev/null");
+    let claims = format!("{KUBECTL} get pvc -A -o jsonpath='{{.items[*].metadata.name}}'");
+    assert_eq!(
+        host.inside(&claims),
+        "open-webui photoprism-originals photoprism-storage"
+    );
+    host.inside(&format!(
+        "{KUBECTL} delete namespace photoprism open-webui --timeout=120s"
+    ));
 }
 
 fn photoprism_keeps_its_volumes(project: &Project, host: &Host<'_>) {
     let slices = ("time_slices = 4", "time_slices = 6");
+    data(project, &[slices]);
     let review = deploy(project, "photoprism", &["--dry-run"]).expect(0);
     let at = |words: &str| {
         review
@@ -215,7 +395,6 @@ fn photoprism_keeps_its_volumes(project: &Project, host: &Host<'_>) {
 }
 
 fn open_webui_reaches_ollama(project: &Project, host: &Host<'_>) {
-    host.inside(&format!("{KUBECTL} apply -f - <<'EOF'\n{OLLAMA}\nEOF"));
     twice(project, "open-webui");
     answers(host, 32000, "/health", "true");
     let asked = "import os, urllib.request; print(urllib.request.urlopen(os.environ['OLLAMA_BASE_URL'], timeout=5).read().decode())";

@@ -1,13 +1,15 @@
 //! Releases of Helm: what reviews say of them is what the cluster gets, with Helm 3 and with Helm 4.
 
 use std::fmt::Write as _;
-use std::process::{Command, Stdio};
+use std::fs;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::deploy::canary::{Trace, forms};
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran};
 
@@ -49,11 +51,12 @@ within = "120s"
 const CHART: &[(&str, &str)] = &[
     (
         "Chart.yaml",
-        "apiVersion: v2\nname: web\nversion: 1.2.3\ndependencies: [{ name: common, version: 0.1.0 }]\n",
+        "apiVersion: v2\nname: web\nversion: 1.2.3\ndependencies: [{ name: common, version: 0.1.0 }, { name: extra, version: 0.1.0, condition: \
+         extra.enabled }]\n",
     ),
     (
         "values.yaml",
-        "level: warn\npassword: none\nimage: answer:1\nfails: false\nmany: 0\n",
+        "level: warn\npassword: none\nimage: answer:1\nfails: false\nmany: 0\nextra: { enabled: true }\n",
     ),
     (
         "charts/common/Chart.yaml",
@@ -62,6 +65,17 @@ const CHART: &[(&str, &str)] = &[
     (
         "charts/common/templates/_labels.tpl",
         "{{- define \"common.labels\" }}{ app: {{ .Release.Name }} }{{ end -}}\n",
+    ),
+    (
+        "charts/extra/Chart.yaml",
+        "apiVersion: v2\nname: extra\nversion: 0.1.0\n",
+    ),
+    (
+        "charts/extra/crds/more.yaml",
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: { name: mores.example.org }\nspec:\n  \
+         group: example.org\n  scope: Cluster\n  names: { plural: mores, singular: more, kind: More }\n  versions:\n    - name: v1\n      \
+         served: true\n      storage: true\n      schema: { openAPIV3Schema: { type: object, properties: { spec: { type: object, properties: \
+         { size: { type: integer } } } } } }\n",
     ),
     (
         "crds/thing.yaml",
@@ -103,6 +117,17 @@ const CHART: &[(&str, &str)] = &[
     ),
 ];
 
+/// A chart whose pods may not start.
+const SLOW: &[(&str, &str)] = &[
+    ("Chart.yaml", "apiVersion: v2\nname: slow\nversion: 0.1.0\n"),
+    (
+        "templates/slow.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: {{ .Release.Name }} }\nspec:\n  selector: { matchLabels: { app: {{ \
+         .Release.Name }} } }\n  template:\n    metadata: { labels: { app: {{ .Release.Name }} } }\n    spec:\n      containers: [{ name: \
+         slow, image: \"docker.io/lab/{{ .Values.image }}\", imagePullPolicy: Never }]\n",
+    ),
+];
+
 fn deploy(project: &Project, more: &[&str]) -> Ran {
     let ran = project.homelab(&[&["deploy", "dev", "shop"], more].concat());
     for text in [&ran.stdout, &ran.stderr] {
@@ -124,7 +149,11 @@ fn values(project: &Project, values: &str) {
 }
 
 fn status(host: &Host<'_>) -> String {
-    host.inside("kubectl -n shop get secrets -l owner=helm,name=web --sort-by=.metadata.creationTimestamp -o jsonpath='{.items[-1:].metadata.labels.status}'")
+    status_of(host, "web")
+}
+
+fn status_of(host: &Host<'_>, release: &str) -> String {
+    host.inside(&format!("kubectl -n shop get secrets -l owner=helm,name={release} --sort-by=.metadata.creationTimestamp -o jsonpath='{{.items[-1:].metadata.labels.status}}'"))
         .trim()
         .to_owned()
 }
@@ -165,6 +194,7 @@ fn a_release_is_what_the_review_shows() {
         "+ object Deployment/web in shop",
         "+ object Thing/one",
         "+ object CustomResourceDefinition/things.example.org",
+        "+ object CustomResourceDefinition/mores.example.org",
     ] {
         assert!(done.stdout.contains(line), "{line}: {}", done.stdout);
     }
@@ -185,14 +215,18 @@ fn a_release_is_what_the_review_shows() {
     a_failing_hook_is_told_with_its_log(project, host);
     an_upgrade_that_fails_goes_back(project, host);
     a_run_that_was_cut_off_is_put_right(project, host);
+    a_first_installation_that_was_cut_off_is_put_right(project, host, "first");
+    an_object_of_another_release_is_refused(project);
+    a_secret_is_nowhere_in_clear(project, host);
     many_objects_take_two_rounds(project, host);
     a_definition_that_changes_is_applied_before(project, host);
     a_newer_helm_changes_nothing(project, host);
     another_value_changes_what_the_review_says(project, host);
     what_others_changed_is_put_back(project, host);
     an_upgrade_that_fails_goes_back(project, host);
+    a_first_installation_that_was_cut_off_is_put_right(project, host, "second");
+    an_object_of_another_release_is_refused(project);
     a_release_installed_by_hand_is_taken_over(project, host);
-    an_object_of_another_release_is_refused(project, host);
     a_release_goes(project, host);
 }
 
@@ -234,7 +268,7 @@ fn another_value_changes_what_the_review_says(project: &Project, host: &Host<'_>
 
 /// The inventory as it is now.
 fn inventory(project: &Project) -> String {
-    std::fs::read_to_string(project.root().join("inventories/dev.toml")).unwrap()
+    fs::read_to_string(project.root().join("inventories/dev.toml")).unwrap()
 }
 
 fn what_others_changed_is_put_back(project: &Project, host: &Host<'_>) {
@@ -273,7 +307,7 @@ fn a_failing_hook_is_told_with_its_log(project: &Project, host: &Host<'_>) {
 fn an_upgrade_that_fails_goes_back(project: &Project, host: &Host<'_>) {
     let image = "kubectl -n shop get deployment web -o jsonpath='{.spec.template.spec.containers[0].image}'";
     values(project, "level = \"info\", image = \"missing:1\"");
-    let release = std::fs::read_to_string(project.root().join("tasks/shop/release.toml")).unwrap();
+    let release = fs::read_to_string(project.root().join("tasks/shop/release.toml")).unwrap();
     project.write("tasks/shop/release.toml", release.replace("120s", "8s"));
     let failed = deploy(project, &["--yes"]).expect(1);
     let told = format!("{}{}", failed.stdout, failed.stderr);
@@ -288,22 +322,20 @@ fn an_upgrade_that_fails_goes_back(project: &Project, host: &Host<'_>) {
     quiet(project);
 }
 
+/// A deploy in the background.
+fn start(project: &Project) -> Child {
+    let mut deploy = project.command(&["deploy", "dev", "shop", "--yes"]);
+    deploy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
 fn a_run_that_was_cut_off_is_put_right(project: &Project, host: &Host<'_>) {
     values(project, "level = \"debug\", image = \"missing:1\"");
-    let mut run = project
-        .command(&["deploy", "dev", "shop", "--yes"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut run = start(project);
     host.wait_until(
         "kubectl -n shop get secrets -l owner=helm,name=web,status=pending-upgrade -o name | grep -q .",
         PATIENCE,
     );
-    run.kill().unwrap();
-    run.wait().unwrap();
-    // The host is cut off too, with the shell that would go back: nobody writes the end of the upgrade.
-    host.inside("pkill -9 -s $(ps -o sid= -C helm | head -n 1)");
+    cut_off(&mut run, host);
     assert_eq!(status(host), "pending-upgrade");
     values(project, "level = \"debug\"");
     let done = deploy(project, &["--yes"]).expect(0);
@@ -371,24 +403,25 @@ fn many_objects_take_two_rounds(project: &Project, host: &Host<'_>) {
 }
 
 fn a_definition_that_changes_is_applied_before(project: &Project, host: &Host<'_>) {
-    let path = "charts/web/crds/thing.yaml";
-    let text = std::fs::read_to_string(project.root().join(path)).unwrap();
-    project.write(
-        path,
-        text.replace("type: integer }", "type: integer }, color: { type: string }"),
-    );
-    let review = deploy(project, &["--dry-run"]).expect(0);
-    assert!(
-        review
-            .stdout
-            .contains("~ object CustomResourceDefinition/things.example.org"),
-        "{}",
-        review.stdout
-    );
-    deploy(project, &["--yes"]).expect(0);
-    let fields = host.inside("kubectl get crd things.example.org -o jsonpath='{.spec.versions[0].schema}'");
-    assert!(fields.contains("color"), "{fields}");
-    quiet(project);
+    // Those of dependencies too.
+    for (path, definition) in [
+        ("charts/web/crds/thing.yaml", "things.example.org"),
+        ("charts/web/charts/extra/crds/more.yaml", "mores.example.org"),
+    ] {
+        let text = fs::read_to_string(project.root().join(path)).unwrap();
+        project.write(
+            path,
+            text.replace("type: integer }", "type: integer }, color: { type: string }"),
+        );
+        let review = deploy(project, &["--dry-run"]).expect(0);
+        let line = format!("~ object CustomResourceDefinition/{definition}");
+        assert!(review.stdout.contains(&line), "{}", review.stdout);
+        deploy(project, &["--yes"]).expect(0);
+        let schema = format!("kubectl get crd {definition} -o jsonpath='{{.spec.versions[0].schema}}'");
+        let fields = host.inside(&schema);
+        assert!(fields.contains("color"), "{fields}");
+        quiet(project);
+    }
 }
 
 fn a_newer_helm_changes_nothing(project: &Project, host: &Host<'_>) {
@@ -427,16 +460,140 @@ fn a_release_installed_by_hand_is_taken_over(project: &Project, host: &Host<'_>)
     quiet(project);
 }
 
-fn an_object_of_another_release_is_refused(project: &Project, _host: &Host<'_>) {
-    let text = std::fs::read_to_string(project.root().join("tasks/shop/release.toml")).unwrap();
+fn an_object_of_another_release_is_refused(project: &Project) {
     project.write(
         "tasks/shop/release.toml",
-        text.replace("release = \"hand\"", "release = \"other\""),
+        RELEASE.replace("release = \"web\"", "release = \"other\""),
     );
     let refused = deploy(project, &["--yes"]).expect(3);
-    assert!(refused.stderr.contains("hand"), "{}", refused.stderr);
-    project.write("tasks/shop/release.toml", text);
+    assert!(
+        refused.stderr.contains("is of the release `web` in `shop`"),
+        "{}",
+        refused.stderr
+    );
+    values(project, "level = \"info\"");
     quiet(project);
+}
+
+/// Kills homelab, and all that it runs on the host.
+fn cut_off(run: &mut Child, host: &Host<'_>) {
+    run.kill().unwrap();
+    run.wait().unwrap();
+    // The host is cut off too, with the shell that would go back: nobody writes the end of the revision.
+    host.inside("pkill -9 -s $(ps -o sid= -C helm | head -n 1)");
+}
+
+fn a_first_installation_that_was_cut_off_is_put_right(project: &Project, host: &Host<'_>, release: &str) {
+    for (path, text) in SLOW {
+        project.write(&format!("charts/slow/{path}"), text);
+    }
+    let with_image = |image: &str| {
+        let more = format!(
+            "\n[[operation]]\nop = \"helm.release\"\nrelease = \"{release}\"\nnamespace = \"shop\"\nchart = \"slow\"\nvalues = {{ image = \"{image}\" }}\n"
+        );
+        project.write("tasks/shop/release.toml", RELEASE.to_owned() + &more);
+    };
+    with_image("missing:1");
+    let mut run = start(project);
+    let pending =
+        format!("kubectl -n shop get secrets -l owner=helm,name={release},status=pending-install -o name | grep -q .");
+    host.wait_until(&pending, PATIENCE);
+    let made = format!("kubectl -n shop get deployment {release}");
+    host.wait_until(&made, PATIENCE);
+    cut_off(&mut run, host);
+    assert_eq!(status_of(host, release), "pending-install");
+    with_image("answer:1");
+    let review = deploy(project, &["--dry-run"]).expect(0);
+    for words in ["pending-install", &format!("~ object Deployment/{release} in shop")] {
+        assert!(review.stdout.contains(words), "{words}: {}", review.stdout);
+    }
+    deploy(project, &["--yes"]).expect(0);
+    assert_eq!(status_of(host, release), "deployed");
+    let ready = format!("kubectl -n shop get deployment {release} -o jsonpath={{.status.readyReplicas}}");
+    assert_eq!(host.inside(&ready).trim(), "1");
+    quiet(project);
+    // Before Helm has written anything there is nothing to put right.
+    let gone = format!(
+        "{RELEASE}\n[[operation]]\nop = \"helm.release\"\nrelease = \"{release}\"\nnamespace = \"shop\"\npresent = false\n"
+    );
+    project.write("tasks/shop/release.toml", gone);
+    deploy(project, &["--yes"]).expect(0);
+    assert!(!host.is(&made));
+    values(project, "level = \"info\"");
+}
+
+/// A password in a value is in nothing that is printed, kept here or on the host, or seen by other users there.
+fn a_secret_is_nowhere_in_clear(project: &Project, host: &Host<'_>) {
+    let canary = format!("Kanari{}/Zq9'x+y", std::process::id());
+    let forms = forms(&canary);
+    let is_clear = |what: &str, text: &str| {
+        let form = forms.iter().find(|form| text.contains(form.as_str()));
+        assert!(form.is_none(), "{form:?} in {what}: {text}");
+    };
+    let says = |arguments: &[&str]| {
+        let ran = project.homelab(arguments).expect(0);
+        is_clear(&arguments.join(" "), &(ran.stdout.clone() + &ran.stderr));
+        ran.stdout
+    };
+    let before = inventory(project);
+    project.write(
+        ".env",
+        format!("HOMELAB_LAB_KEY=the-key-of-a-test-only\nCANARY=\"{canary}\"\n"),
+    );
+    let with_canary = before.replace("{{ 'web' | lab_password }}", "{{ env('CANARY') }}");
+    assert_ne!(with_canary, before);
+    project.write("inventories/dev.toml", with_canary);
+    for format in ["text", "json", "html", "markdown"] {
+        let review = says(&["deploy", "dev", "shop", "--dry-run", "-v", "--format", format]);
+        assert!(review.contains("ConfigMap/address"), "{format}: {review}");
+    }
+    says(&["plan", "dev", "shop", "-o", "shop.plan"]);
+    says(&["show", "shop.plan", "-v"]);
+    says(&["show", "shop.plan", "--format", "json"]);
+    // All that runs on the host, with arguments and environments.
+    let trace = Trace::begin(host);
+    says(&["apply", "shop.plan", "--yes", "-v"]);
+    let calls = trace.end();
+    let programs: Vec<&String> = calls.iter().filter(|call| call.contains("execve(")).collect();
+    assert!(
+        programs.iter().any(|call| call.contains("\"upgrade\"")),
+        "{}",
+        programs.len()
+    );
+    for call in programs {
+        is_clear("a program", call);
+    }
+    let seen = host.inside("kubectl -n shop get configmap address -o jsonpath={.data.url}");
+    assert_eq!(seen.trim(), format!("db://me:{canary}@db"));
+    for arguments in [
+        &["history", "dev"][..],
+        &["history", "dev", "alpha"],
+        &["history", "dev", "--format", "json"],
+        &["drift", "dev", "shop", "--format", "json"],
+        &["status", "dev", "--format", "json"],
+    ] {
+        says(arguments);
+    }
+    // A password that is replaced is not shown either.
+    project.write("inventories/dev.toml", &before);
+    says(&["deploy", "dev", "shop", "--dry-run", "-v"]);
+    says(&["deploy", "dev", "shop", "--yes", "-v"]);
+    quiet(project);
+    // Files: of the project, but for its own `.env`, and of the host, but for the database of the cluster and what it gives to pods.
+    let patterns = project.root().join(".homelab/patterns");
+    fs::write(&patterns, forms.join("\n")).unwrap();
+    let found = Command::new("grep")
+        .args(["-rlF", "--exclude=.env", "--exclude=patterns", "-f"])
+        .arg(&patterns)
+        .arg(project.root())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+    let patterns = STANDARD.encode(forms.join("\n"));
+    let on_host = format!(
+        "echo {patterns} | base64 -d | grep -rlF -f - --exclude-dir=rancher --exclude-dir=kubelet /etc /root /home /tmp /run /dev/shm /var 2>/dev/null || true"
+    );
+    assert_eq!(host.inside(&on_host), "");
 }
 
 fn a_release_goes(project: &Project, host: &Host<'_>) {

@@ -33,11 +33,12 @@ version*) printf v3.19.5 ;;
 "get values"*) cat "$FOLDER/values" ;;
 upgrade*)
 n=$(cat "$FOLDER/count" 2>/dev/null || echo 0); echo $((n + 1)) >"$FOLDER/count"
-[ ! -e "$FOLDER/refuses" ] || { echo 'Error: no' >&2; exit 1; }
+[ ! -e "$FOLDER/refuses" ] || { echo "Error: $(cat "$FOLDER/refuses")" >&2; exit 1; }
 v=$(cat); cat /dev/fd/3 >"$FOLDER/chart"
 printf 'NAME: web\nHOOKS:\n---\n# Source: x\n%s\nMANIFEST:\n---\n%s\n\nNOTES:\n{"not":"this"}\n' \
 '{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"migrate","annotations":{"helm.sh/hook":"pre-install,pre-upgrade"}}}' \
 '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web"},"data":{"random":"'$n'","same":"x","dsn":"user:hunter2@db"}}' ;;
+template*) echo '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web"}}' ;;
 esac
 "#;
 
@@ -178,7 +179,26 @@ fn a_release_that_has_chart_and_values_is_not_rendered() {
 #[test]
 fn what_helm_refuses_is_told() {
     let host = Host::new();
-    host.write("refuses", "");
+    host.write("refuses", "no");
     let release = host.answer(&host.key("c0ffee", &json!({})));
     assert_eq!(release.rendering, Some(Rendering::Refused("Error: no".to_owned())));
+}
+
+#[test]
+fn what_helm_does_not_try_is_rendered_apart() {
+    let host = Host::new();
+    for why in [
+        "unable to build kubernetes objects from release manifest: resource mapping not found for name: \"a\" namespace: \"\" from \"\": \
+         no matches for kind \"A\" in version \"a/v1\"",
+        "UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
+        "Unable to continue with install: ConfigMap \"web\" in namespace \"shop\" exists and cannot be imported into the current release: \
+         invalid ownership metadata; annotation validation error: key \"meta.helm.sh/release-name\" must equal \"web\": current value is \"b\"",
+    ] {
+        host.write("refuses", why);
+        let release = host.answer(&host.key("c0ffee", &json!({})));
+        let Some(Rendering::Made(made)) = &release.rendering else {
+            panic!("{why}: {release:?}")
+        };
+        assert!(made.is_apart && made.objects.len() == 1, "{why}: {made:?}");
+    }
 }
