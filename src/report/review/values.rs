@@ -18,6 +18,7 @@ use tree::Node;
 use super::line::{DiffLine, LineSign, Span, SpanText};
 use super::mask::masked;
 use crate::report::sanitize::one_line;
+use crate::secret::{LATER, MASK};
 
 /// Larger texts are only compared line by line, in bytes.
 const LARGEST: usize = 256 * 1024;
@@ -74,7 +75,8 @@ impl Format {
 impl ChangedValues {
     /// What changes from `old` to `new`; `None` if values alone do not say it all, or must not be read out of their lines.
     pub(super) fn between(format: Format, old: &str, new: &str) -> Option<Self> {
-        if old.len().max(new.len()) > LARGEST || [old, new].iter().any(|text| masked(text) != *text) {
+        let is_masked = |text: &&str| [MASK, LATER].iter().any(|words| text.contains(words)) || masked(text) != **text;
+        if old.len().max(new.len()) > LARGEST || [old, new].iter().any(is_masked) {
             return None;
         }
         let changes = {

@@ -278,6 +278,10 @@ fn a_secret_stays_in_its_line() {
     crate::secret::remember(secret);
     let (old, new) = ("a: 1\nb: x\n".to_owned(), format!("a: 2\nb: \"{secret}\"\n"));
     assert_eq!(shown(Format::Yaml, &old, &new), [""; 0]);
+    for words in [MASK, LATER] {
+        let [old, new] = [1, 2].map(|number| format!("a: {number}\nb: {words}\n"));
+        assert_eq!(shown(Format::Yaml, &old, &new), [""; 0]);
+    }
     // Also if only the value has it, and the line does not.
     let new = format!("a: 2\nb: \"\\x63{}\"\n", &secret[1..]);
     assert_eq!(shown(Format::Yaml, &old, &new), [""; 0]);
