@@ -49,11 +49,18 @@ pub fn run() -> ExitCode {
         }
     };
     runtime.block_on(async {
-        match arguments.mode {
-            Mode::Power => power::run(&arguments.config).await,
-            Mode::Models => models::run(&arguments.config).await,
-            Mode::NginxSync => nginx_sync::run(&arguments.config).await,
-            Mode::Activity => activity::run(&arguments.config).await,
+        let served = match arguments.mode {
+            Mode::Power => power::serve(&arguments.config).await,
+            Mode::Models => models::serve(&arguments.config).await,
+            Mode::NginxSync => nginx_sync::serve(&arguments.config).await,
+            Mode::Activity => activity::serve(&arguments.config).await,
+        };
+        match served {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                journal::error(&journal::causes(&*error));
+                ExitCode::FAILURE
+            }
         }
     })
 }

@@ -166,6 +166,21 @@ impl Client {
             .map_err(late)?
     }
 
+    /// Sends a request of which only the success counts.
+    ///
+    /// Errors: there is no answer, or one with another code; then the error calls the other side `name`.
+    pub async fn tell(&self, question: Question<'_>, name: &str) -> Result<(), String> {
+        let answer = self
+            .ask(question)
+            .await
+            .map_err(|error| crate::journal::causes(&error))?;
+        if answer.is_success() {
+            Ok(())
+        } else {
+            Err(format!("{name} answers with {}", answer.code))
+        }
+    }
+
     async fn exchange(&self, question: Question<'_>) -> Result<Answer, ClientError> {
         let url = question.url;
         let wrong = || ClientError::Address(url.to_owned());

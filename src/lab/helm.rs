@@ -2,17 +2,13 @@
 //!
 //! They are built once and kept, in a folder named after the digest of what they are built from, and only for labs that ask for them.
 
-use std::fs;
-use std::path::PathBuf;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
 
-use tokio::process::Command;
-
+use super::compiled::{Compiled, go_build, keep_program};
 use super::error::LabError;
-use super::events::{Events, ImageStep, LabEvent};
-use super::kubernetes::{disk, keep};
+use super::events::Events;
 use super::program::Program;
-use super::{lock, naming, state};
+use super::{naming, state};
 use crate::content::{LAB_HELM, lab_helm_file};
 
 /// For each version: the major one, and the Go module that it is built from.
@@ -38,51 +34,37 @@ fn name() -> String {
 
 /// Builds it unless it is there, and returns its folder, with the program in each version.
 pub(super) async fn ensure(events: &Events<'_>) -> Result<PathBuf, LabError> {
-    let cache = lock::cache();
-    let folder = cache.join(name());
-    if folder.exists() {
-        return Ok(folder);
-    }
-    let _lock = lock::hold(LOCK).await?;
-    // Another run may have built it in the meantime.
-    if folder.exists() {
-        return Ok(folder);
-    }
-    let started = Instant::now();
-    let report = |step| {
-        events.report(LabEvent::Image { image: name(), step });
-    };
-    report(ImageStep::Compiling {
+    let compiled = Compiled {
+        name: name(),
+        lock: LOCK,
         what: "Helm",
         takes: "five minutes or more",
-    });
-    let work = tempfile::tempdir_in(&cache).map_err(disk("write", &cache))?;
-    let built = work.path().join("built");
-    fs::create_dir_all(&built).map_err(disk("create", &built))?;
+    };
+    if let Some(compiling) = compiled.begin(events).await? {
+        build(compiling.work(), compiling.built()).await?;
+        compiling.keep()?;
+    }
+    Ok(compiled.folder())
+}
+
+/// Builds each version in `work`, and puts the programs into `built`.
+async fn build(work: &Path, built: &Path) -> Result<(), LabError> {
     for ((major, module, sums), version) in SOURCES.into_iter().zip(LAB_HELM) {
-        let sources = work.path().join(major);
+        let sources = work.join(major);
         state::write(&sources.join("go.mod"), module.as_bytes())?;
         state::write(&sources.join("go.sum"), sums.as_bytes())?;
         let program = sources.join("helm");
-        let mut compile = Command::new(GO.name);
+        let mut compile = go_build(&sources);
         compile
-            .current_dir(&sources)
             .env("CGO_ENABLED", "0")
-            // A workspace of the user, in a folder above, has nothing to do with it.
-            .env("GOWORK", "off")
-            .arg("build")
             .args(flags(major, version))
             .arg("-o")
             .arg(&program)
             .arg(format!("helm.sh/helm/{major}/cmd/helm"));
         GO.run("lab", compile).await?;
-        keep(&program, &built, &lab_helm_file(version))?;
+        keep_program(&program, built, &lab_helm_file(version))?;
     }
-    fs::rename(&built, &folder).map_err(disk("rename", &built))?;
-    report(ImageStep::Made {
-        took: started.elapsed(),
-    });
-    Ok(folder)
+    Ok(())
 }
 
 fn flags(major: &str, version: &str) -> [String; 3] {

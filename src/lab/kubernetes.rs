@@ -5,14 +5,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use tokio::process::Command;
 
+use super::compiled::{Compiled, disk, go_build, keep_program};
 use super::error::LabError;
-use super::events::{Events, ImageStep, LabEvent};
+use super::events::Events;
 use super::program::Program;
-use super::{lock, naming, state};
+use super::{naming, state};
 use crate::content::{LAB_K3S, lab_k3s_file};
 
 /// The Go module: path and text of each file.
@@ -47,7 +47,6 @@ const SOURCES: &[(&str, &str)] = &[
 const IMAGES: [&str; 4] = ["answer", "coredns", "gpu", "pause"];
 /// What is not the real thing on a host with Kubernetes.
 pub(super) const STAND_INS: &str = "k3s, gpu";
-const SHA256_BYTES: usize = 32;
 /// Held while it is built.
 const LOCK: &str = "lab-kubernetes.lock";
 const GO: Program = Program {
@@ -68,47 +67,36 @@ pub(super) fn name() -> String {
     format!("lab-kubernetes-{}", naming::hex_of(all.as_bytes(), 5))
 }
 
+fn compiled() -> Compiled {
+    Compiled {
+        name: name(),
+        lock: LOCK,
+        what: "Kubernetes",
+        takes: "ten minutes or more",
+    }
+}
+
 /// Where this machine keeps it.
 pub(super) fn folder() -> PathBuf {
-    lock::cache().join(name())
+    compiled().folder()
 }
 
 /// Builds it unless it is there, and returns its folder: the program k3s in each version, and `images` with an archive for each image.
 pub(super) async fn ensure(events: &Events<'_>) -> Result<PathBuf, LabError> {
-    let folder = folder();
-    if folder.exists() {
-        return Ok(folder);
+    let compiled = compiled();
+    if let Some(compiling) = compiled.begin(events).await? {
+        build(compiling.work(), compiling.built()).await?;
+        compiling.keep()?;
     }
-    let _lock = lock::hold(LOCK).await?;
-    // Another run may have built it in the meantime.
-    if folder.exists() {
-        return Ok(folder);
-    }
-    let started = Instant::now();
-    let report = |step| {
-        events.report(LabEvent::Image { image: name(), step });
-    };
-    report(ImageStep::Compiling {
-        what: "Kubernetes",
-        takes: "ten minutes or more",
-    });
-    let cache = lock::cache();
-    let work = tempfile::tempdir_in(&cache).map_err(disk("write", &cache))?;
-    build(work.path()).await?;
-    let built = work.path().join("built");
-    fs::rename(&built, &folder).map_err(disk("rename", &built))?;
-    report(ImageStep::Made {
-        took: started.elapsed(),
-    });
-    Ok(folder)
+    Ok(compiled.folder())
 }
 
-/// Builds it in `work`, in a folder `built` there.
-async fn build(work: &Path) -> Result<(), LabError> {
+/// Builds it in `work`, and puts what is kept into `built`.
+async fn build(work: &Path, built: &Path) -> Result<(), LabError> {
     for (path, text) in SOURCES {
         state::write(&work.join("sources").join(path), text.as_bytes())?;
     }
-    let (programs, built) = (work.join("programs"), work.join("built"));
+    let programs = work.join("programs");
     for folder in [&programs, &built.join("images")] {
         fs::create_dir_all(folder).map_err(disk("create", folder))?;
     }
@@ -123,39 +111,25 @@ async fn build(work: &Path) -> Result<(), LabError> {
         PACK.run("lab", pack).await?;
     }
     let from = programs.join("k3s");
-    keep(&from, &built, &lab_k3s_file(own))?;
+    keep_program(&from, built, &lab_k3s_file(own))?;
     for version in others {
         // Only linked anew.
         compile(work, version, &programs, "./k3s").await?;
-        keep(&from, &built, &lab_k3s_file(version))?;
+        keep_program(&from, built, &lab_k3s_file(version))?;
     }
     Ok(())
 }
 
 /// Compiles `packages` as parts of this version of k3s.
 async fn compile(work: &Path, version: &str, programs: &Path, packages: &str) -> Result<(), LabError> {
-    let mut compile = Command::new(GO.name);
+    let mut compile = go_build(&work.join("sources"));
     compile
-        .current_dir(work.join("sources"))
         .env("CGO_ENABLED", "0")
-        // A workspace of the user, in a folder above, has nothing to do with it.
-        .env("GOWORK", "off")
-        .arg("build")
         .args(flags(version))
         .arg("-o")
         .arg(programs)
         .arg(packages);
     GO.run("lab", compile).await
-}
-
-/// Keeps a program under a name, with its digest.
-pub(super) fn keep(program: &Path, built: &Path, name: &str) -> Result<(), LabError> {
-    let to = built.join(name);
-    fs::rename(program, &to).map_err(disk("rename", program))?;
-    let whole = fs::read(&to).map_err(disk("read", &to))?;
-    let digest = naming::hex_of(&whole, SHA256_BYTES);
-    let beside = built.join(format!("{name}.sha256"));
-    state::write(&beside, format!("{digest}\n").as_bytes())
 }
 
 fn flags(version: &str) -> Vec<String> {
@@ -176,34 +150,18 @@ fn flags(version: &str) -> Vec<String> {
     ["-trimpath".to_owned(), "-buildvcs=false".to_owned(), links].to_vec()
 }
 
-pub(super) fn disk(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LabError {
-    let path = path.to_path_buf();
-    move |source| LabError::Disk { action, path, source }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::compiled::files_of_module;
     use super::*;
 
     /// A file that the list lacks would be missing in the build of a user, whose homelab has no source folder.
     #[test]
     fn all_files_of_the_module_are_built() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lab/kubernetes");
-        let (mut folders, mut found) = (vec![root.clone()], BTreeSet::new());
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if !path.to_string_lossy().ends_with("_test.go") {
-                    found.insert(path.strip_prefix(&root).unwrap().to_string_lossy().into_owned());
-                }
-            }
-        }
         let listed: BTreeSet<String> = SOURCES.iter().map(|(path, _)| (*path).to_owned()).collect();
-        assert_eq!(listed, found);
+        assert_eq!(listed, files_of_module("kubernetes"));
     }
 
     #[test]

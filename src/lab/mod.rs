@@ -18,6 +18,7 @@
 mod apt_cache;
 mod archive;
 mod boot;
+mod compiled;
 mod container;
 mod engine;
 mod error;

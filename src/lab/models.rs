@@ -5,19 +5,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use bollard::models::ContainerCreateBody;
 use tokio::process::Command;
 
 use super::archive::{self, Entry};
+use super::compiled::{Compiled, disk, go_build};
 use super::engine::Engine;
 use super::error::LabError;
-use super::events::{Events, ImageStep, LabEvent};
+use super::events::Events;
 use super::image::{self, Recipe};
-use super::kubernetes::disk;
 use super::program::Program;
-use super::{lock, naming, state};
+use super::{naming, state};
 use crate::content::{LAB_MODEL_IMAGES, lab_archive_file};
 
 /// The Go module: path and text of each file. Of Ollama it has the name and the digests alone.
@@ -63,35 +62,20 @@ fn name() -> String {
 
 /// Builds them unless they are there, and returns their folder: the programs `ollama` and `registry`, `tiny.gguf`, and an archive for each image.
 pub(super) async fn ensure(engine: &Engine, events: &Events<'_>) -> Result<PathBuf, LabError> {
-    let folder = lock::cache().join(name());
-    if folder.exists() {
-        return Ok(folder);
-    }
-    let _lock = lock::hold(LOCK).await?;
-    // Another run may have built them in the meantime.
-    if folder.exists() {
-        return Ok(folder);
-    }
-    let started = Instant::now();
-    let report = |step| {
-        events.report(LabEvent::Image { image: name(), step });
-    };
-    report(ImageStep::Compiling {
+    let compiled = Compiled {
+        name: name(),
+        lock: LOCK,
         what: "Ollama",
         takes: "five minutes or more",
-    });
-    let cache = lock::cache();
-    let work = tempfile::tempdir_in(&cache).map_err(disk("write", &cache))?;
-    parts(engine, events, work.path()).await?;
-    let built = work.path().join("built");
-    fs::create_dir_all(&built).map_err(disk("create", &built))?;
-    build(work.path(), &built).await?;
-    pack(work.path(), &built)?;
-    fs::rename(&built, &folder).map_err(disk("rename", &built))?;
-    report(ImageStep::Made {
-        took: started.elapsed(),
-    });
-    Ok(folder)
+    };
+    if let Some(compiling) = compiled.begin(events).await? {
+        let (work, built) = (compiling.work(), compiling.built());
+        parts(engine, events, work).await?;
+        build(work, built).await?;
+        pack(work, built)?;
+        compiling.keep()?;
+    }
+    Ok(compiled.folder())
 }
 
 /// Puts files of Debian packages into `work/parts`.
@@ -115,16 +99,13 @@ async fn build(work: &Path, built: &Path) -> Result<(), LabError> {
         state::write(&work.join("sources").join(path), text.as_bytes())?;
     }
     let compile = |program: &str, package: &str| {
-        let mut compile = Command::new(GO.name);
+        let mut compile = go_build(&work.join("sources"));
         compile
-            .current_dir(work.join("sources"))
-            .env("GOWORK", "off")
             .env("CGO_ENABLED", if package == OLLAMA { "1" } else { "0" })
             .env("CGO_CFLAGS", "-O2 -g0")
             .env("CGO_CXXFLAGS", "-O2 -g0")
             // Not among the flags, where a folder of another name would be another build.
-            .env("CPLUS_INCLUDE_PATH", work.join("parts/include"))
-            .arg("build");
+            .env("CPLUS_INCLUDE_PATH", work.join("parts/include"));
         if package == OLLAMA {
             compile.args(FLAGS.map(|flag| flag.replace("VERSION", version())));
         } else {
@@ -191,24 +172,13 @@ const SHELL: [&str; 16] = [
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::compiled::files_of_module;
     use super::*;
 
     #[test]
     fn all_files_of_the_module_are_built_and_the_version_is_that_of_the_module() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lab/models");
-        let (mut folders, mut found) = (vec![root.clone()], BTreeSet::new());
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    found.insert(path.strip_prefix(&root).unwrap().to_string_lossy().into_owned());
-                }
-            }
-        }
         let listed: BTreeSet<String> = SOURCES.iter().map(|(path, _)| (*path).to_owned()).collect();
-        assert_eq!(listed, found);
+        assert_eq!(listed, files_of_module("models"));
         assert_eq!(version(), "0.17.4");
     }
 }

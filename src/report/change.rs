@@ -1,6 +1,7 @@
 //! One change as lines of text: its sign, its resource, its attributes, its diffs.
 
 use super::TextOptions;
+use super::diff_words;
 use super::layout::{Part, indented, row, wrapped};
 use super::packages;
 use super::phrases;
@@ -51,7 +52,7 @@ pub(super) fn lines(change: &Change<'_>, unless: &[OperationId], options: &TextO
 
 fn block_lines(block: &Block) -> Vec<String> {
     let lines: Vec<String> = block.lines.iter().map(diff_line).collect();
-    match phrases::block_name(block) {
+    match diff_words::block_name(block) {
         None => lines,
         Some(name) => std::iter::once(paint(Tone::Faint, &name))
             .chain(indented(lines, 2))
@@ -62,8 +63,9 @@ fn block_lines(block: &Block) -> Vec<String> {
 fn diff_line(line: &DiffLine) -> String {
     match line {
         DiffLine::Hunk(header) => paint(Tone::Later, header),
-        DiffLine::NoNewline => paint(Tone::Faint, phrases::NO_NEWLINE),
-        DiffLine::LeftOut(left_out) => paint(Tone::Faint, &phrases::left_out(*left_out)),
+        DiffLine::Values { with_white_space } => paint(Tone::Faint, diff_words::values(*with_white_space)),
+        DiffLine::NoNewline => paint(Tone::Faint, diff_words::NO_NEWLINE),
+        DiffLine::LeftOut(left_out) => paint(Tone::Faint, &diff_words::left_out(*left_out)),
         DiffLine::Line { sign, spans } => source_line(*sign, spans),
     }
 }
@@ -73,6 +75,7 @@ fn source_line(sign: LineSign, spans: &[Span]) -> String {
         LineSign::Kept => (Tone::Plain, Tone::Plain),
         LineSign::Added => (Tone::Added, Tone::AddedWord),
         LineSign::Removed => (Tone::Removed, Tone::RemovedWord),
+        LineSign::Changed => (Tone::Changed, Tone::Changed),
     };
     let mut text = paint(plain, sign.as_str());
     for run in spans.chunk_by(|one, other| one.is_changed == other.is_changed) {
@@ -94,7 +97,7 @@ pub(super) fn diff_text(line: &DiffLine) -> String {
 pub(super) fn span_text(span: &Span) -> String {
     match &span.text {
         SpanText::Shown(text) => text.clone(),
-        SpanText::LeftOut(count) => phrases::more_characters(*count),
+        SpanText::LeftOut(count) => diff_words::more_characters(*count),
     }
 }
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::phrases;
 use super::review::{
-    Attributes, Before, Change, Entry, EntryState, HostReview, Review, SkippedEntry, StepNote, Tally, TaskReview,
-    Trigger, Value,
+    Attributes, Before, Block, Change, Entry, EntryState, HostReview, Review, SkippedEntry, StepNote, Tally,
+    TaskReview, Trigger, Value,
 };
 use crate::apply::{Failure, HostEnd, OperationResult, ResourceEnd};
 use crate::change::{Action, CheckState, ResourceKind, Risk};
@@ -158,7 +158,23 @@ struct JsonChange<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     after_masked: Vec<&'a str>,
     differs: &'a [&'static str],
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    changed_values: IndexMap<&'a str, JsonValues<'a>>,
     runs: Vec<&'a str>,
+}
+
+/// The values that change in a text of YAML, JSON or TOML.
+#[derive(Serialize)]
+struct JsonValues<'a> {
+    with_white_space: bool,
+    values: Vec<JsonValue<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonValue<'a> {
+    path: &'a str,
+    before: Option<&'a str>,
+    after: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -356,8 +372,26 @@ impl<'a> JsonChange<'a> {
             after_hidden: after.map(hidden).unwrap_or_default(),
             after_masked: after.map(partly_masked).unwrap_or_default(),
             differs: &change.differs,
+            changed_values: change.blocks.iter().filter_map(JsonValues::of).collect(),
             runs: change.steps.iter().filter_map(command).collect(),
         }
+    }
+}
+
+impl<'a> JsonValues<'a> {
+    /// The values that change in an attribute, with its name.
+    fn of(block: &'a Block) -> Option<(&'a str, Self)> {
+        let changed = block.values.as_ref()?;
+        let values = changed.values.iter().map(|one| JsonValue {
+            path: &one.path,
+            before: one.before.as_deref(),
+            after: one.after.as_deref(),
+        });
+        let values = Self {
+            with_white_space: changed.with_white_space,
+            values: values.collect(),
+        };
+        Some((block.name.unwrap_or("content"), values))
     }
 }
 

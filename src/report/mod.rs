@@ -11,6 +11,7 @@ mod change;
 mod check;
 mod conditions;
 mod diagnostic;
+mod diff_words;
 mod drift;
 mod duration;
 mod events;

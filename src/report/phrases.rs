@@ -7,8 +7,7 @@ use std::fmt::Write as _;
 
 use super::TextOptions;
 use super::review::{
-    AlongNames, Block, Change, Entry, EntryState, Kept, LeftOut, Note, Skipped, SkippedEntry, StepNote, Tally, Trigger,
-    Value,
+    AlongNames, Change, Entry, EntryState, Kept, Note, Skipped, SkippedEntry, StepNote, Tally, Trigger, Value,
 };
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, warning, width};
@@ -22,10 +21,8 @@ use crate::plan::Totals;
 const LONG: usize = 120;
 const HIDDEN: &str = "(hidden)";
 const HIDDEN_CONTENT: &str = "(hidden: not readable by everyone on the host)";
-pub(super) const NO_NEWLINE: &str = "\\ no newline at end of file";
 /// A check that passes, and several.
 const PASSING: [&str; 2] = ["check passes", "checks pass"];
-const SHOW_ALL: &str = "too many to show (--verbose shows all)";
 
 /// A piece of a phrase, escaped for one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -288,11 +285,6 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
     parts
 }
 
-/// The heading of a diff; `None` for a file's content.
-pub(super) fn block_name(block: &Block) -> Option<String> {
-    block.name.map(|name| format!("{name}:"))
-}
-
 /// An attribute that stays as it is.
 pub(super) fn kept(kept: &Kept<'_>) -> String {
     match &kept.value {
@@ -467,28 +459,6 @@ pub(super) fn scope(scope: &FactScope) -> String {
         FactScope::Kubernetes => "objects of the cluster".to_owned(),
         FactScope::Everything => "anything".to_owned(),
     }
-}
-
-/// Lines that a diff leaves out.
-pub(super) fn left_out(left_out: LeftOut) -> String {
-    match left_out {
-        LeftOut::Changed { removed, added } => format!(
-            "{} removed, {} added: {SHOW_ALL}",
-            counted(removed, "line"),
-            grouped(added)
-        ),
-        LeftOut::ChangedOver(most) => format!("over {} changed lines: {SHOW_ALL}", grouped(most)),
-        LeftOut::Listed { more, all } => format!(
-            "… {} (--verbose shows all {})",
-            counted(more, "more line"),
-            grouped(all)
-        ),
-    }
-}
-
-/// Characters that a line leaves out.
-pub(super) fn more_characters(count: usize) -> String {
-    format!("…[{} more characters]…", grouped(count))
 }
 
 /// Additional packages, as headings with the packages below; the first may have none.

@@ -265,7 +265,8 @@ fn shutdowns_are_scheduled(host: &Host<'_>) {
         Duration::from_secs(10),
     );
     let held = caller.post("/shutdown/schedule", "{\"minutes\": 600}");
-    assert!([409, 503].contains(&held.code), "{held:?}");
+    assert_eq!(held.code, 409, "{held:?}");
+    assert!(held.body.contains("\"blocked_by\":[\"test (backup)\"]"), "{held:?}");
     host.inside("pkill -f '^sleep 600'");
     host.wait_until(
         "! systemd-inhibit --list --no-legend | grep -q backup",

@@ -10,7 +10,6 @@ mod tail;
 mod wake;
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,8 +17,8 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use serde_json::json;
 
+use crate::config;
 use crate::server::{Environment, Problem, Reply, Server};
-use crate::{config, journal};
 
 use self::calls::Calls;
 use self::loaded::Loaded;
@@ -30,21 +29,13 @@ use self::tail::Tail;
 /// How often the log and the rules are looked at.
 const TURN: Duration = Duration::from_millis(500);
 
-/// Runs the mode with its configuration file, until the process is told to end.
-pub async fn run(path: &Path) -> ExitCode {
-    match serve(path).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            journal::error(&why);
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn serve(path: &Path) -> Result<(), String> {
-    let settings: Settings = config::load(path).map_err(|error| journal::causes(&error))?;
-    let environment = Environment::of_process(&settings.server).map_err(|error| journal::causes(&error))?;
-    let server = Server::prepare(&settings.server, environment, false).map_err(|error| journal::causes(&error))?;
+/// Serves the mode with its configuration file, until the process is told to end.
+///
+/// Errors: the configuration cannot be used, or nothing can be served.
+pub async fn serve(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let settings: Settings = config::load(path)?;
+    let environment = Environment::of_process(&settings.server)?;
+    let server = Server::prepare(&settings.server, environment, false)?;
     let status = Status::new(server.metrics());
     let mut follower = Follower::new(&settings, status.clone())?;
     let work = tokio::spawn(async move {
@@ -55,7 +46,7 @@ async fn serve(path: &Path) -> Result<(), String> {
     });
     let served = server.run(routes(&status)).await;
     work.abort();
-    served.map_err(|error| journal::causes(&error))
+    Ok(served?)
 }
 
 fn routes(status: &Status) -> Router {

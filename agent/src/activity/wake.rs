@@ -9,7 +9,6 @@ use serde::{Deserialize, Deserializer};
 use tokio::net::UdpSocket;
 
 use crate::client::{Client, Question};
-use crate::journal;
 
 /// What the port means to nobody: network cards look at the content.
 const DISCARD: u16 = 9;
@@ -157,16 +156,7 @@ impl Wake {
     async fn ask(&self, url: &str, name: &str) -> Result<(), String> {
         let form = format!("name={}", encoded(name)).into_bytes();
         let question = Question::post(url, "application/x-www-form-urlencoded", form);
-        let answer = self
-            .client
-            .ask(question)
-            .await
-            .map_err(|error| journal::causes(&error))?;
-        if answer.is_success() {
-            Ok(())
-        } else {
-            Err(format!("{url} answers with {}", answer.code))
-        }
+        self.client.tell(question, url).await
     }
 }
 

@@ -11,5 +11,5 @@ pub use activity::{Reports, Standing};
 pub use folder::{Folder, FolderError, Model};
 pub use idle::stop_idle;
 pub use routes::{Models, router};
-pub use run::run;
+pub use run::serve;
 pub use settings::{Monitoring, Settings};

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,18 +16,10 @@ use crate::server::{Environment, Kind, Metrics, Server};
 use crate::state::StateFile;
 use crate::{clock, config, journal};
 
-/// Runs the mode with its configuration file, until the process is told to end.
-pub async fn run(config: &Path) -> ExitCode {
-    match serve(config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            journal::error(&journal::causes(&*error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn serve(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+/// Serves the mode with its configuration file, until the process is told to end.
+///
+/// Errors: the configuration cannot be used, or nothing can be served.
+pub async fn serve(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let settings: Settings = config::load(path)?;
     let environment = Environment::of_process(&settings.server)?;
     let file = environment

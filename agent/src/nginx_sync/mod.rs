@@ -9,7 +9,6 @@ mod status;
 mod turn;
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -17,28 +16,20 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::json;
 
+use crate::config;
 use crate::server::{Environment, Problem, Reply, Server};
-use crate::{config, journal};
 
 use self::settings::Settings;
 use self::status::Status;
 use self::turn::Turns;
 
-/// Runs the mode with its configuration file, until the process is told to end.
-pub async fn run(path: &Path) -> ExitCode {
-    match serve(path).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            journal::error(&why);
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn serve(path: &Path) -> Result<(), String> {
-    let settings: Settings = config::load(path).map_err(|error| journal::causes(&error))?;
-    let environment = Environment::of_process(&settings.server).map_err(|error| journal::causes(&error))?;
-    let server = Server::prepare(&settings.server, environment, false).map_err(|error| journal::causes(&error))?;
+/// Serves the mode with its configuration file, until the process is told to end.
+///
+/// Errors: the configuration cannot be used, or nothing can be served.
+pub async fn serve(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let settings: Settings = config::load(path)?;
+    let environment = Environment::of_process(&settings.server)?;
+    let server = Server::prepare(&settings.server, environment, false)?;
     let status = Status::new(server.metrics(), settings.longest_turn());
     let mut turns = Turns::new(settings, status.clone())?;
     let work = tokio::spawn(async move {
@@ -49,7 +40,7 @@ async fn serve(path: &Path) -> Result<(), String> {
     });
     let served = server.run(routes(&status)).await;
     work.abort();
-    served.map_err(|error| journal::causes(&error))
+    Ok(served?)
 }
 
 fn routes(status: &Status) -> Router {

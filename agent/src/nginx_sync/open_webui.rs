@@ -58,16 +58,7 @@ impl Push {
         let bearer = format!("Bearer {}", key.trim());
         let body = body(models, &self.router).to_string().into_bytes();
         let question = Question::post(&self.url, "application/json", body).with("authorization", &bearer);
-        let answer = self
-            .client
-            .ask(question)
-            .await
-            .map_err(|error| journal::causes(&error))?;
-        if answer.is_success() {
-            Ok(())
-        } else {
-            Err(format!("it answers with {}", answer.code))
-        }
+        self.client.tell(question, "it").await
     }
 }
 

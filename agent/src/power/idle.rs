@@ -8,6 +8,11 @@ use super::shutdowns::{Refused, Shown, Shutdowns};
 use crate::bus::{Activity, UnitState};
 use crate::journal;
 
+/// How often the models are looked at.
+const PAUSE: Duration = Duration::from_secs(20);
+/// So long before the host goes off, they are looked at each second.
+const LAST_LOOKS: u64 = 40_000_000;
+
 /// Since when no model has run.
 pub struct Idle {
     settings: OffWhenIdle,
@@ -26,7 +31,7 @@ impl Idle {
         }
     }
 
-    /// Looks at the models, and schedules or cancels. `clock` is in microseconds since 1970.
+    /// Looks at the models, schedules or cancels, and returns when to look again. `clock` is in microseconds since 1970.
     ///
     /// Errors: logind refuses, or something blocks.
     pub async fn look(
@@ -35,7 +40,7 @@ impl Idle {
         shutdowns: &Shutdowns,
         now: Instant,
         clock: u64,
-    ) -> Result<(), Refused> {
+    ) -> Result<Duration, Refused> {
         let is_busy = |unit: &UnitState| matches!(unit.activity, Activity::Active | Activity::Changing);
         if models.iter().any(is_busy) {
             self.since = now;
@@ -43,20 +48,30 @@ impl Idle {
             if shutdowns.cancel_idle(clock).await? {
                 journal::notice("a model runs again: the host stays on");
             }
-            return Ok(());
+            return Ok(PAUSE);
         }
         let all = shutdowns.all(clock).await?;
-        let has_own = all
-            .iter()
-            .any(|shown| matches!(shown, Shown::Own(entry) if entry.reason == Reason::Idle));
-        if self.is_pending && !has_own {
+        let own = all.iter().find_map(|shown| match shown {
+            Shown::Own(entry) if entry.reason == Reason::Idle => Some(entry.at),
+            Shown::Own(_) | Shown::Foreign(_) => None,
+        });
+        if self.is_pending && own.is_none() {
             // Somebody cancelled it: they want the host for a while.
             self.since = now;
         }
-        self.is_pending = has_own;
+        self.is_pending = own.is_some();
+        if let Some(at) = own {
+            let is_soon = at.saturating_sub(clock) <= LAST_LOOKS;
+            return Ok(if is_soon { Duration::from_secs(1) } else { PAUSE });
+        }
         let limit = Duration::from_secs(u64::from(self.settings.minutes) * 60);
-        if all.is_empty() && now.saturating_duration_since(self.since) >= limit {
-            let at = clock + u64::from(self.settings.warning_minutes.max(1)) * MINUTE;
+        let at = clock + u64::from(self.settings.warning_minutes.max(1)) * MINUTE;
+        // One that was asked for later does not keep an idle host on. Another program's would be replaced.
+        let is_in_the_way = |shown: &Shown| match shown {
+            Shown::Own(entry) => entry.at < at + MINUTE,
+            Shown::Foreign(_) => true,
+        };
+        if !all.iter().any(is_in_the_way) && now.saturating_duration_since(self.since) >= limit {
             let entry = shutdowns.schedule(at, "idle models", Reason::Idle, clock).await?;
             journal::audit(
                 "agent",
@@ -66,6 +81,6 @@ impl Idle {
             );
             self.is_pending = true;
         }
-        Ok(())
+        Ok(PAUSE)
     }
 }

@@ -10,6 +10,6 @@ mod shutdowns;
 pub use idle::Idle;
 pub use queue::{Entry, Queue, Reason};
 pub use routes::router;
-pub use run::run;
+pub use run::serve;
 pub use settings::{Action, OffWhenIdle, Settings, ShutdownSettings};
 pub use shutdowns::{Refused, Shown, Shutdowns};

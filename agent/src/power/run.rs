@@ -1,7 +1,6 @@
 //! The mode from its start to its end.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,18 +14,10 @@ use crate::server::{Environment, Kind, Metrics, Server};
 use crate::state::StateFile;
 use crate::{clock, config, journal};
 
-/// Runs the mode with its configuration file, until the process is told to end.
-pub async fn run(config: &Path) -> ExitCode {
-    match serve(config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            journal::error(&journal::causes(&*error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn serve(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+/// Serves the mode with its configuration file, until the process is told to end.
+///
+/// Errors: the configuration cannot be used, or nothing can be served.
+pub async fn serve(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let settings: Settings = config::load(path)?;
     let environment = Environment::of_process(&settings.server)?;
     let state: PathBuf = environment
@@ -97,14 +88,17 @@ fn is_idle(shown: &Shown) -> bool {
 
 async fn watch_models(mut idle: Idle, units: Arc<Bus>, shutdowns: Arc<Shutdowns>) {
     loop {
-        match units.models().await {
+        let looked = match units.models().await {
             Ok(models) => {
-                if let Err(error) = idle.look(&models, &shutdowns, Instant::now(), clock::now()).await {
-                    journal::warning(&format!("the host is idle, but stays on: {}", journal::causes(&error)));
-                }
+                let looked = idle.look(&models, &shutdowns, Instant::now(), clock::now()).await;
+                looked.map_err(|error| format!("the host is idle, but stays on: {}", journal::causes(&error)))
             }
-            Err(fault) => journal::warning(&format!("cannot look at the models: {fault}")),
-        }
-        tokio::time::sleep(Duration::from_secs(20)).await;
+            Err(fault) => Err(format!("cannot look at the models: {fault}")),
+        };
+        let pause = looked.unwrap_or_else(|why| {
+            journal::warning(&why);
+            Duration::from_secs(20)
+        });
+        tokio::time::sleep(pause).await;
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod certificates;
+mod explained;
 mod limits;
 mod listeners;
 mod metrics;

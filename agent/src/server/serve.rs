@@ -22,6 +22,7 @@ use tower_service::Service as _;
 
 use super::access::{Access, AccessError, Caller, Peer, Role, protect};
 use super::certificates::{self, Tls};
+use super::explained::Explained;
 use super::limits::{PATIENCE, RateLimit, Seats, with_body};
 use super::listeners::Listeners;
 use super::metrics::{Kind, Metrics};
@@ -390,7 +391,7 @@ impl Acceptor {
             .header_read_timeout(PATIENCE)
             .max_headers(64)
             .max_buf_size(16 * 1024)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Explained::new(stream)), service);
         tokio::pin!(connection);
         tokio::select! {
             // What a peer breaks off concerns nobody else.

@@ -461,11 +461,48 @@ async fn a_host_without_work_goes_off_after_a_warning() {
         idle.look(models, &host.shutdowns, now, clock).await.expect("looked");
         assert_eq!(host.login.armed(), armed.map(|minute| at(minute).1), "minute {minute}");
     }
+    // The closer the end, the more often it is looked at.
+    for (before, pause) in [(41, 20), (40, 1), (1, 1)] {
+        let seconds = Duration::from_secs(95 * 60 - before);
+        let clock = at(95).1 - before * 1_000_000;
+        let looked = idle.look(&[], &host.shutdowns, start + seconds, clock).await;
+        assert_eq!(looked.expect("looked"), Duration::from_secs(pause), "{before} s before");
+    }
     // Whoever cancels it wants the host for a while.
     host.shutdowns.cancel(at(91).1).await.expect("cancelled");
     for (minute, armed) in [(92, None), (121, None), (122, Some(127))] {
         let (now, clock) = at(minute);
         idle.look(&[], &host.shutdowns, now, clock).await.expect("looked");
         assert_eq!(host.login.armed(), armed.map(|minute| at(minute).1), "minute {minute}");
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_that_is_far_away_does_not_keep_an_idle_host_on() {
+    for (requested, armed) in [(600, 35), (36, 35), (35, 35), (34, 34), (20, 20)] {
+        let host = Host::new();
+        let (start, clock) = (Instant::now(), clock::now());
+        let settings = OffWhenIdle {
+            minutes: 30,
+            warning_minutes: 5,
+        };
+        let mut idle = Idle::new(settings, start);
+        let later = |minutes: u64| clock + minutes * MINUTE;
+        let scheduled = host
+            .shutdowns
+            .schedule(later(requested), "me", Reason::Request, clock)
+            .await;
+        scheduled.expect("scheduled");
+        let half_an_hour = Duration::from_secs(30 * 60);
+        // The earlier ones are due by then.
+        let now = later(30.min(requested - 1));
+        idle.look(&[], &host.shutdowns, start + half_an_hour, now)
+            .await
+            .expect("looked");
+        assert_eq!(
+            host.login.armed(),
+            Some(later(armed)),
+            "asked for in {requested} minutes"
+        );
     }
 }

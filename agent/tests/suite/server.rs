@@ -164,6 +164,12 @@ async fn slow_and_wrong_peers_are_dropped() {
         "POST /operate HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {OPERATE}\r\ncontent-length: 10\r\n\r\nabc"
     );
     slow.write_all(head.as_bytes()).await.expect("sent");
+    let mut many = TcpStream::connect(agent.address).await.expect("connected");
+    let headers: String = (0..70).map(|number| format!("x{number}: y\r\n")).collect();
+    let head = format!("GET /read HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+    many.write_all(head.as_bytes()).await.expect("sent");
+    let mut nonsense = TcpStream::connect(agent.address).await.expect("connected");
+    nonsense.write_all(b"\x16\x03\x01 is TLS\r\n\r\n").await.expect("sent");
     let mut long = TcpStream::connect(agent.address).await.expect("connected");
     let head = format!("GET /read HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(40_000));
     let _ = long.write_all(head.as_bytes()).await;
@@ -171,12 +177,18 @@ async fn slow_and_wrong_peers_are_dropped() {
         ("silent", &mut silent, ""),
         ("slow", &mut slow, "HTTP/1.1 408"),
         ("long", &mut long, "HTTP/1.1 431"),
+        ("many", &mut many, "HTTP/1.1 431"),
+        ("nonsense", &mut nonsense, "HTTP/1.1 400"),
     ] {
         let mut text = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(12), stream.read_to_end(&mut text)).await;
         assert!(read.is_ok(), "{name} is still connected");
         let text = String::from_utf8_lossy(&text);
         assert!(text.starts_with(start), "{name}: {text}");
+        if let Some((_, body)) = text.split_once("\r\n\r\n") {
+            let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+            assert_eq!(body["status"], "error", "{name}: {body}");
+        }
     }
 }
 

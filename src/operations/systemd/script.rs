@@ -182,7 +182,12 @@ pub(super) fn again_after(verb: Again, unit: &str, settles: bool) -> String {
         ),
     };
     let looks = if settles { LOOKS } else { 0 };
-    format!("{}{}{}", read_changed(&name), changed(&usual, &name), watch(looks))
+    format!(
+        "{}{}{START_WITH}{}",
+        read_changed(&name),
+        changed(&usual, &name, ""),
+        watch(looks)
+    )
 }
 
 /// It may have been restarted by itself at any time before.
@@ -222,7 +227,7 @@ fn read_changed(unit: &str) -> String {
 ///
 /// systemd reports a start as soon as the process exists. So the unit must stay active for a moment.
 fn watched(first: &str, unit: &str, settles: bool) -> Text {
-    let script = changed(first, unit);
+    let script = changed(first, unit, NOTE_WITH);
     if !settles {
         return Text::of(format!("{script}{}", watch(0)));
     }
@@ -251,11 +256,24 @@ fn failed() -> String {
 const COUNT_ANEW: &str = r#"[ "$r" != 0 ] || [ "$(systemctl show -p SubState --value -- "$u")" != auto-restart ] || systemctl reset-failed -- "$u"
 "#;
 
-fn changed(first: &str, unit: &str) -> String {
+/// Notes which units run that a restart of `$u` stops too, since they require it: if it does not start, they stay stopped. It is
+/// noted anew before each restart, so what is there afterwards is of that one.
+const NOTE_WITH: &str = r#"w=/run/homelab-stopped-with-$u d=
+case $v in *restart) for x in $(systemctl show -p RequiredBy,BoundBy,ConsistsOf --value -- "$u"); do ! systemctl is-active --quiet -- "$x" || d="$d $x"; done ;; esac
+if [ -n "$d" ]; then printf '%s\n' $d >"$w"; else [ ! -e "$w" ] || rm -f -- "$w"; fi 2>/dev/null
+"#;
+
+/// Starts them again, once `$u` runs.
+const START_WITH: &str = r#"w=/run/homelab-stopped-with-$u
+if [ -f "$w" ]; then while IFS= read -r x; do systemctl start -- "$x" </dev/null || failed "$x did not start again with $u"; done <"$w"; rm -f -- "$w"; fi
+"#;
+
+/// `before` comes right before the change.
+fn changed(first: &str, unit: &str, before: &str) -> String {
     format!(
         "{first}\n\
          u={unit} t=$(date +%s.%N)\n\
-         {COUNT_ANEW}{}\
+         {COUNT_ANEW}{}{before}\
          systemctl $v -- \"$u\" || failed \"$u did not $a\"\n",
         failed()
     )
@@ -352,6 +370,50 @@ esac
         let (ended, log) = together(&[text(Verb::Restart, "waits", false), text(Verb::Restart, "one", false)]);
         assert_eq!(ended, [0, 0]);
         assert_eq!(log, ["reset waits", "restart waits", "look", "restart one", "look"]);
+    }
+
+    /// A host on which `a.service` requires `a.socket`, `idle.service` too, and `a.socket` starts only without `$broken`.
+    const DEPENDENT: &str = r#"
+journalctl() { :; }
+timeout() { :; }
+sleep() { :; }
+systemctl() {
+case $* in
+*NeedDaemonReload*) echo no ;;
+*RequiredBy*) printf '%s\n' 'a.service idle.service' '' '' ;;
+*ActiveState,*) echo ActiveState=active; echo SubState=x; echo NRestarts=0 ;;
+*ActiveState*) echo active ;;
+is-active*) [ "$4" = a.service ] && [ ! -e "$log.down" ] ;;
+*restart*a.socket) echo "$*" >>"$log"; >"$log.down"; [ -z "$broken" ] ;;
+start*) echo "$*" >>"$log" ;;
+esac
+}
+"#;
+
+    #[test]
+    fn what_a_failed_restart_stopped_runs_again_with_the_unit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("log");
+        let run = |text: &str, broken: &str| {
+            let text = format!("{DEPENDENT}{text}").replace("/run/", &format!("{}/", folder.path().display()));
+            let mut process = Process::new("sh");
+            process.arg("-c").arg(&text).env("log", &log).env("broken", broken);
+            let code = process.output().expect("sh runs").status.code();
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            let _ = std::fs::remove_file(&log);
+            (code, said.lines().map(str::to_owned).collect::<Vec<_>>())
+        };
+        let again = again(Again::TryRestart, "a.socket", false).script;
+        let back = again_after(Again::TryRestart, "a.socket", false);
+        assert_eq!(run(&again, "1"), (Some(1), vec!["try-restart -- a.socket".to_owned()]));
+        // What did not run before stays as it is.
+        let all = ["restart -- a.socket", "start -- a.service"].map(str::to_owned);
+        assert_eq!(run(&back, ""), (Some(0), all.to_vec()));
+        assert_eq!(run(&back, ""), (Some(0), all[..1].to_vec()), "only once");
+        // A restart after which nothing ran says so, whatever one before it noted.
+        std::fs::write(folder.path().join("homelab-stopped-with-a.socket"), "old.service\n").expect("written");
+        assert_eq!(run(&again, "1").0, Some(1));
+        assert_eq!(run(&back, ""), (Some(0), all[..1].to_vec()));
     }
 
     #[test]

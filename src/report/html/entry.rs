@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::quote::{OPTIONS, class, escaped, phrase};
 use crate::facts::overlay::OperationId;
 use crate::report::change::{span_text, tone};
+use crate::report::diff_words;
 use crate::report::phrases;
 use crate::report::review::{Block, Change, DiffLine, Entry, EntryState, LineSign, Sign, SkippedEntry, Span};
 use crate::report::sanitize::one_line;
@@ -135,7 +136,7 @@ fn change(change: &Change<'_>, unless: &[OperationId]) -> String {
 }
 
 fn block(block: &Block) -> String {
-    let name = phrases::block_name(block).map_or_else(String::new, |name| {
+    let name = diff_words::block_name(block).map_or_else(String::new, |name| {
         format!("<p class=\"attribute\">{}</p>\n", escaped(&name))
     });
     if block.lines.is_empty() {
@@ -148,13 +149,15 @@ fn block(block: &Block) -> String {
 fn line(line: &DiffLine) -> String {
     let (class, text) = match line {
         DiffLine::Hunk(header) => ("hunk", escaped(header)),
-        DiffLine::NoNewline => ("faint", escaped(phrases::NO_NEWLINE)),
-        DiffLine::LeftOut(left_out) => ("faint", escaped(&phrases::left_out(*left_out))),
+        DiffLine::Values { with_white_space } => ("faint", escaped(diff_words::values(*with_white_space))),
+        DiffLine::NoNewline => ("faint", escaped(diff_words::NO_NEWLINE)),
+        DiffLine::LeftOut(left_out) => ("faint", escaped(&diff_words::left_out(*left_out))),
         DiffLine::Line { sign, spans } => {
             let class = match sign {
                 LineSign::Kept => "kept",
                 LineSign::Added => "added",
                 LineSign::Removed => "removed",
+                LineSign::Changed => "changed",
             };
             let spans: String = spans.iter().map(span).collect();
             (class, format!("{}{spans}", sign.as_str()))

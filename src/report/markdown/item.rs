@@ -6,6 +6,7 @@ use super::quote::{code, fenced, phrase, words};
 use crate::facts::overlay::OperationId;
 use crate::report::TextOptions;
 use crate::report::change::diff_text;
+use crate::report::diff_words;
 use crate::report::phrases;
 use crate::report::review::{Block, Change, Entry, EntryState};
 use crate::report::sanitize::one_line;
@@ -180,7 +181,7 @@ fn diff(block: &Block, columns: usize) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let name = match phrases::block_name(block) {
+    let name = match diff_words::block_name(block) {
         Some(name) => format!("{}{}\n", " ".repeat(columns), words(&name)),
         None => String::new(),
     };

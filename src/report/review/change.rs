@@ -10,6 +10,7 @@ use super::line::{DiffLine, LeftOut, LineSign};
 use super::mask::masked;
 use super::packages::{AlongNames, come_along};
 use super::sign::Sign;
+use super::values::{ChangedValues, Format};
 use crate::change::{self, Action, Attribute, Attributed, ResourceChange, ResourceKind, Risk, Step};
 
 /// Longer values are shown in a block of their own, in characters.
@@ -120,7 +121,10 @@ pub struct Kept<'a> {
 pub struct Block {
     /// The attribute; `None` for a file's content.
     pub name: Option<&'static str>,
+    /// Lines of the text, or changed values if these are fewer lines.
     pub lines: Vec<DiffLine>,
+    /// The values that change, if they say all of it.
+    pub values: Option<ChangedValues>,
 }
 
 /// A command that a change runs.
@@ -298,8 +302,15 @@ impl<'a> Change<'a> {
             (Attribute::Secret(_), ..) | (_, Attribute::Secret(_), _) => {
                 self.notes.push(Note::ChangesHidden { name });
             }
-            (_, _, Some((old, new))) => {
-                self.add_block(name, diff::compared(&masked(old), &masked(new), whole));
+            (before, after, Some((old, new))) => {
+                let lines = diff::compared(&masked(old), &masked(new), whole);
+                let values = self.changed_values(name, before, after);
+                let by_value = values.as_ref().map(ChangedValues::lines);
+                let shorter = by_value.filter(|by_value| !whole && by_value.len() < lines.len());
+                self.add_block(name, shorter.unwrap_or(lines));
+                if let Some(block) = self.blocks.last_mut() {
+                    block.values = values;
+                }
             }
             _ => {
                 let [shown_old, shown_new] = [old, new].map(|value| match value.shown() {
@@ -331,7 +342,22 @@ impl<'a> Change<'a> {
         self.blocks.push(Block {
             name: (name != CONTENT).then_some(name),
             lines,
+            values: None,
         });
+    }
+
+    /// The values that change in a text that is shown as it is.
+    fn changed_values(&self, name: &str, old: &Attribute, new: &Attribute) -> Option<ChangedValues> {
+        let (Attribute::Known(old), Attribute::Known(new)) = (old, new) else {
+            return None;
+        };
+        let format = match self.kind {
+            ResourceKind::File if name == CONTENT => Format::of_file(&self.name)?,
+            ResourceKind::KubernetesObject if name == CONTENT => Format::Yaml,
+            ResourceKind::HelmRelease if name == VALUES => Format::Yaml,
+            _ => return None,
+        };
+        ChangedValues::between(format, old, new)
     }
 
     fn stands_alone(&self, name: &str) -> bool {
@@ -351,6 +377,8 @@ pub(in crate::report) fn stands_alone(kind: ResourceKind, name: &str) -> bool {
 
 /// The attribute with the content of a file.
 const CONTENT: &str = "content";
+/// The attribute with the values of a release of Helm.
+const VALUES: &str = "values";
 
 impl<'a> Value<'a> {
     fn of(value: &'a Attribute) -> Self {

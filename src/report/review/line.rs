@@ -21,6 +21,11 @@ pub enum DiffLine {
         /// The text, cut where marked words begin and end.
         spans: Vec<Span>,
     },
+    /// The heading of values that change, which stand in place of lines.
+    Values {
+        /// Whether blank lines, indentation or line ends change too.
+        with_white_space: bool,
+    },
     /// The line above ends the file without a line break.
     NoNewline,
     /// Lines that are counted, not shown.
@@ -49,6 +54,8 @@ pub enum LineSign {
     Kept,
     Added,
     Removed,
+    /// Of a value, not of a line.
+    Changed,
 }
 
 impl LineSign {
@@ -58,6 +65,7 @@ impl LineSign {
             Self::Kept => "  ",
             Self::Added => "+ ",
             Self::Removed => "- ",
+            Self::Changed => "~ ",
         }
     }
 }

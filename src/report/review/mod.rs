@@ -10,6 +10,7 @@ mod mask;
 mod packages;
 mod sign;
 mod totals;
+mod values;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub(super) use packages::come_along;
 pub use packages::{Along, AlongNames};
 pub use sign::Sign;
 pub use totals::Tally;
+pub use values::{ChangedValue, ChangedValues};
 
 /// What a deploy would do and, after it ran, how that ended.
 #[derive(Clone, Debug)]

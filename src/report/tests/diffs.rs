@@ -229,6 +229,40 @@ fn binary_content_stays_in_its_brackets() {
     ");
 }
 
+#[test]
+fn a_file_of_values_is_shown_by_value_where_that_is_shorter() {
+    let old = "services:\n  web:\n    image: caddy:2.10\n    ports:\n      - 80:80\n    restart: always\n";
+    let new = old.replace("2.10", "2.11").replace("    restart: always\n", "");
+    let of = |name: &str, old: &str, new: &str, options: &TextOptions| {
+        shown(
+            change(id(ResourceKind::File, name), &[("content", old)], &[("content", new)]),
+            options,
+        )
+    };
+    assert_snapshot!(of("/opt/web/compose.yaml", old, &new, &TextOptions::default()), @r#"
+    ~ file /opt/web/compose.yaml
+        changed values (--verbose shows the lines)
+        ~ services.web.image: "caddy:2.10" → "caddy:2.11"
+        - services.web.restart: "always"
+    "#);
+    // Not with `--verbose`, nor in another file, nor if a comment changes too.
+    let lines = of("/opt/web/compose.yaml", old, &new, &whole());
+    assert!(lines.contains("-     image: caddy:2.10\n"), "{lines}");
+    assert!(of("/opt/web/compose", old, &new, &TextOptions::default()).contains("@@ -1,6 +1,5 @@"));
+    let noted = new.replace("80:80", "80:80 # of the host");
+    assert!(
+        of("/opt/web/compose.yaml", old, &noted, &TextOptions::default()).contains("+       - 80:80 # of the host")
+    );
+    // As many lines say more.
+    let text = of(
+        "/etc/x.json",
+        "{\"a\":1,\"b\":2}\n",
+        "{\"a\":2,\"b\":3}\n",
+        &TextOptions::default(),
+    );
+    assert!(text.contains("+ {\"a\":2,\"b\":3}"), "{text}");
+}
+
 /// The output of GNU diff for the same two files, in the form of the review.
 fn system_diff(old: &str, new: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");

@@ -59,6 +59,17 @@ fn web() -> Vec<PlannedOperation> {
         &[("content", "hello\nold world\n"), ("mode", "0755"), ("owner", "root")],
         &[("content", "hello\nnew world\n"), ("mode", "0644"), ("owner", "root")],
     );
+    let stack = "services:\n  web:\n    image: caddy:2.10\n    restart: always\n    ports:\n      - 80:80\n";
+    let compose = change(
+        file("/opt/web/compose.yaml"),
+        &[("content", stack)],
+        &[(
+            "content",
+            &stack
+                .replace("2.10", "2.11")
+                .replace("    restart: always\n", "    tty: <true>\n"),
+        )],
+    );
     let page = change(
         file("/srv/page.md"),
         &[],
@@ -94,6 +105,7 @@ fn web() -> Vec<PlannedOperation> {
     vec![
         planned("apt.packages x", Outcome::Change(packages)),
         planned("files.put /etc/motd", Outcome::Change(vec![motd])),
+        planned("files.put /opt/web/compose.yaml", Outcome::Change(vec![compose])),
         planned("files.put /srv/page.md", Outcome::Change(vec![page])),
         planned("files.put /etc/key", Outcome::Change(vec![key])),
         planned(
@@ -313,6 +325,11 @@ fn hostile(bad: &str) -> (Selection, Plan, Vec<HostResult>) {
                 &[("content", bad), ("list", bad), ("x", "1")],
                 &[("content", &format!("{bad}{bad}\n{bad}")), ("list", "a\nb"), ("x", bad)],
             )),
+            change(
+                file(&format!("/{}.yaml", bad.replace('\n', ""))),
+                &[("content", "b: 1\n")],
+                &[("content", &format!("b: 2\na: {}\n", serde_json::Value::from(bad)))],
+            ),
             change(id(ResourceKind::Package, bad), &[], &[("version", bad)]),
             change(
                 id(ResourceKind::PackagesAlong, bad),

@@ -236,8 +236,7 @@ fn another_value_changes_what_the_review_says(project: &Project, host: &Host<'_>
     values(project, "level = \"debug\"");
     let review = deploy(project, &["--dry-run"]).expect(0);
     for line in [
-        "-   level: info",
-        "+   level: debug",
+        "~ data.level: \"info\" → \"debug\"",
         "~ object ConfigMap/settings in shop",
     ] {
         assert!(review.stdout.contains(line), "{line}: {}", review.stdout);
@@ -276,8 +275,7 @@ fn what_others_changed_is_put_back(project: &Project, host: &Host<'_>) {
     host.inside("kubectl -n shop delete configmap address");
     let review = deploy(project, &["--dry-run"]).expect(0);
     for line in [
-        "-   level: trace",
-        "+   level: info",
+        "~ data.level: \"trace\" → \"info\"",
         "+ object ConfigMap/address in shop",
     ] {
         assert!(review.stdout.contains(line), "{line}: {}", review.stdout);

@@ -160,7 +160,7 @@ fn another_value_changes_one_object(project: &Project, host: &Host<'_>) {
     let review = deploy(project, &["--dry-run"]).expect(0);
     assert_eq!(review.stdout.matches("~ object").count(), 1, "{}", review.stdout);
     assert!(
-        review.stdout.contains("-   level: info") && review.stdout.contains("+   level: debug"),
+        review.stdout.contains("~ data.level: \"info\" → \"debug\""),
         "{}",
         review.stdout
     );
@@ -272,7 +272,7 @@ fn an_object_of_kubectl_apply_is_taken_over(project: &Project, host: &Host<'_>) 
     );
     let review = deploy(project, &["--dry-run"]).expect(0);
     assert!(review.stdout.contains("takes over"), "{}", review.stdout);
-    assert!(review.stdout.contains("-   old: "), "{}", review.stdout);
+    assert!(review.stdout.contains("- data.old: "), "{}", review.stdout);
     deploy(project, &["--yes"]).expect(0);
     let data = host.inside("kubectl -n shop get configmap made -o jsonpath='{.data}'");
     assert_eq!(data.trim(), r#"{"level":"warn","other":"x"}"#);
@@ -331,7 +331,7 @@ fn a_kind_changes_under_its_objects(project: &Project, host: &Host<'_>) {
     let red = THING.replace("default: 3 }", "default: 3 }, color: { type: string, default: red }");
     project.write("templates/shop/thing.yaml", &red);
     let review = deploy(project, &["--dry-run"]).expect(0);
-    assert!(review.stdout.contains("+   color: red"), "{}", review.stdout);
+    assert!(review.stdout.contains("+ spec.color: \"red\""), "{}", review.stdout);
     assert!(
         review.stdout.contains("objects that no manifest has"),
         "{}",
