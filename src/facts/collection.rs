@@ -24,6 +24,13 @@ impl Facts {
         }
     }
 
+    /// Plans are made for root, whoever read the host.
+    pub fn plan_as_root(&mut self) {
+        if let Some(Fact::System(system)) = Arc::make_mut(&mut self.known).get_mut(&FactKey::System) {
+            system.session.planned_as_root();
+        }
+    }
+
     /// The fact, if it was read.
     pub fn get(&self, key: &FactKey) -> Option<&Fact> {
         self.known.get(key)
