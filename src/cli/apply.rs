@@ -1,6 +1,6 @@
 //! `homelab apply`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -43,6 +43,10 @@ pub(super) fn run(arguments: &ApplyArguments) -> anyhow::Result<ExitCode> {
         Ok(saved) => saved,
         Err(code) => return Ok(code),
     };
+    // Before its seal: a review without keys has none, and that is not what is wrong with it.
+    if let Some(why) = &saved.meta.not_applicable {
+        return Ok(unusable(cannot_be_applied(&arguments.file, why)));
+    }
     let home = project::root().ok();
     let bundle = match opened((&arguments.file, arguments.digest.as_deref()), &saved, home.as_deref())? {
         Ok(bundle) => bundle,
@@ -63,12 +67,6 @@ pub(super) fn run(arguments: &ApplyArguments) -> anyhow::Result<ExitCode> {
 /// What the plan has that was not asked for.
 fn not_allowed(arguments: &ApplyArguments, saved: &SavedPlan) -> Option<Diagnostic> {
     let shown = arguments.file.display();
-    if let Some(why) = &saved.meta.not_applicable {
-        let mistake = Diagnostic::new(format!("`{shown}` cannot be applied")).because(why);
-        return Some(
-            mistake.hint("save a plan with your private key, without `--without-secrets` and `--no-conditions`"),
-        );
-    }
     let deferred = deferred(&saved.plan);
     if deferred.is_empty() || arguments.allow_deferred {
         return None;
@@ -78,6 +76,15 @@ fn not_allowed(arguments: &ApplyArguments, saved: &SavedPlan) -> Option<Diagnost
         mistake = mistake.because(name);
     }
     Some(mistake.hint("`--allow-deferred` applies them too: what they may change is in the plan, marked `?`"))
+}
+
+fn cannot_be_applied(file: &Path, why: &str) -> Diagnostic {
+    Diagnostic::new(format!(
+        "`{}` is for a review only, and cannot be applied",
+        file.display()
+    ))
+    .because(why)
+    .hint("save a plan where the private key is, without `--without-secrets`, `--no-conditions` and `--read-as`")
 }
 
 fn prepared(bundle: &Bundle, unpacked: &Unpacked, names: (&str, &str)) -> Result<Prepared, Refused> {
@@ -128,6 +135,7 @@ fn apply(arguments: &ApplyArguments, saved: &SavedPlan, prepared: &Prepared) -> 
         digests: prepared.digests.clone(),
         uses_peers: prepared.uses_peers,
         rollback_of: None,
+        reads_only: false,
         saved: Saved::Holds(&holding),
     };
     deploying.carry_out(|| Ok(targets))

@@ -9,6 +9,7 @@ use super::deploy_arguments::DeployArguments;
 use super::deploying::{Deploying, Saved};
 use super::only_failed::only_failed;
 use super::prepared::{Prepared, Refused, refuse};
+use super::read_as::read_as;
 use super::{project, targets};
 
 pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
@@ -38,13 +39,15 @@ fn deploy(arguments: &DeployArguments, mut prepared: Prepared) -> anyhow::Result
             Err(code) => return Ok(code),
         };
     }
-    let targets = || targets::targets(&prepared.project, &prepared.run);
+    let user = arguments.read_as.as_deref();
+    let targets = || read_as(user, targets::targets(&prepared.project, &prepared.run)?);
     let deploying = Deploying {
         arguments: &arguments.run,
         run: &prepared.run,
         digests: prepared.digests.clone(),
         uses_peers: prepared.uses_peers,
         rollback_of: None,
+        reads_only: user.is_some(),
         saved: Saved::No,
     };
     deploying.carry_out(targets)

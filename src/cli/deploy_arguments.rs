@@ -23,6 +23,9 @@ pub(crate) struct DeployArguments {
     /// With `--dry-run`: decrypt no secret and ask no provider; operations that depend on one are marked `?`
     #[arg(long, requires = "dry_run")]
     pub(super) without_secrets: bool,
+    /// With `--dry-run`: log in as USER, without sudo and the inventory's keys, and show what root would do; runs no conditions
+    #[arg(long, value_name = "USER", requires = "dry_run", conflicts_with_all = ["owed", "prune", "only_failed"])]
+    pub(super) read_as: Option<String>,
     #[command(flatten)]
     pub(super) run: RunArguments,
 }

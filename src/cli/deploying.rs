@@ -30,6 +30,8 @@ pub(super) struct Deploying<'a> {
     pub(super) uses_peers: bool,
     /// The run that this one takes back.
     pub(super) rollback_of: Option<String>,
+    /// Whether hosts are read by a user who can change nothing.
+    pub(super) reads_only: bool,
     pub(super) saved: Saved<'a>,
 }
 
@@ -63,7 +65,8 @@ impl Deploying<'_> {
         Reading {
             options: ReadOptions {
                 parallel: self.arguments.parallel(),
-                skips_conditions: self.arguments.no_conditions,
+                // They would run as another user than in a deploy, and tell something else.
+                skips_conditions: self.arguments.no_conditions || self.reads_only,
                 waits_for_all: self.waits_for_all(),
                 lock_wait: self.arguments.lock_wait,
             },

@@ -53,6 +53,7 @@ mod prepared;
 mod progress;
 mod project;
 mod prompt;
+mod read_as;
 mod reading;
 mod review_arguments;
 mod rollback;

@@ -15,6 +15,7 @@ use super::host_keys::host_keys;
 use super::interruption::waited;
 use super::plan_file::place;
 use super::prepared::{Prepared, Refused, refuse};
+use super::read_as::read_as;
 use super::review_arguments::ReviewArguments;
 use super::run_arguments::RunArguments;
 use super::saving::{Saving, check};
@@ -40,8 +41,28 @@ pub(crate) struct PlanArguments {
     /// Decrypt no secret and ask no provider: the plan can be shown, and not applied
     #[arg(long)]
     without_secrets: bool,
+    /// Log in as USER, without sudo and the inventory's keys, and show what root would do: the plan can be shown, and not applied
+    #[arg(long, value_name = "USER", conflicts_with = "prune")]
+    read_as: Option<String>,
     #[command(flatten)]
     review: ReviewArguments,
+}
+
+impl PlanArguments {
+    /// Why the plan can only be shown; `None` if it can be applied.
+    fn not_applicable(&self) -> Option<String> {
+        if self.without_secrets {
+            return Some("it was made without the private keys of the project (`--without-secrets`)".to_owned());
+        }
+        if let Some(user) = &self.read_as {
+            return Some(format!(
+                "it was read as `{user}`, who cannot change the hosts (`--read-as`)"
+            ));
+        }
+        let is_unconditional = self.review.skips_conditions();
+        is_unconditional
+            .then(|| "it was made without the conditions and checks of the project (`--no-conditions`)".to_owned())
+    }
 }
 
 pub(super) fn run(arguments: &PlanArguments) -> anyhow::Result<ExitCode> {
@@ -97,6 +118,7 @@ fn plan(
     prepared.tell_unknown();
     check(&prepared.project)?;
     let targets = targets::targets(&prepared.project, &prepared.run)?;
+    let targets = read_as(arguments.read_as.as_deref(), targets)?;
     let keys = match waited(host_keys(&targets), "interrupted: nothing was saved")? {
         Ok(keys) => keys,
         Err(code) => return Ok(code),
@@ -107,7 +129,7 @@ fn plan(
         project: &prepared.project,
         digests: &prepared.digests,
         keys,
-        skips_conditions: options.no_conditions,
+        not_applicable: arguments.not_applicable(),
     };
     let deploying = Deploying {
         arguments: options,
@@ -115,6 +137,7 @@ fn plan(
         digests: prepared.digests.clone(),
         uses_peers: prepared.uses_peers,
         rollback_of: None,
+        reads_only: arguments.read_as.is_some(),
         saved: Saved::Writes(&saving),
     };
     deploying.carry_out(|| Ok(targets))

@@ -35,6 +35,11 @@ pub(crate) struct ReviewArguments {
 }
 
 impl ReviewArguments {
+    /// Whether no condition and no check of the project runs.
+    pub(super) fn skips_conditions(&self) -> bool {
+        self.no_conditions
+    }
+
     /// The same as the arguments of a dry run.
     pub(super) fn as_dry_run(&self) -> RunArguments {
         RunArguments {

@@ -70,6 +70,7 @@ pub(super) fn run(arguments: &RollbackArguments) -> anyhow::Result<ExitCode> {
         digests: Arc::new(DigestKey::random()),
         uses_peers: false,
         rollback_of: Some(run.record.run.clone()),
+        reads_only: false,
         saved: Saved::No,
     };
     deploying.carry_out(|| Ok(targets))

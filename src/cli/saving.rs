@@ -23,8 +23,8 @@ pub(super) struct Saving<'a> {
     pub(super) project: &'a Project,
     pub(super) digests: &'a DigestKey,
     pub(super) keys: HostKeys,
-    /// Whether no condition and no check of the project ran.
-    pub(super) skips_conditions: bool,
+    /// Why the plan can only be shown; `None` if it can be applied.
+    pub(super) not_applicable: Option<String>,
 }
 
 impl Saving<'_> {
@@ -65,14 +65,6 @@ impl Saving<'_> {
         Ok(())
     }
 
-    fn not_applicable(&self, plan: &Plan) -> Option<&'static str> {
-        if plan.lacks_secrets() {
-            return Some("it was made without the secrets: it needs a key");
-        }
-        self.skips_conditions
-            .then_some("it was made without the conditions and checks of the project")
-    }
-
     fn meta(&self, run: &Selection, plan: &Plan) -> anyhow::Result<Meta> {
         let record = |host: &homelab::plan::HostPlan| -> anyhow::Result<HostRecord> {
             let host_key = match self.keys.get(&host.host) {
@@ -92,7 +84,7 @@ impl Saving<'_> {
             deploy: run.deploy.clone(),
             filters: run.filters.clone(),
             left_out: run.left_out(),
-            not_applicable: self.not_applicable(plan).map(str::to_owned),
+            not_applicable: self.not_applicable.clone(),
             hosts: plan.hosts.iter().map(record).collect::<anyhow::Result<_>>()?,
         })
     }

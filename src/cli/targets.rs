@@ -79,6 +79,7 @@ impl Connections<'_> {
             connect_timeout: CONNECT_TIMEOUT,
             jumps,
             privilege: privilege(host),
+            is_for_review_only: false,
             local: host.connection.is_local(),
             keep: None,
             started_by: host.lab.is_some().then(|| format!("homelab lab up {}", self.name)),

@@ -24,6 +24,19 @@ impl Facts {
         }
     }
 
+    /// Plans are made for root, whoever read the host. What the reader may not write to says nothing of root, and the reader may see
+    /// all file systems read-only.
+    pub fn plan_as_root(&mut self) {
+        for fact in Arc::make_mut(&mut self.known).values_mut() {
+            match fact {
+                Fact::System(system) => system.session.planned_as_root(),
+                Fact::Metadata(metadata) => metadata.read_only = None,
+                Fact::DiskLocation(Some(location)) => location.is_closed = false,
+                _ => {}
+            }
+        }
+    }
+
     /// The fact, if it was read.
     pub fn get(&self, key: &FactKey) -> Option<&Fact> {
         self.known.get(key)
@@ -73,5 +86,50 @@ impl From<Facts> for Vec<StoredFact> {
         let known = Arc::unwrap_or_clone(facts.known).into_iter();
         let stored = known.map(|(key, fact)| StoredFact { key, fact });
         stored.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::path::Metadata;
+    use crate::facts::session::{Account, Session, Unprivileged};
+    use crate::facts::system::SystemFacts;
+
+    #[test]
+    fn what_a_reader_may_not_write_to_is_not_closed_to_root() {
+        let account = Account {
+            user: "eyes".to_owned(),
+            group: "eyes".to_owned(),
+        };
+        let system = SystemFacts {
+            session: Session {
+                login: account.clone(),
+                unprivileged: Some(Unprivileged {
+                    account,
+                    groups: std::collections::BTreeSet::new(),
+                    state_folder: "/.local/state/homelab".to_owned(),
+                    jobs_are_hidden: true,
+                }),
+                reader: None,
+            },
+            ..SystemFacts::default()
+        };
+        let metadata = Metadata {
+            read_only: Some("/".to_owned()),
+            ..Metadata::default()
+        };
+        let mut facts = Facts::default();
+        facts.insert(FactKey::System, Fact::System(Box::new(system)));
+        facts.insert(FactKey::Metadata("/etc/x".to_owned()), Fact::Metadata(metadata));
+        facts.plan_as_root();
+        let Some(Fact::System(system)) = facts.get(&FactKey::System) else {
+            panic!("it was read");
+        };
+        assert_eq!(system.session.needs_root(), None);
+        let notice = system.session.notice().expect("a review says who read it");
+        assert!(notice.starts_with("read as `eyes`, planned for root"), "{notice}");
+        let found = facts.get(&FactKey::Metadata("/etc/x".to_owned()));
+        assert_eq!(found, Some(&Fact::Metadata(Metadata::default())));
     }
 }

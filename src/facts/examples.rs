@@ -117,6 +117,7 @@ fn system() -> SystemFacts {
                 state_folder: text("/home/web/.local/state/homelab"),
                 jobs_are_hidden: true,
             }),
+            reader: None,
         },
         owed: vec![Owed {
             file: text("0123456789abcdef"),

@@ -40,6 +40,9 @@ pub struct Session {
     pub login: Account,
     /// The user that the shell runs as, if that is not root.
     pub unprivileged: Option<Unprivileged>,
+    /// The user that reads for a review of what root would do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
 }
 
 /// A user and its primary group.
@@ -68,11 +71,19 @@ impl Default for Session {
                 group: "root".to_owned(),
             },
             unprivileged: None,
+            reader: None,
         }
     }
 }
 
 impl Session {
+    /// The session that changes what this one only reads: root's.
+    pub fn planned_as_root(&mut self) {
+        if let Some(reader) = self.unprivileged.take() {
+            self.reader = Some(reader.account.user);
+        }
+    }
+
     /// Why an operation that needs root is not possible; `None` for root.
     pub fn needs_root(&self) -> Option<String> {
         let user = &self.unprivileged.as_ref()?.account.user;
@@ -85,6 +96,11 @@ impl Session {
 
     /// A notice for the review, if the shell does not run as root.
     pub fn notice(&self) -> Option<String> {
+        if let Some(reader) = &self.reader {
+            return Some(format!(
+                "read as `{reader}`, planned for root: handlers that earlier runs owe, and what they created, are not seen"
+            ));
+        }
         let unprivileged = self.unprivileged.as_ref()?;
         let hidden = if unprivileged.jobs_are_hidden {
             "; jobs of earlier runs as root are not visible"

@@ -39,11 +39,20 @@ pub enum GatherError {
 pub trait Reader: Send {
     /// Sends all probes in one round trip.
     fn ask(&mut self, probes: &[Probe]) -> impl Future<Output = Result<Vec<Answer>, RemoteError>> + Send;
+
+    /// Whether it reads for a review of what root would do, as a user who cannot do it.
+    fn is_for_review_only(&self) -> bool {
+        false
+    }
 }
 
 impl Reader for Connection {
     async fn ask(&mut self, probes: &[Probe]) -> Result<Vec<Answer>, RemoteError> {
         self.read(probes).await
+    }
+
+    fn is_for_review_only(&self) -> bool {
+        Connection::is_for_review_only(self)
     }
 }
 
@@ -62,7 +71,11 @@ pub async fn gather(
 ) -> Result<(), GatherError> {
     let probes = FactProbes::of(keys);
     let answers = reader.ask(&probes.probes).await?;
-    probes.keep(host, answers, facts)
+    probes.keep(host, answers, facts)?;
+    if reader.is_for_review_only() {
+        facts.plan_as_root();
+    }
+    Ok(())
 }
 
 /// Probes for facts, for a caller that sends them along with something else.

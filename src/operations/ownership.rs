@@ -90,6 +90,13 @@ pub(super) fn default_ownership(context: &PlanContext<'_>) -> Result<Ownership, 
         Identity::User(user) => return of_user(context, user),
         Identity::Root => None,
         Identity::Own => session.and_then(|session| Some(session.unprivileged?.account)),
+        Identity::LoginUser if session.as_ref().is_some_and(|session| session.reader.is_some()) => {
+            let why = "the review was not read as the user who deploys".to_owned();
+            return Err(Stop::NotKnown {
+                key: FactKey::System,
+                cause: NotKnown::Denied(why),
+            });
+        }
         Identity::LoginUser => Some(session.ok_or(Stop::NotKnown {
             key: FactKey::System,
             cause: NotKnown::NotGathered,

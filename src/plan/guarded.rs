@@ -187,6 +187,7 @@ mod tests {
                     group: "admin".to_owned(),
                 },
                 unprivileged: None,
+                reader: None,
             }),
             home: "/home/admin".to_owned(),
             is_local: false,

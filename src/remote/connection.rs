@@ -121,6 +121,11 @@ impl Connection {
         })
     }
 
+    /// Whether the login user can only read, for a review of what root would do.
+    pub fn is_for_review_only(&self) -> bool {
+        self.target.as_ref().is_some_and(|target| target.is_for_review_only)
+    }
+
     /// Waits until the host's shell is ready. Only needed to check the login itself.
     pub async fn ready(&mut self) -> Result<(), RemoteError> {
         self.channel.ready().await

@@ -37,6 +37,8 @@ pub struct Target {
     pub jumps: Vec<Hop>,
     /// The user that the host's shell runs as.
     pub privilege: Privilege,
+    /// Whether the login user can only read, for a review of what root would do.
+    pub is_for_review_only: bool,
     /// Whether the host is this machine: then only the name and the privilege are used.
     pub local: bool,
     /// The command that starts the host, if it is a lab host.

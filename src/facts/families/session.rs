@@ -37,7 +37,11 @@ pub(super) fn parse(values: &BTreeMap<String, String>) -> Session {
         (None, Some(unprivileged)) => unprivileged.account.clone(),
         (None, None) => Session::default().login,
     };
-    Session { login, unprivileged }
+    Session {
+        login,
+        unprivileged,
+        reader: None,
+    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ fn by_anna(is_root: bool) -> Fact {
             state_folder: "/s".to_owned(),
             jobs_are_hidden: false,
         }),
+        reader: None,
     })
 }
 

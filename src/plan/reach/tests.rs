@@ -37,6 +37,7 @@ fn facts() -> Facts {
             state_folder: "/home/anna/.local/state/homelab".to_owned(),
             jobs_are_hidden: false,
         }),
+        reader: None,
     };
     let mut facts = Facts::default();
     let system = SystemFacts {
