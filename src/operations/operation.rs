@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use super::cluster_objects::ClusterObjects;
 use super::context::PlanContext;
+use super::placed::PlacedText;
 use crate::change::{Conduct, Outcome, ResourceId, ResourceKind, Stop};
 use crate::error::Origin;
 use crate::facts::FactKey;
@@ -190,6 +191,11 @@ pub trait Operation: Debug + Send + Sync {
     /// The objects of a cluster that it is about, if it is about any.
     fn cluster_objects(&self, context: &PlanContext<'_>) -> Option<ClusterObjects> {
         self.within().and_then(|within| within.cluster_objects(context))
+    }
+
+    /// The texts that it puts on the host, as far as the project alone says them.
+    fn texts(&self, context: &PlanContext<'_>) -> Vec<PlacedText> {
+        self.within().map_or_else(Vec::new, |within| within.texts(context))
     }
 
     /// The entry of a table of cron that it is about.
