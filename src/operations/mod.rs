@@ -48,7 +48,7 @@ pub use cluster_objects::ClusterObjects;
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::{OwedRecord, PlanContext, Role};
 pub use definition::Definition;
-pub use docker::signal_mistake;
+pub use docker::{YamlNode, parse_yaml, signal_mistake};
 pub use files::pattern_mistake;
 pub use k8s::wrong_objects;
 pub use operation::{CronEntry, Demand, ImageUse, Operation, Served, ServedService, Site, Stays, Tree};

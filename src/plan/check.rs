@@ -221,6 +221,11 @@ fn names<'a>(wanted: Option<&'a String>, all: impl Iterator<Item = &'a String>) 
 }
 
 impl Checked {
+    /// Adds a mistake that does not depend on a host.
+    pub fn add_mistake(&mut self, mistake: Diagnostic) {
+        self.add(&mistake, None);
+    }
+
     fn add_build(&mut self, project: &Project, mut build: Build, inventory: &str) {
         let rendered = std::mem::take(&mut build.rendered).into_iter();
         self.rendered.extend(rendered.map(|one| (inventory.to_owned(), one)));

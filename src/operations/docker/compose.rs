@@ -39,6 +39,7 @@ mod volumes;
 mod yaml;
 
 pub use values::signal_mistake;
+pub use yaml::{Node as YamlNode, parse as parse_yaml};
 
 pub(in crate::operations) use self::parameters::Compose;
 
