@@ -61,8 +61,8 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         filter: arguments.filter.read()?,
     };
     let mut checked = check(&reading, &scope)?;
-    let mut verdict = judge(&reading.project, &checked, Timestamp::now());
-    for mistake in std::mem::take(&mut verdict.mistakes) {
+    let verdict = judge(&reading.project, &checked, Timestamp::now());
+    for mistake in &verdict.mistakes {
         checked.add_mistake(mistake);
     }
     let expiring = reading.project.pki.expiring(Timestamp::now(), NOTICE_DAYS);

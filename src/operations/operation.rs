@@ -224,7 +224,7 @@ mod tests {
     use crate::operations::testing::Bench;
 
     /// All that an operation says beside its plan.
-    fn said(op: &str, parameters: &str) -> [String; 7] {
+    fn said(op: &str, parameters: &str) -> [String; 8] {
         Bench::named(op, parameters)
             .asset("x/f", b"f")
             .ask(|operation, context| {
@@ -236,6 +236,7 @@ mod tests {
                     format!("{:?}", operation.restarts()),
                     format!("{:?}", operation.served(context).is_some()),
                     format!("{:?}", operation.cluster_objects(context).is_some()),
+                    operation.texts(context).len().to_string(),
                 ]
             })
     }
@@ -259,6 +260,8 @@ mod tests {
             ("systemd.service", restart, "timeout = '1m'", 4),
             ("docker.compose", project, "timeout = '1m'", 5),
             ("k8s.namespace", namespace, "timeout = '1m'", 6),
+            ("files.sync", tree, "timeout = '1m'", 7),
+            ("files.sync", tree, "become_user = 'anna'", 7),
         ] {
             let own = said(op, parameters);
             assert!(

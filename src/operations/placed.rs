@@ -9,7 +9,7 @@ use super::context::PlanContext;
 use super::written::WrittenText;
 use crate::error::Origin;
 use crate::facts::kubernetes::ObjectId;
-use crate::value::{Text, Why};
+use crate::value::Text;
 
 /// A text that an operation puts on the host.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl PlanContext<'_> {
     pub(super) fn placed_text(&self, argument: &str, text: &Text, path: &str) -> PlacedText {
         PlacedText {
             text: text.masked().into_owned(),
-            has_secret: text.is_covered(),
+            has_secret: text.is_secret(),
             mode: None,
             used: self.origin_of(argument).clone(),
             written: self.written_text(path),
@@ -101,7 +101,7 @@ impl PlanContext<'_> {
         let (text, has_secret) = if self.is_encrypted_asset(asset) {
             (String::new(), true)
         } else if is_rendered {
-            self.rendered_or_outline(asset)?
+            self.outlined(asset)?
         } else {
             (self.asset_text(asset)?.to_owned(), false)
         };
@@ -115,15 +115,10 @@ impl PlanContext<'_> {
         })
     }
 
-    /// A template without secrets, and whether it has any; with words in place of what is not known yet.
-    fn rendered_or_outline(&self, asset: &str) -> Option<(String, bool)> {
-        match self.scope.render_file(self.assets, asset).ok()? {
-            Ok(text) => Some((text.masked().into_owned(), text.is_covered())),
-            Err(why) => {
-                let outline = self.scope.standing_in().render_file(self.assets, asset).ok()?.ok()?;
-                let is_withheld = matches!(why, Why::Withheld(_));
-                Some((outline.masked().into_owned(), is_withheld || outline.is_covered()))
-            }
-        }
+    /// A template without secrets, and whether it has any; with words in place of what is not known yet. Its scope is one of its own: what
+    /// is noted in this one while something is rendered is of the plan.
+    fn outlined(&self, asset: &str) -> Option<(String, bool)> {
+        let text = self.scope.standing_in().render_file(self.assets, asset).ok()?.ok()?;
+        Some((text.masked().into_owned(), text.is_secret()))
     }
 }

@@ -222,8 +222,8 @@ fn names<'a>(wanted: Option<&'a String>, all: impl Iterator<Item = &'a String>) 
 
 impl Checked {
     /// Adds a mistake that does not depend on a host.
-    pub fn add_mistake(&mut self, mistake: Diagnostic) {
-        self.add(&mistake, None);
+    pub fn add_mistake(&mut self, mistake: &Diagnostic) {
+        self.add(mistake, None);
     }
 
     fn add_build(&mut self, project: &Project, mut build: Build, inventory: &str) {

@@ -261,8 +261,8 @@ fn plan_ready(
             .owed(owed.clone())
     };
     let context = over(overlay.clone());
-    keep_rendered(ready, &bound.origin, &context, given, build);
     let planned = operation.plan(&context);
+    keep_rendered(ready, &bound.origin, &context, given, build);
     let mut found = Found {
         touches: context.with_links_followed(operation.touches(&context)),
         conduct: operation.conduct(),

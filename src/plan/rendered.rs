@@ -1,7 +1,7 @@
 //! Operations as the project gives them for a host, before anything is read from it: what lints look at.
 
 use crate::error::Origin;
-use crate::operations::{Definition, Operation, PlacedObject, PlacedText, PlanContext};
+use crate::operations::{ClusterObjects, Definition, Operation, PlacedObject, PlacedText, PlanContext};
 use crate::value::Table;
 
 /// An operation as the project gives it for a host.
@@ -34,7 +34,7 @@ impl Rendered {
             arguments: arguments.clone(),
             origin: origin.clone(),
             texts: operation.texts(context),
-            objects: objects.map(|objects| objects.placed()).unwrap_or_default(),
+            objects: objects.map(ClusterObjects::placed).unwrap_or_default(),
         }
     }
 }

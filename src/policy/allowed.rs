@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::comment::{Comment, comments};
-use super::scene::Planned;
+use super::planned::Planned;
 use crate::error::{Diagnostic, Origin, SourceFile, suggestion};
 use crate::project::{Allowance, Project, RawOperation, Task};
 
@@ -23,7 +23,9 @@ pub(super) struct AllowedIn<'a> {
 
 impl<'a> AllowedIn<'a> {
     pub(super) fn new(project: &'a Project, planned: &[Planned<'_>]) -> Self {
-        let comments = files(project).into_iter().map(|file| (file.path.clone(), comments(&file)));
+        let comments = files(project)
+            .into_iter()
+            .map(|file| (file.path.clone(), comments(&file)));
         Self {
             project,
             comments: comments.filter(|(_, found)| !found.is_empty()).collect(),
@@ -51,11 +53,19 @@ impl<'a> AllowedIn<'a> {
 
     fn key(&mut self, lint: &str, planned: &Planned<'_>) -> Option<String> {
         let origin = &planned.rendered.origin;
-        let task = self.project.tasks.values().find(|task| task.origin.file.path == origin.file.path);
+        let task = self
+            .project
+            .tasks
+            .values()
+            .find(|task| task.origin.file.path == origin.file.path);
         let stack = planned.text("stack").filter(|_| planned.name() == "docker.compose");
         let stack = stack.and_then(|stack| self.project.catalogue.get(stack));
         let own = task.and_then(|task| task.operations_and_handlers().find(|one| one.origin == *origin));
-        let all = [own.map(|own| &own.allow), task.map(|task| &task.allow), stack.map(|stack| &stack.allow)];
+        let all = [
+            own.map(|own| &own.allow),
+            task.map(|task| &task.allow),
+            stack.map(|stack| &stack.allow),
+        ];
         all.into_iter().flatten().find_map(|allowance| {
             let name = allowance.lints.iter().find(|name| name.name == lint)?;
             self.used.extend(name.origin.as_ref().map(at));
@@ -75,15 +85,21 @@ impl<'a> AllowedIn<'a> {
                 )
         };
         for (_, allowance, _) in self.keys() {
-            let wrong = allowance.lints.iter().filter(|name| !known.contains(&name.name.as_str()));
+            let wrong = allowance
+                .lints
+                .iter()
+                .filter(|name| !known.contains(&name.name.as_str()));
             found.extend(wrong.map(|name| unknown(&name.name, name.origin.as_ref())));
         }
         for comment in self.comments.values().flatten() {
             let wrong = comment.lints.iter().filter(|(name, _)| !known.contains(&name.as_str()));
             found.extend(wrong.map(|(name, origin)| unknown(name, Some(origin))));
             if comment.reason.is_empty() {
-                let mistake = Diagnostic::new("`homelab: allow` without a reason").at(&comment.place, "why is this allowed?");
-                found.push(mistake.hint("write it behind a colon: `# homelab: allow latest-tag: the vendor has no versions`"));
+                let mistake =
+                    Diagnostic::new("`homelab: allow` without a reason").at(&comment.place, "why is this allowed?");
+                found.push(
+                    mistake.hint("write it behind a colon: `# homelab: allow latest-tag: the vendor has no versions`"),
+                );
             }
         }
         found
@@ -100,10 +116,13 @@ impl<'a> AllowedIn<'a> {
             let names = allowance.lints.iter();
             found.extend(names.filter_map(|name| Some((name.name.clone(), name.origin.clone()?))));
         }
-        let of_data = self.comments.iter().filter(|(path, _)| {
-            path.starts_with("group_data/") || path.starts_with("inventories/")
-        });
-        let names = of_data.flat_map(|(_, comments)| comments).flat_map(|comment| &comment.lints);
+        let of_data = self
+            .comments
+            .iter()
+            .filter(|(path, _)| path.starts_with("group_data/") || path.starts_with("inventories/"));
+        let names = of_data
+            .flat_map(|(_, comments)| comments)
+            .flat_map(|comment| &comment.lints);
         found.extend(names.cloned());
         found.retain(|(_, origin)| !self.used.contains(&at(origin)));
         found
@@ -120,7 +139,12 @@ impl<'a> AllowedIn<'a> {
             found.push((own, &task.allow, true));
         }
         // Which hosts have a stack is not known here.
-        found.extend(project.catalogue.values().map(|stack| (Vec::new(), &stack.allow, false)));
+        found.extend(
+            project
+                .catalogue
+                .values()
+                .map(|stack| (Vec::new(), &stack.allow, false)),
+        );
         found
     }
 }
@@ -134,10 +158,14 @@ fn files(project: &Project) -> Vec<Arc<SourceFile>> {
     let groups = project.group_data.values().map(|group| &group.origin);
     let inventories = project.inventories.values().map(|inventory| &inventory.origin);
     let tasks = project.tasks.values().map(|task| &task.origin);
-    let read = groups.chain(inventories).chain(tasks).map(|origin| Arc::clone(&origin.file));
+    let read = groups
+        .chain(inventories)
+        .chain(tasks)
+        .map(|origin| Arc::clone(&origin.file));
     let assets = project.assets.in_memory().filter_map(|(name, bytes)| {
         let text = std::str::from_utf8(bytes).ok()?;
-        text.contains("homelab: allow ").then(|| SourceFile::new(format!("templates/{name}"), text))
+        text.contains("homelab: allow ")
+            .then(|| SourceFile::new(format!("templates/{name}"), text))
     });
     read.chain(assets).collect()
 }

@@ -1,8 +1,8 @@
 //! Values of keys, wherever the project writes them: in data, parameters, environments and files of configuration.
 
-use super::container::containers;
 use super::finding::Place;
-use super::scene::{Planned, Scene, file_name, line_place};
+use super::planned::{Planned, file_name, line_place};
+use super::scene::Scene;
 use crate::error::Origin;
 use crate::operations::PlacedText;
 use crate::value::{Entry, Kind, Table};
@@ -19,7 +19,16 @@ pub(super) struct Assignment {
 
 /// Files in which a line gives a value to a key.
 const CONFIGURATION: [&str; 10] = [
-    "env", "ini", "conf", "cfg", "cnf", "toml", "yaml", "yml", "json", "properties",
+    "env",
+    "ini",
+    "conf",
+    "cfg",
+    "cnf",
+    "toml",
+    "yaml",
+    "yml",
+    "json",
+    "properties",
 ];
 
 /// All values whose keys say that they are secrets, as they are written in the project: not those of templates.
@@ -38,12 +47,12 @@ pub(super) fn secrets(scene: &Scene<'_>) -> Vec<Assignment> {
         of_table(number, planned, &planned.rendered.arguments, &mut found);
         found.extend(of_objects(number, planned));
     }
-    for container in containers(scene) {
+    for container in &scene.containers {
         let operation = Some(container.operation);
-        found.extend(container.environment.into_iter().map(|(key, value, place)| Assignment {
-            key,
-            value,
-            place,
+        found.extend(container.environment.iter().map(|(key, value, place)| Assignment {
+            key: key.clone(),
+            value: value.clone(),
+            place: place.clone(),
             operation,
         }));
     }
@@ -67,16 +76,34 @@ impl Secrecy {
     /// What a key says of its value.
     pub(super) fn of_key(key: &str) -> Option<Self> {
         let key = key.to_ascii_lowercase().replace(['-', '.'], "_");
-        let ends = |words: &[&str]| words.iter().any(|word| key == *word || key.ends_with(&format!("_{word}")));
-        let about = ["no_", "min_", "max_", "allow_", "disable_", "require_", "change_", "show_"];
+        let ends = |words: &[&str]| {
+            words
+                .iter()
+                .any(|word| key == *word || key.ends_with(&format!("_{word}")))
+        };
+        let about = [
+            "no_", "min_", "max_", "allow_", "disable_", "require_", "change_", "show_",
+        ];
         if about.iter().any(|start| key.starts_with(start)) {
             return None;
         }
-        if ["password", "passwd", "passphrase"].iter().any(|word| key.ends_with(word)) || ends(&["pass", "pwd"]) {
+        if ["password", "passwd", "passphrase"]
+            .iter()
+            .any(|word| key.ends_with(word))
+            || ends(&["pass", "pwd"])
+        {
             return Some(Self::Certain);
         }
         let likely = [
-            "secret", "token", "api_key", "apikey", "private_key", "secret_key", "access_key", "psk", "credentials",
+            "secret",
+            "token",
+            "api_key",
+            "apikey",
+            "private_key",
+            "secret_key",
+            "access_key",
+            "psk",
+            "credentials",
         ];
         ends(&likely).then_some(Self::Likely)
     }
@@ -88,7 +115,15 @@ pub(super) fn is_no_secret(value: &str, secrecy: Secrecy) -> bool {
         "$", "/", "./", "../", "~/", "!", "*", "<", "file:", "env:", "env(", "op://", "SECRET[", "ENC[",
     ];
     const PARTS: [&str; 9] = [
-        "{{", "{%", "${", "%(", "[secret]", "[hidden]", "(known after apply)", "pbkdf2", "SCRAM-SHA",
+        "{{",
+        "{%",
+        "${",
+        "%(",
+        "[secret]",
+        "[hidden]",
+        "(known after apply)",
+        "pbkdf2",
+        "SCRAM-SHA",
     ];
     const WORDS: [&str; 8] = ["true", "false", "yes", "no", "none", "null", "0", "1"];
     let value = value.trim();
@@ -134,7 +169,11 @@ fn of_table(number: usize, planned: &Planned<'_>, table: &Table, found: &mut Vec
 
 /// The data of Secrets that are written in manifests.
 fn of_objects(number: usize, planned: &Planned<'_>) -> Vec<Assignment> {
-    let objects = planned.rendered.objects.iter().filter(|object| object.id.kind == "Secret");
+    let objects = planned
+        .rendered
+        .objects
+        .iter()
+        .filter(|object| object.id.kind == "Secret");
     let found = objects.flat_map(|object| {
         let data = object.object.get("stringData").and_then(serde_json::Value::as_object);
         data.into_iter().flatten().filter_map(move |(key, value)| {

@@ -34,11 +34,16 @@ pub(super) fn comments(file: &Arc<SourceFile>) -> Vec<Comment> {
 fn comment(file: &Arc<SourceFile>, start: usize, line: &str, number: usize) -> Option<Comment> {
     let at = line.find(MARK)?;
     let before = line[..at].trim_end();
-    let is_comment = ["#", "//", "{#", "{#-", "<!--", "/*", ";", "\""].iter().any(|sign| before.ends_with(sign));
+    let is_comment = ["#", "//", "{#", "{#-", "<!--", "/*", ";", "\""]
+        .iter()
+        .any(|sign| before.ends_with(sign));
     if !is_comment {
         return None;
     }
-    let rest = line[at + MARK.len()..].trim_end_matches("#}").trim_end_matches("-->").trim_end_matches("*/");
+    let rest = line[at + MARK.len()..]
+        .trim_end_matches("#}")
+        .trim_end_matches("-->")
+        .trim_end_matches("*/");
     let (names, reason) = rest.split_once(':').unwrap_or((rest, ""));
     let mut lints = Vec::new();
     let mut offset = start + at + MARK.len();
@@ -83,7 +88,10 @@ mod tests {
         let file = SourceFile::new("f", text);
         let found = comments(&file);
         assert_eq!(found.len(), 4);
-        assert_eq!(found[0].lints.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["latest-tag", "docker-socket"]);
+        assert_eq!(
+            found[0].lints.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            ["latest-tag", "docker-socket"]
+        );
         assert_eq!(&text[found[0].lints[1].1.span.clone()], "docker-socket");
         assert_eq!(found[0].reason, "as meant");
         assert_eq!(found[3].reason, "it is");

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::finding::Place;
-use super::scene::{Planned, Scene, file_name, line_number, line_place};
+use super::planned::{Planned, file_name, line_number, line_place};
 use crate::facts::port::Ports;
 use crate::operations::{PlacedObject, PlacedText, YamlNode, parse_yaml};
 
@@ -63,10 +63,10 @@ impl Container {
     }
 }
 
-/// All containers of the scene.
-pub(super) fn containers(scene: &Scene<'_>) -> Vec<Container> {
+/// All containers of operations.
+pub(super) fn containers(operations: &[Planned<'_>]) -> Vec<Container> {
     let mut found = Vec::new();
-    for (number, planned) in scene.numbered() {
+    for (number, planned) in operations.iter().enumerate() {
         match planned.name() {
             "docker.compose" => found.extend(of_compose(number, planned)),
             "docker.container" => found.extend(of_operation(number, planned)),
@@ -85,7 +85,13 @@ fn compose_files<'a>(planned: &'a Planned<'_>) -> impl Iterator<Item = &'a Place
     planned.rendered.texts.iter().filter(move |text| {
         let name = file_name(&text.path);
         let (start, end) = name.rsplit_once('.').unwrap_or((name, ""));
-        let is_usual = ["compose", "docker-compose", "compose.override", "docker-compose.override"].contains(&start);
+        let is_usual = [
+            "compose",
+            "docker-compose",
+            "compose.override",
+            "docker-compose.override",
+        ]
+        .contains(&start);
         let is_named = || named.iter().any(|(file, _)| text.path.ends_with(&format!("/{file}")));
         (is_usual && ["yaml", "yml"].contains(&end)) || is_named()
     })
@@ -118,7 +124,9 @@ fn with_service(mut container: Container, node: &YamlNode, place: &dyn Fn(usize)
             Some(text) => text.split(':').next(),
             None => mount.get("source").and_then(|source| source.text()),
         };
-        container.mounts.extend(source.map(|source| (source.to_owned(), at(mount))));
+        container
+            .mounts
+            .extend(source.map(|source| (source.to_owned(), at(mount))));
     }
     if let Some(environment) = node.get("environment") {
         for entry in environment.entries() {
@@ -196,7 +204,12 @@ fn of_operation(number: usize, planned: &Planned<'_>) -> Option<Container> {
             Some((key.clone(), value, planned.place_of(&entry.value)))
         })
         .collect();
-    container.command = planned.items("command").iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" ");
+    container.command = planned
+        .items("command")
+        .iter()
+        .map(|(word, _)| *word)
+        .collect::<Vec<_>>()
+        .join(" ");
     Some(container)
 }
 
@@ -229,7 +242,11 @@ fn of_object(number: usize, object: &PlacedObject) -> Vec<Container> {
     let mounts: Vec<(String, Place)> = spec
         .iter()
         .flat_map(|(above, spec)| {
-            let volumes = spec.get("volumes").and_then(Json::as_array).cloned().unwrap_or_default();
+            let volumes = spec
+                .get("volumes")
+                .and_then(Json::as_array)
+                .cloned()
+                .unwrap_or_default();
             let volumes = volumes.into_iter().enumerate();
             volumes.filter_map(move |(at, volume)| {
                 let path = volume.pointer("/hostPath/path")?.as_str()?.to_owned();
@@ -249,7 +266,12 @@ fn of_object(number: usize, object: &PlacedObject) -> Vec<Container> {
         container.image = image.map(|image| (image.to_owned(), at("/image")));
         // They are those of the pod: told once.
         container.mounts = if index == 0 { mounts.clone() } else { Vec::new() };
-        let variables = item.get("env").and_then(Json::as_array).into_iter().flatten().enumerate();
+        let variables = item
+            .get("env")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .enumerate();
         container.environment = variables
             .filter_map(|(at_item, one)| {
                 let (key, value) = (one.get("name")?.as_str()?, one.get("value")?.as_str()?);
@@ -260,7 +282,9 @@ fn of_object(number: usize, object: &PlacedObject) -> Vec<Container> {
             let place = at("/securityContext/privileged");
             container.privileges.push(("privileged: true".to_owned(), place));
         }
-        let added = item.pointer("/securityContext/capabilities/add").and_then(Json::as_array);
+        let added = item
+            .pointer("/securityContext/capabilities/add")
+            .and_then(Json::as_array);
         for (at_item, name) in added.into_iter().flatten().enumerate() {
             let name = name.as_str().unwrap_or_default();
             if TAKES_OVER.contains(&name.trim_start_matches("CAP_")) {

@@ -69,7 +69,9 @@ impl Finding {
 fn without_rest(origin: &Origin) -> Origin {
     let text = &origin.file.text;
     let start = text[..origin.span.start].rfind('\n').map_or(0, |at| at + 1);
-    let end = text[origin.span.end..].find('\n').map_or(text.len(), |at| origin.span.end + at);
+    let end = text[origin.span.end..]
+        .find('\n')
+        .map_or(text.len(), |at| origin.span.end + at);
     let before = &text[start..origin.span.start];
     let before = if before.contains(['=', ':', '"', '\'']) {
         " ".repeat(before.len())
@@ -92,7 +94,11 @@ mod tests {
         for (line, key, shown) in [
             ("admin_password = \"hunter2\"", "admin_password", "admin_password = …"),
             ("  \"password\": \"hunter2\",", "password", "   password : …"),
-            ("x = { token = \"abc\", password = \"hunter2\" }", "password", "                     password = …"),
+            (
+                "x = { token = \"abc\", password = \"hunter2\" }",
+                "password",
+                "                     password = …",
+            ),
             ("PASSWORD=hunter2", "PASSWORD", "PASSWORD = …"),
         ] {
             let text = format!("a = 1\n{line}\nb = 2\n");

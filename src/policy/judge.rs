@@ -57,7 +57,11 @@ pub fn judge(project: &Project, checked: &Checked, now: Timestamp) -> Verdict {
     let known: Vec<&str> = LINTS.iter().map(|lint| lint.name).collect();
     verdict.mistakes = allowed.mistakes(&known);
     if checked.is_whole && checked.closed_secrets == 0 {
-        for (name, origin) in allowed.unused().into_iter().filter(|(name, _)| known.contains(&name.as_str())) {
+        for (name, origin) in allowed
+            .unused()
+            .into_iter()
+            .filter(|(name, _)| known.contains(&name.as_str()))
+        {
             verdict.found.push(Judged {
                 lint: lint(&UNUSED_ALLOW),
                 diagnostic: Diagnostic::new(format!("`{name}` is allowed and not found"))
@@ -84,7 +88,7 @@ fn lint(wanted: &Lint) -> &'static Lint {
 
 fn add(lint: &'static Lint, finding: Finding, scene: &Scene<'_>, allowed: &mut AllowedIn<'_>, verdict: &mut Verdict) {
     let planned = finding.operation.and_then(|number| scene.operations.get(number));
-    let host = planned.map(super::scene::Planned::host);
+    let host = planned.map(super::planned::Planned::host);
     // One place may be the source of several lines.
     let is_same = |judged: &&mut Judged| {
         let first = judged.diagnostic.origin();
@@ -109,7 +113,9 @@ fn add(lint: &'static Lint, finding: Finding, scene: &Scene<'_>, allowed: &mut A
     };
     let judged = Judged {
         lint,
-        diagnostic: Diagnostic::new(finding.title).at(&place.origin, label).hint(lint.remedy),
+        diagnostic: Diagnostic::new(finding.title)
+            .at(&place.origin, label)
+            .hint(lint.remedy),
         hosts: host.into_iter().collect(),
     };
     match reason {

@@ -11,6 +11,7 @@ mod finding;
 mod judge;
 mod lint;
 mod lints;
+mod planned;
 mod scene;
 mod table;
 

@@ -1,9 +1,10 @@
 //! What lints look at: the operations of all hosts as they are planned without them, and the data of the project.
 
-use super::finding::Place;
+use super::container::{Container, containers};
+use super::planned::Planned;
 use crate::error::Origin;
 use crate::operations::PlacedText;
-use crate::plan::{Checked, Rendered};
+use crate::plan::Checked;
 use crate::project::Project;
 use crate::value::{Kind, Table, Value};
 
@@ -11,15 +12,10 @@ use crate::value::{Kind, Table, Value};
 pub(super) struct Scene<'a> {
     pub(super) project: &'a Project,
     pub(super) operations: Vec<Planned<'a>>,
+    pub(super) containers: Vec<Container>,
     pub(super) data: Vec<Datum<'a>>,
     /// Seconds since 1970, for certificates.
     pub(super) now: i64,
-}
-
-/// An operation on a host.
-pub(super) struct Planned<'a> {
-    pub(super) inventory: &'a str,
-    pub(super) rendered: &'a Rendered,
 }
 
 /// A string in the data of the project, as it is written.
@@ -35,9 +31,11 @@ impl<'a> Scene<'a> {
     pub(super) fn of(project: &'a Project, checked: &'a Checked, now: i64) -> Self {
         let operations = checked.rendered.iter();
         let operations = operations.map(|(inventory, rendered)| Planned { inventory, rendered });
+        let operations: Vec<Planned<'_>> = operations.collect();
         Self {
             project,
-            operations: operations.collect(),
+            containers: containers(&operations),
+            operations,
             data: data(project),
             now,
         }
@@ -53,69 +51,6 @@ impl<'a> Scene<'a> {
         let texts = self.operations.iter().enumerate();
         texts.flat_map(|(number, one)| one.rendered.texts.iter().map(move |text| (number, text)))
     }
-}
-
-impl Planned<'_> {
-    /// The host with its inventory.
-    pub(super) fn host(&self) -> String {
-        format!("{}/{}", self.inventory, self.rendered.host)
-    }
-
-    /// The name of the operation.
-    pub(super) fn name(&self) -> &'static str {
-        self.rendered.definition.name
-    }
-
-    /// A parameter.
-    pub(super) fn argument(&self, key: &str) -> Option<&Value> {
-        Some(&self.rendered.arguments.get(key)?.value)
-    }
-
-    /// A parameter that is a string.
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
-        self.argument(key)?.as_str()
-    }
-
-    /// The strings of a parameter that is a list of them, with their places.
-    pub(super) fn items(&self, key: &str) -> Vec<(&str, Place)> {
-        let items = match self.argument(key).map(|value| &value.kind) {
-            Some(Kind::List(items)) => items.as_slice(),
-            _ => &[],
-        };
-        let items = items.iter().filter_map(|item| Some((item.as_str()?, self.place_of(item))));
-        items.collect()
-    }
-
-    /// Where a value is written, or the operation.
-    pub(super) fn place_of(&self, value: &Value) -> Place {
-        Place::at(value.origin.as_ref().unwrap_or(&self.rendered.origin))
-    }
-
-    /// Where the operation is written.
-    pub(super) fn place(&self) -> Place {
-        Place::at(&self.rendered.origin)
-    }
-}
-
-/// Where line `number` of a text is written, counted from 1.
-pub(super) fn line_place(text: &PlacedText, number: usize) -> Place {
-    match text.line(number) {
-        Some(origin) => Place { origin, within: None },
-        None => Place {
-            origin: text.used.clone(),
-            within: Some(format!("line {number} of `{}`", text.path)),
-        },
-    }
-}
-
-/// The number of the line that the byte `at` of a text is in, counted from 1.
-pub(super) fn line_number(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or_default().matches('\n').count() + 1
-}
-
-/// The last part of a path.
-pub(super) fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// The strings in group data, in the data of hosts, in variables of tasks and in defaults of stacks.

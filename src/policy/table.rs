@@ -4,8 +4,7 @@ use super::lint::Lint;
 use super::lints::{
     default_password, docker_socket, host_network_ports, ingress_without_tls, latest_tag, no_checksum,
     no_network_policy, no_resource_limits, private_key_in_clear, privilege_escalation, privileged_container,
-    published_admin_api, secret_in_clear, trust_anchor, unit_hardening, unused_allow, wide_role,
-    world_readable_secret,
+    published_admin_api, secret_in_clear, trust_anchor, unit_hardening, unused_allow, wide_role, world_readable_secret,
 };
 
 /// All lints, by name.

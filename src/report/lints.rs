@@ -74,10 +74,22 @@ pub fn lint_table() -> String {
 pub fn lint_page() -> String {
     let mut text = "| Lint | Level | What it finds |\n|---|---|---|\n".to_owned();
     for lint in LINTS {
-        let _ = writeln!(text, "| [`{0}`](#{0}) | {1} | {2} |", lint.name, lint.level.word(), lint.title);
+        let _ = writeln!(
+            text,
+            "| [`{0}`](#{0}) | {1} | {2} |",
+            lint.name,
+            lint.level.word(),
+            lint.title
+        );
     }
     for lint in LINTS {
-        let _ = write!(text, "\n### {}\n\n{}: {}\n", lint.name, capital(lint.level.word()), lint.why);
+        let _ = write!(
+            text,
+            "\n### {}\n\n{}: {}\n",
+            lint.name,
+            capital(lint.level.word()),
+            lint.why
+        );
         let _ = writeln!(text, "\n{}", lint.remedy);
     }
     text
@@ -101,7 +113,11 @@ mod tests {
             let page = PAGE.replace(table, &format!("\n{}", lint_page()));
             std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/lints.md"), page).expect("written");
         } else {
-            assert_eq!(table, format!("\n{}", lint_page()), "HOMELAB_WRITE_TEXTS=1 writes it anew");
+            assert_eq!(
+                table,
+                format!("\n{}", lint_page()),
+                "HOMELAB_WRITE_TEXTS=1 writes it anew"
+            );
         }
     }
 }

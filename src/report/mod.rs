@@ -59,13 +59,13 @@ pub use inventory::{explanation, host, inventory};
 pub use json::json;
 pub use lints::{lint_counts, lint_page, lint_table, lints};
 pub use live::LiveOutput;
-pub use sarif::found_sarif;
 pub use markdown::markdown;
 pub use moved::moved;
 pub use operation::operation;
 pub use progress::{Progress, WindowContent};
 pub use reference::{operation_markdown, operation_reference, operations, operations_json};
 pub use refusal::{Refusal, refusal_html, refusal_json, refusal_markdown};
+pub use sarif::found_sarif;
 pub use summary::summary;
 pub use text::{not_read, text};
 

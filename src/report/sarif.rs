@@ -1,6 +1,8 @@
 //! The result of a check as SARIF 2.1.0
 //! (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/sarif-v2.1.0-os.html>), which shows findings in code review.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -179,7 +181,7 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/@+".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     text

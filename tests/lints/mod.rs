@@ -46,7 +46,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     ];
     for (lint, path) in cases() {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        trials.push(Trial::test(format!("lints::{lint}::{name}"), move || holds(&lint, &path)));
+        trials.push(Trial::test(format!("lints::{lint}::{name}"), move || {
+            holds(&lint, &path)
+        }));
     }
     trials
 }
@@ -54,7 +56,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn cases() -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     for lint in LINTS {
-        let Ok(entries) = fs::read_dir(folder(lint.name)) else { continue };
+        let Ok(entries) = fs::read_dir(folder(lint.name)) else {
+            continue;
+        };
         found.extend(entries.map(|entry| (lint.name.to_owned(), entry.unwrap().path())));
     }
     found.sort();
@@ -69,7 +73,11 @@ fn every_lint_has_cases() {
             .filter(|(_, path)| has(path))
             .map(|(lint, _)| lint)
             .collect();
-        let missing: Vec<&str> = LINTS.iter().map(|lint| lint.name).filter(|name| !covered.contains(*name)).collect();
+        let missing: Vec<&str> = LINTS
+            .iter()
+            .map(|lint| lint.name)
+            .filter(|name| !covered.contains(*name))
+            .collect();
         assert!(missing.is_empty(), "no case `{start}…` of {missing:?}");
     }
 }
@@ -159,19 +167,29 @@ fn what_is_allowed_is_counted_and_shown() {
     let projects = [
         with_task(&format!("{IMAGE}{reason}")),
         with_task(&format!("{reason}{IMAGE}")),
-        project(&format!("{stack}    image: caddy\n-- templates/services/web/stack.toml\n{reason}")),
+        project(&format!(
+            "{stack}    image: caddy\n-- templates/services/web/stack.toml\n{reason}"
+        )),
         project(&format!(
             "{stack}    # homelab: allow latest-tag: the vendor has no versions\n    image: caddy\n"
         )),
-        project(&format!("{stack}    image: caddy # homelab: allow latest-tag: the vendor has no versions\n")),
+        project(&format!(
+            "{stack}    image: caddy # homelab: allow latest-tag: the vendor has no versions\n"
+        )),
     ];
     for project in projects {
         let (code, stdout, stderr) = check(project.path(), &["--deny-warnings"]);
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
         assert!(stdout.starts_with("no problems found (1 host"), "{stdout}");
-        assert!(stdout.contains("lints: 1 allowed (`--verbose` shows all)\n"), "{stdout}");
+        assert!(
+            stdout.contains("lints: 1 allowed (`--verbose` shows all)\n"),
+            "{stdout}"
+        );
         let (_, _, stderr) = check(project.path(), &["--verbose"]);
-        assert!(stderr.contains("allowed[latest-tag]: image `caddy` has no version"), "{stderr}");
+        assert!(
+            stderr.contains("allowed[latest-tag]: image `caddy` has no version"),
+            "{stderr}"
+        );
         assert!(stderr.contains("= reason: the vendor has no versions\n"), "{stderr}");
         let (_, json, _) = check(project.path(), &["--format", "json"]);
         let json: Json = serde_json::from_str(&json).unwrap();
@@ -190,25 +208,46 @@ fn exit_codes() {
     let warned = with_task(IMAGE);
     let (code, stdout, stderr) = check(warned.path(), &[]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stdout.starts_with("no mistakes found (1 host checked without connecting)\nlints: 1 warning\n"), "{stdout}");
-    assert!(stderr.starts_with("warning[latest-tag]: image `caddy` has no version\n"), "{stderr}");
+    assert!(
+        stdout.starts_with("no mistakes found (1 host checked without connecting)\nlints: 1 warning\n"),
+        "{stdout}"
+    );
+    assert!(
+        stderr.starts_with("warning[latest-tag]: image `caddy` has no version\n"),
+        "{stderr}"
+    );
     assert!(stderr.contains("tasks/app/app.toml:4:9"), "{stderr}");
     assert_eq!(check(warned.path(), &["--deny-warnings"]).0, Some(3));
     let (_, github, _) = check(warned.path(), &["--format", "github"]);
-    assert!(github.starts_with("::warning file=tasks/app/app.toml,line=4,col=9,title=latest-tag%3A "), "{github}");
+    assert!(
+        github.starts_with("::warning file=tasks/app/app.toml,line=4,col=9,title=latest-tag%3A "),
+        "{github}"
+    );
     for (keys, said) in [
-        ("allow = ['latest-tga']\nallow_reason = 'x'\n", "unknown lint `latest-tga`"),
+        (
+            "allow = ['latest-tga']\nallow_reason = 'x'\n",
+            "unknown lint `latest-tga`",
+        ),
         ("allow = ['latest-tag']\n", "missing `allow_reason`"),
         ("allow_reason = 'x'\n", "`allow_reason` needs `allow`"),
-        ("allow = ['latest-tag']\nallow_reason = ' '\n", "`allow_reason` is empty"),
+        (
+            "allow = ['latest-tag']\nallow_reason = ' '\n",
+            "`allow_reason` is empty",
+        ),
         ("# homelab: allow latest-tag\n", "`homelab: allow` without a reason"),
         ("# homelab: allow latest-tga: x\n", "unknown lint `latest-tga`"),
     ] {
         let (code, _, stderr) = check(with_task(&format!("{IMAGE}{keys}")).path(), &[]);
         assert!(code == Some(3) && stderr.contains(said), "{keys}: {stderr}");
     }
-    let (code, _, stderr) = check(with_task(&format!("{IMAGE}allow = ['latest-tga']\nallow_reason = 'x'\n")).path(), &[]);
-    assert!(code == Some(3) && stderr.contains("did you mean `latest-tag`?"), "{stderr}");
+    let (code, _, stderr) = check(
+        with_task(&format!("{IMAGE}allow = ['latest-tga']\nallow_reason = 'x'\n")).path(),
+        &[],
+    );
+    assert!(
+        code == Some(3) && stderr.contains("did you mean `latest-tag`?"),
+        "{stderr}"
+    );
     // Names of other things may hold anything.
     let hostile = "[[operation]]\nop = 'docker.container'\ncontainer = \"a\\u001b[2Jb\\u202e\"\nimage = 'caddy:2'\n\
                    volumes = ['/var/run/docker.sock:/s']\n";
@@ -218,7 +257,10 @@ fn exit_codes() {
         assert!(!(stdout + &stderr).contains(['\u{1b}', '\u{202e}']), "{options:?}");
     }
     let (code, stdout, _) = check(warned.path(), &["--lints"]);
-    assert!(code == Some(0) && LINTS.iter().all(|lint| stdout.contains(lint.name)), "{stdout}");
+    assert!(
+        code == Some(0) && LINTS.iter().all(|lint| stdout.contains(lint.name)),
+        "{stdout}"
+    );
 }
 
 /// What it allows has reasons.

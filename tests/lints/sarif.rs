@@ -148,10 +148,14 @@ fn of_result(result: &Outcome, rules: &[Rule]) -> Vec<String> {
         wrong.push(format!("the result of `{}` is not whole", result.rule_id));
     }
     for location in result.locations.iter().chain(&result.related_locations) {
-        let Physical { artifact_location, region } = &location.physical_location;
+        let Physical {
+            artifact_location,
+            region,
+        } = &location.physical_location;
         let is_path = !artifact_location.uri.starts_with('/') && artifact_location.uri_base_id == "%SRCROOT%";
         let start = (region.start_line, region.start_column);
-        let is_region = region.start_line >= 1 && region.start_column >= 1 && (region.end_line, region.end_column) >= start;
+        let is_region =
+            region.start_line >= 1 && region.start_column >= 1 && (region.end_line, region.end_column) >= start;
         let has_text = location.message.as_ref().is_none_or(|message| !message.text.is_empty());
         if !is_path || !is_region || !has_text || location.id == Some(0) {
             wrong.push(format!("a place of `{}` is not valid", result.rule_id));

@@ -1,6 +1,5 @@
 //! `docker-socket`: a container that can have Docker do anything.
 
-use crate::policy::container::containers;
 use crate::policy::finding::Finding;
 use crate::policy::lint::{Level, Lint};
 use crate::policy::scene::Scene;
@@ -26,12 +25,15 @@ const SOCKETS: [&str; 6] = [
 
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for container in containers(scene) {
+    for container in &scene.containers {
         // What the proxy is for.
         if container.image_name().contains("socket-proxy") {
             continue;
         }
-        let sockets = container.mounts.iter().filter(|(path, _)| SOCKETS.contains(&path.as_str()));
+        let sockets = container
+            .mounts
+            .iter()
+            .filter(|(path, _)| SOCKETS.contains(&path.as_str()));
         for (path, place) in sockets {
             let title = format!("{} gets `{path}`", container.name);
             let finding = Finding::new(title, place.clone(), "whoever controls it is root on the host");

@@ -1,6 +1,5 @@
 //! `host-network-ports`: ports that are published in vain.
 
-use crate::policy::container::containers;
 use crate::policy::finding::Finding;
 use crate::policy::lint::{Level, Lint};
 use crate::policy::scene::Scene;
@@ -15,7 +14,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
 };
 
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
-    let found = containers(scene).into_iter().filter_map(|container| {
+    let found = scene.containers.iter().filter_map(|container| {
         container.host_network.as_ref()?;
         let first = container.ports.first()?;
         let title = format!("the ports of {} have no effect", container.name);

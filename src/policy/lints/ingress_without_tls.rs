@@ -16,7 +16,11 @@ pub(in crate::policy) const LINT: Lint = Lint {
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (number, planned) in scene.numbered() {
-        let ingresses = planned.rendered.objects.iter().filter(|object| object.id.kind == "Ingress");
+        let ingresses = planned
+            .rendered
+            .objects
+            .iter()
+            .filter(|object| object.id.kind == "Ingress");
         for object in ingresses.filter(|object| object.object.pointer("/spec/tls/0").is_none()) {
             let title = format!("Ingress `{}` has no TLS", object.id.name);
             let place = Place::at(&object.place("/spec"));

@@ -1,10 +1,10 @@
 //! `latest-tag`: an image that is another one after each pull.
 
 use crate::facts::docker::Reference;
-use crate::policy::container::containers;
 use crate::policy::finding::{Finding, Place};
 use crate::policy::lint::{Level, Lint};
-use crate::policy::scene::{Scene, file_name, line_place};
+use crate::policy::planned::{file_name, line_place};
+use crate::policy::scene::Scene;
 
 pub(in crate::policy) const LINT: Lint = Lint {
     name: "latest-tag",
@@ -24,12 +24,14 @@ fn of_dockerfile(line: &str) -> Option<&str> {
 
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut images: Vec<(usize, String, Place)> = Vec::new();
-    for container in containers(scene) {
-        let image = container.image.map(|(image, place)| (container.operation, image, place));
-        images.extend(image);
+    for container in &scene.containers {
+        let image = container.image.iter();
+        images.extend(image.map(|(image, place)| (container.operation, image.clone(), place.clone())));
     }
     for (number, planned) in scene.numbered().filter(|(_, planned)| planned.name() == "docker.image") {
-        let own = ["src", "build", "archive"].iter().any(|key| planned.argument(key).is_some());
+        let own = ["src", "build", "archive"]
+            .iter()
+            .any(|key| planned.argument(key).is_some());
         if let Some((text, value)) = planned.text("image").zip(planned.argument("image")).filter(|_| !own) {
             images.push((number, text.to_owned(), planned.place_of(value)));
         }
@@ -38,7 +40,10 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
         let stages = text.text.lines().filter_map(|line| {
             let mut words = line.split_whitespace().rev();
             let name = words.next()?;
-            words.next().filter(|word| word.eq_ignore_ascii_case("as")).map(|_| name)
+            words
+                .next()
+                .filter(|word| word.eq_ignore_ascii_case("as"))
+                .map(|_| name)
         });
         let stages: Vec<&str> = stages.chain(["scratch"]).collect();
         for (index, line) in text.text.lines().enumerate() {

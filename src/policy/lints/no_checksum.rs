@@ -6,7 +6,8 @@ use regex::Regex;
 
 use crate::policy::finding::{Finding, Place};
 use crate::policy::lint::{Level, Lint};
-use crate::policy::scene::{Planned, Scene, file_name, line_place};
+use crate::policy::planned::{Planned, file_name, line_place};
+use crate::policy::scene::Scene;
 use crate::value::{Kind, Value};
 
 pub(in crate::policy) const LINT: Lint = Lint {
@@ -67,12 +68,20 @@ fn of_operation(planned: &Planned<'_>) -> Vec<Finding> {
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (number, planned) in scene.numbered() {
-        found.extend(of_operation(planned).into_iter().map(|finding| finding.of(Some(number))));
+        found.extend(
+            of_operation(planned)
+                .into_iter()
+                .map(|finding| finding.of(Some(number))),
+        );
     }
     for (number, text) in scene.texts() {
         let first = text.text.lines().next().unwrap_or_default();
         let is_script = (first.starts_with("#!") && first.contains("sh")) || file_name(&text.path) == "Dockerfile";
-        let lines = text.text.lines().enumerate().filter(|(_, line)| is_script && is_piped(line));
+        let lines = text
+            .text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| is_script && is_piped(line));
         for (index, _) in lines {
             let place = line_place(text, index + 1);
             let finding = Finding::new("a shell runs what it downloads", place, "may be anything");

@@ -26,7 +26,9 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
             if object.id.kind == "NetworkPolicy" {
                 guarded.insert(own);
             } else if pods(object).is_some() {
-                first.entry(own).or_insert_with(|| (number, Place::at(&object.place(""))));
+                first
+                    .entry(own)
+                    .or_insert_with(|| (number, Place::at(&object.place(""))));
             }
         }
     }

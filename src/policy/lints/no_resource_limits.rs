@@ -22,8 +22,14 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
                 if container.pointer("/resources/limits/memory").is_some() {
                     continue;
                 }
-                let name = container.get("name").and_then(serde_json::Value::as_str).unwrap_or_default();
-                let title = format!("container `{name}` of {} `{}` has no limit of memory", object.id.kind, object.id.name);
+                let name = container
+                    .get("name")
+                    .and_then(serde_json::Value::as_str)
+                    .unwrap_or_default();
+                let title = format!(
+                    "container `{name}` of {} `{}` has no limit of memory",
+                    object.id.kind, object.id.name
+                );
                 let place = Place::at(&object.place(&pointer));
                 found.push(Finding::new(title, place, "no `resources.limits.memory`").of(Some(number)));
             }

@@ -28,7 +28,10 @@ fn key_in(text: &str) -> Option<std::ops::Range<usize>> {
     of_label.or_else(|| {
         const AGE: &str = "AGE-SECRET-KEY-1";
         let start = text.find(AGE)?;
-        let length = text[start + AGE.len()..].chars().take_while(char::is_ascii_alphanumeric).count();
+        let length = text[start + AGE.len()..]
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .count();
         (length >= 50).then_some(start..start + AGE.len())
     })
 }

@@ -25,7 +25,10 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
                     continue;
                 }
                 let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
-                let title = format!("programs in container `{name}` of {} `{}` may gain rights", object.id.kind, object.id.name);
+                let title = format!(
+                    "programs in container `{name}` of {} `{}` may gain rights",
+                    object.id.kind, object.id.name
+                );
                 let place = Place::at(&object.place(&pointer));
                 found.push(Finding::new(title, place, "no `allowPrivilegeEscalation: false`").of(Some(number)));
             }

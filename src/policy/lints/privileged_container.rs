@@ -1,6 +1,5 @@
 //! `privileged-container`: a container with the rights of the host.
 
-use crate::policy::container::containers;
 use crate::policy::finding::Finding;
 use crate::policy::lint::{Level, Lint};
 use crate::policy::scene::Scene;
@@ -16,7 +15,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
 
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for container in containers(scene) {
+    for container in &scene.containers {
         for (what, place) in &container.privileges {
             let title = format!("{} has the rights of the host", container.name);
             found.push(Finding::new(title, place.clone(), format!("`{what}`")).of(Some(container.operation)));

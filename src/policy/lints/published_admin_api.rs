@@ -1,9 +1,10 @@
 //! `published-admin-api`: an interface that lets anyone in the network administer something.
 
-use crate::policy::container::{Container, Published, containers};
+use crate::policy::container::{Container, Published};
 use crate::policy::finding::Finding;
 use crate::policy::lint::{Level, Lint};
-use crate::policy::scene::{Scene, file_name, line_place};
+use crate::policy::planned::{file_name, line_place};
+use crate::policy::scene::Scene;
 
 pub(in crate::policy) const LINT: Lint = Lint {
     name: "published-admin-api",
@@ -56,16 +57,16 @@ fn opens_caddy(line: &str) -> bool {
 
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for container in containers(scene) {
+    for container in &scene.containers {
         for port in &container.ports {
-            let Some(what) = of_port(&container, port) else { continue };
+            let Some(what) = of_port(container, port) else { continue };
             let title = format!("{what} of {} is published on all addresses", container.name);
             let label = format!("port {} of every address of the host", port.on_host);
             found.push(Finding::new(title, port.place.clone(), label).of(Some(container.operation)));
         }
         if container.command.contains("--api.insecure=true") && !container.ports.is_empty() {
             let title = format!("Traefik's API of {} asks for no password", container.name);
-            let finding = Finding::new(title, container.place, "it has `--api.insecure=true`");
+            let finding = Finding::new(title, container.place.clone(), "it has `--api.insecure=true`");
             found.push(finding.of(Some(container.operation)));
         }
     }

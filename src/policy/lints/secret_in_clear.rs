@@ -26,7 +26,9 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
     found
         .map(|one| {
             let title = format!("`{}` is not encrypted", one.key);
-            Finding::new(title, one.place, "a secret in clear").of(one.operation).hiding()
+            Finding::new(title, one.place, "a secret in clear")
+                .of(one.operation)
+                .hiding()
         })
         .collect()
 }

@@ -20,8 +20,18 @@ const TRUSTED: &str = "/usr/local/share/ca-certificates/";
 /// Whether data with this key is the certificate of an authority.
 fn is_anchor(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    let names = ["ca", "ca_cert", "ca_certificate", "ca_file", "root", "client_ca", "trusted_ca"];
-    names.iter().any(|name| key == *name || key.ends_with(&format!("_{name}")))
+    let names = [
+        "ca",
+        "ca_cert",
+        "ca_certificate",
+        "ca_file",
+        "root",
+        "client_ca",
+        "trusted_ca",
+    ];
+    names
+        .iter()
+        .any(|name| key == *name || key.ends_with(&format!("_{name}")))
 }
 
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
@@ -34,7 +44,10 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
     }
     for datum in scene.data.iter().filter(|datum| is_anchor(&datum.key)) {
         if let Some(why) = why_no_anchor(datum.value, scene.now) {
-            let title = format!("`{}` is not the certificate of an authority that can be trusted", datum.key);
+            let title = format!(
+                "`{}` is not the certificate of an authority that can be trusted",
+                datum.key
+            );
             found.push(Finding::new(title, Place::at(datum.origin), why));
         }
     }

@@ -3,7 +3,8 @@
 use crate::operations::PlacedText;
 use crate::policy::finding::Finding;
 use crate::policy::lint::{Level, Lint};
-use crate::policy::scene::{Scene, file_name, line_place};
+use crate::policy::planned::{file_name, line_place};
+use crate::policy::scene::Scene;
 
 pub(in crate::policy) const LINT: Lint = Lint {
     name: "unit-hardening",
@@ -69,21 +70,39 @@ fn contradictions(text: &str) -> Vec<(usize, String)> {
     let settings = Settings::of(text);
     let mut found = Vec::new();
     let mut add = |line: usize, why: &str| found.push((line, why.to_owned()));
-    if let Some((line, _)) = settings.last("User").filter(|(_, user)| *user == "root" || *user == "0")
+    if let Some((line, _)) = settings
+        .last("User")
+        .filter(|(_, user)| *user == "root" || *user == "0")
         && settings.is_on("DynamicUser")
     {
-        add(line, "`User=root` takes the effect from `DynamicUser=`: it runs as root");
+        add(
+            line,
+            "`User=root` takes the effect from `DynamicUser=`: it runs as root",
+        );
     }
     if settings.is_on("NoNewPrivileges") {
         let gains = ["sudo", "su", "doas", "pkexec"];
-        for (line, program) in settings.programs().filter(|(_, program)| gains.contains(&file_name(program))) {
-            add(line, &format!("`{}` cannot change the user with `NoNewPrivileges=`", file_name(program)));
+        for (line, program) in settings
+            .programs()
+            .filter(|(_, program)| gains.contains(&file_name(program)))
+        {
+            add(
+                line,
+                &format!(
+                    "`{}` cannot change the user with `NoNewPrivileges=`",
+                    file_name(program)
+                ),
+            );
         }
     }
     let hides_home = settings.last("ProtectHome").is_some_and(|(_, value)| is_yes(value));
     let has_bind = settings.all(|key| key.starts_with("Bind")).next().is_some();
     if hides_home && !has_bind {
-        let is_home = |path: &str| ["/home/", "/root/", "/run/user/"].iter().any(|home| path.starts_with(home));
+        let is_home = |path: &str| {
+            ["/home/", "/root/", "/run/user/"]
+                .iter()
+                .any(|home| path.starts_with(home))
+        };
         for (line, _) in settings.programs().filter(|(_, program)| is_home(program)) {
             add(line, "the program is hidden by `ProtectHome=`");
         }
@@ -92,7 +111,9 @@ fn contradictions(text: &str) -> Vec<(usize, String)> {
         }
     }
     if settings.is_on("PrivateDevices") {
-        let hidden = settings.all(|key| key == "DeviceAllow").find(|(_, value)| value.starts_with("/dev/"));
+        let hidden = settings
+            .all(|key| key == "DeviceAllow")
+            .find(|(_, value)| value.starts_with("/dev/"));
         if let Some((line, _)) = hidden {
             add(line, "the device is hidden by `PrivateDevices=`");
         }
@@ -110,7 +131,9 @@ fn beyond_bounds(settings: &Settings<'_>) -> Option<(usize, String)> {
         return None;
     }
     let bound: Vec<&str> = bound.split_whitespace().collect();
-    let (line, ambient) = settings.last("AmbientCapabilities").filter(|(_, value)| !value.starts_with('~'))?;
+    let (line, ambient) = settings
+        .last("AmbientCapabilities")
+        .filter(|(_, value)| !value.starts_with('~'))?;
     let beyond = ambient.split_whitespace().find(|name| !bound.contains(name))?;
     Some((line, format!("`{beyond}` is not in `CapabilityBoundingSet=`")))
 }
@@ -120,7 +143,10 @@ fn read_only_pid_file(settings: &Settings<'_>) -> Option<(usize, String)> {
     settings.last("ProtectSystem").filter(|(_, value)| *value == "strict")?;
     let (line, path) = settings.last("PIDFile")?;
     let writable = settings.all(|key| key == "ReadWritePaths" || key == "RuntimeDirectory" || key.starts_with("Bind"));
-    let is_written = writable.flat_map(|(_, value)| value.split_whitespace()).next().is_some();
+    let is_written = writable
+        .flat_map(|(_, value)| value.split_whitespace())
+        .next()
+        .is_some();
     (!is_written && path.starts_with('/')).then(|| (line, "`ProtectSystem=strict` makes this read-only".to_owned()))
 }
 
@@ -148,19 +174,37 @@ mod tests {
     fn said(service: &str) -> String {
         let text = format!("[Unit]\nUser=root\n[Service]\n{service}");
         let found = contradictions(&text).into_iter();
-        found.map(|(line, why)| format!("{line}: {why}\n")).collect()
+        found
+            .map(|(line, why)| format!("{line}: {why}"))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     #[test]
     fn only_what_cannot_be_meant_is_found() {
         for (service, expected) in [
             ("DynamicUser=yes\nUser=root\n", "5: `User=root` takes"),
-            ("NoNewPrivileges=true\nExecStart=/usr/bin/sudo -u x y\n", "5: `sudo` cannot"),
+            (
+                "NoNewPrivileges=true\nExecStart=/usr/bin/sudo -u x y\n",
+                "5: `sudo` cannot",
+            ),
             ("ProtectHome=yes\nExecStart=/home/x/run\n", "5: the program is hidden"),
-            ("ProtectHome=yes\nWorkingDirectory=/root/x\n", "5: the directory is hidden"),
-            ("PrivateDevices=yes\nDeviceAllow=/dev/ttyUSB0 rw\n", "5: the device is hidden"),
-            ("CapabilityBoundingSet=\nAmbientCapabilities=CAP_NET_RAW\n", "5: `CAP_NET_RAW` is not"),
-            ("ProtectSystem=strict\nPIDFile=/run/x.pid\n", "5: `ProtectSystem=strict` makes"),
+            (
+                "ProtectHome=yes\nWorkingDirectory=/root/x\n",
+                "5: the directory is hidden",
+            ),
+            (
+                "PrivateDevices=yes\nDeviceAllow=/dev/ttyUSB0 rw\n",
+                "5: the device is hidden",
+            ),
+            (
+                "CapabilityBoundingSet=\nAmbientCapabilities=CAP_NET_RAW\n",
+                "5: `CAP_NET_RAW` is not",
+            ),
+            (
+                "ProtectSystem=strict\nPIDFile=/run/x.pid\n",
+                "5: `ProtectSystem=strict` makes",
+            ),
         ] {
             assert!(said(service).starts_with(expected), "{service}: {}", said(service));
         }

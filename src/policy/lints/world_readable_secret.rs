@@ -2,7 +2,8 @@
 
 use crate::policy::finding::{Finding, Place};
 use crate::policy::lint::{Level, Lint};
-use crate::policy::scene::{Scene, file_name};
+use crate::policy::planned::file_name;
+use crate::policy::scene::Scene;
 
 pub(in crate::policy) const LINT: Lint = Lint {
     name: "world-readable-secret",
@@ -19,7 +20,8 @@ const READ_BY_ALL: u32 = 0o004;
 /// Whether a file is a private key by its name.
 fn is_key(path: &str) -> bool {
     let name = file_name(path);
-    name.ends_with(".key") || ["id_rsa", "id_ecdsa", "id_ed25519"].contains(&name)
+    let end = name.rsplit_once('.').map(|(_, end)| end);
+    end == Some("key") || ["id_rsa", "id_ecdsa", "id_ed25519"].contains(&name)
 }
 
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
