@@ -14,6 +14,7 @@ pub mod lab;
 pub mod operations;
 pub mod pki;
 pub mod plan;
+pub mod policy;
 pub mod project;
 pub mod quote;
 pub mod remote;

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["pki", "agent"],
     &["project"],
     &["plan", "schema", "starter"],
-    &["saved"],
+    &["policy", "saved"],
     &["remote", "lab"],
     &["gather"],
     &["rounds"],

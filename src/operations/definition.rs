@@ -115,6 +115,12 @@ fn as_string(error: &ValueError, expected: &str, template: &Value) -> Option<Str
     })
 }
 
+impl std::fmt::Debug for Definition {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name)
+    }
+}
+
 impl Definition {
     /// Whether it is a check, which changes nothing.
     pub fn is_check(&self) -> bool {

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use super::cluster_objects::ClusterObjects;
 use super::context::PlanContext;
+use super::placed::PlacedText;
 use crate::change::{Conduct, Outcome, ResourceId, ResourceKind, Stop};
 use crate::error::Origin;
 use crate::facts::FactKey;
@@ -192,6 +193,11 @@ pub trait Operation: Debug + Send + Sync {
         self.within().and_then(|within| within.cluster_objects(context))
     }
 
+    /// The texts that it puts on the host, as far as the project alone says them.
+    fn texts(&self, context: &PlanContext<'_>) -> Vec<PlacedText> {
+        self.within().map_or_else(Vec::new, |within| within.texts(context))
+    }
+
     /// The entry of a table of cron that it is about.
     fn cron_entry(&self) -> Option<CronEntry> {
         self.within().and_then(Operation::cron_entry)
@@ -218,7 +224,7 @@ mod tests {
     use crate::operations::testing::Bench;
 
     /// All that an operation says beside its plan.
-    fn said(op: &str, parameters: &str) -> [String; 7] {
+    fn said(op: &str, parameters: &str) -> [String; 8] {
         Bench::named(op, parameters)
             .asset("x/f", b"f")
             .ask(|operation, context| {
@@ -230,6 +236,7 @@ mod tests {
                     format!("{:?}", operation.restarts()),
                     format!("{:?}", operation.served(context).is_some()),
                     format!("{:?}", operation.cluster_objects(context).is_some()),
+                    operation.texts(context).len().to_string(),
                 ]
             })
     }
@@ -253,6 +260,8 @@ mod tests {
             ("systemd.service", restart, "timeout = '1m'", 4),
             ("docker.compose", project, "timeout = '1m'", 5),
             ("k8s.namespace", namespace, "timeout = '1m'", 6),
+            ("files.sync", tree, "timeout = '1m'", 7),
+            ("files.sync", tree, "become_user = 'anna'", 7),
         ] {
             let own = said(op, parameters);
             assert!(

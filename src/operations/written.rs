@@ -33,15 +33,17 @@ impl WrittenText {
         let inside = below.map(|below| format!("{}/{below}", src.trim_end_matches('/')));
         let rendered = inside.as_ref().map(|name| format!("{name}{}", Assets::TEMPLATE_SUFFIX));
         let names = [Some(src.to_owned()), inside, rendered];
-        let (name, bytes) = names
-            .into_iter()
-            .flatten()
-            .find_map(|name| Some((name.clone(), assets.get(&name)?)))?;
-        let text = std::str::from_utf8(bytes).ok()?;
+        let name = names.into_iter().flatten().find(|name| assets.get(name).is_some())?;
+        Self::of_file(assets, &name, value.origin.as_ref())
+    }
+
+    /// The file of the project at `name` below `templates/`, which `used` names; `None` if it is no text.
+    pub fn of_file(assets: &Assets, name: &str, used: Option<&Origin>) -> Option<Self> {
+        let text = std::str::from_utf8(assets.get(name)?).ok()?;
         let file = SourceFile::new(format!("{FOLDER}/{name}"), text);
         Some(Self {
             place: Origin::new(&file, 0..text.len()),
-            used: value.origin.clone(),
+            used: used.cloned(),
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::causes::needs_lab_key;
 use super::images::images_in_use;
-use super::{Build, Mistake, Snapshot, build, fold_causes};
+use super::{Build, Mistake, Rendered, Snapshot, build, fold_causes};
 use crate::error::{Diagnostic, Origin};
 use crate::project::{Filter, LoadedProject, Project, Selection, TaskUse, matches_nothing, select};
 use crate::secret::DigestKey;
@@ -31,6 +31,10 @@ pub struct Checked {
     pub unset_variables: BTreeSet<String>,
     /// Pins of images that have no effect, by inventory.
     pub idle_pins: Vec<IdlePin>,
+    /// The operations of all plans, with their inventories.
+    pub rendered: Vec<(String, Rendered)>,
+    /// Whether everything of the project was looked at.
+    pub is_whole: bool,
 }
 
 /// A pin that has no effect, or makes something else have none.
@@ -109,6 +113,11 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
     for inventory in inventories.iter().filter(|name| is_readable("inventories", name)) {
         checked.idle_pins.extend(idle_pins(project, inventory, is_whole)?);
     }
+    checked.is_whole = is_whole
+        && request.inventory.is_none()
+        && request.filter.is_empty()
+        && loaded.mistakes.is_empty()
+        && checked.mistakes.is_empty();
     checked.closed_secrets = project.keyring.unopened();
     checked.unset_variables = project.variables.unset();
     checked.mistakes.sort_by_cached_key(|found| {
@@ -142,6 +151,7 @@ fn idle_pins(project: &Project, inventory: &str, is_whole: bool) -> Result<Vec<I
 fn builds(selections: &[Selection]) -> Vec<Build> {
     let unread = Snapshot {
         is_offline: true,
+        keeps_rendered: true,
         ..Snapshot::default()
     };
     let one = |selection: &Selection| build(selection, &unread, &DigestKey::random());
@@ -211,7 +221,14 @@ fn names<'a>(wanted: Option<&'a String>, all: impl Iterator<Item = &'a String>) 
 }
 
 impl Checked {
-    fn add_build(&mut self, project: &Project, build: Build, inventory: &str) {
+    /// Adds a mistake that does not depend on a host.
+    pub fn add_mistake(&mut self, mistake: &Diagnostic) {
+        self.add(mistake, None);
+    }
+
+    fn add_build(&mut self, project: &Project, mut build: Build, inventory: &str) {
+        let rendered = std::mem::take(&mut build.rendered).into_iter();
+        self.rendered.extend(rendered.map(|one| (inventory.to_owned(), one)));
         for Mistake { host, diagnostic } in fold_causes(project, inventory, build.mistakes) {
             self.add(&diagnostic, Some(format!("{inventory}/{host}")));
         }

@@ -21,6 +21,7 @@ mod owed;
 mod position;
 mod reach;
 mod recorded;
+mod rendered;
 mod review;
 mod rollback;
 mod room;
@@ -55,6 +56,7 @@ pub use images::{ImagesInUse, UsedImage, images_in_use};
 pub use orphans::{Judged, Orphan, is_claimed, judged, left, orphan_keys, removals};
 pub use owed::unit_of;
 pub use recorded::{recorded, shortened};
+pub use rendered::Rendered;
 pub use review::{Departure, compare};
 pub use rollback::{Rollback, rollback, rollback_keys};
 pub use skipped::Skipped;
@@ -76,6 +78,8 @@ pub struct Snapshot {
     pub is_offline: bool,
     /// Whether conditions and checks of the project do not run.
     pub skips_conditions: bool,
+    /// Whether what operations put on hosts is kept, for lints.
+    pub keeps_rendered: bool,
 }
 
 /// Facts of other hosts, by host.
@@ -96,6 +100,8 @@ pub struct Build {
     pub items: BTreeSet<String>,
     /// What operations are about, if that was asked for.
     pub survey: Survey,
+    /// The operations as they are planned, if that was asked for.
+    pub rendered: Vec<Rendered>,
 }
 
 /// A mistake, with the host that it was found on.

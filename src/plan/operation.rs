@@ -13,7 +13,7 @@ use super::position::merge;
 use super::reach::limited;
 use super::trigger::{Due, Trigger};
 use super::visible::NOT_READ;
-use super::{Build, Holds, PlannedHandler, PlannedOperation, Survey};
+use super::{Build, Holds, PlannedHandler, PlannedOperation, Rendered, Survey};
 use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::content::Assets;
 use crate::error::{Diagnostic, Origin};
@@ -262,6 +262,7 @@ fn plan_ready(
     };
     let context = over(overlay.clone());
     let planned = operation.plan(&context);
+    keep_rendered(ready, &bound.origin, &context, given, build);
     let mut found = Found {
         touches: context.with_links_followed(operation.touches(&context)),
         conduct: operation.conduct(),
@@ -324,6 +325,16 @@ fn plan_ready(
     found.as_now = as_now;
     let outcome = with_reason(with_touches(outcome, &found.touches), found.refused_now.as_ref());
     (Ok(outcome), found)
+}
+
+/// Keeps an operation for lints, if they are asked for.
+fn keep_rendered(ready: &Ready, origin: &Origin, context: &PlanContext<'_>, given: &Given<'_>, build: &mut Build) {
+    if given.snapshot.keeps_rendered && given.assume == Assume::Nothing && !given.is_next_run {
+        let operation = (ready.definition, &*ready.operation);
+        let written = (&ready.arguments, origin);
+        let rendered = Rendered::of(given.host_name(), operation, written, context);
+        build.rendered.push(rendered);
+    }
 }
 
 /// Notes an operation of which it is not known what it is about.
@@ -396,6 +407,7 @@ fn plan_partly(
     let lacks_secret = matches!(why, Why::Withheld(_));
     let in_turn = context(overlay.clone(), ready, origin, given).with_stand_ins();
     let as_now = context(overlay.as_now(), ready, origin, given).with_stand_ins();
+    keep_rendered(ready, origin, &in_turn, given, build);
     let mut preview = Vec::new();
     if !lacks_secret && !why.is_later(NOT_READ) {
         for key in ready.operation.needs().into_iter().filter(is_of_host) {

@@ -1,5 +1,6 @@
 //! Captures: entries with `capture` instead of `op`.
 
+use super::allow::allowance;
 use super::entry::{EntrySettings, definition};
 use super::fields::Fields;
 use super::operation::RawOperation;
@@ -9,7 +10,19 @@ use crate::value::{Kind, Table, Value};
 
 /// The keys of a capture.
 pub(super) const CAPTURE_KEYS: &[&str] = &[
-    "capture", "file", "select", "secret", "user", "group", "mode", "create", "when", "tags", "notify",
+    "capture",
+    "file",
+    "select",
+    "secret",
+    "user",
+    "group",
+    "mode",
+    "create",
+    "when",
+    "tags",
+    "notify",
+    "allow",
+    "allow_reason",
 ];
 /// Those that the operation reads.
 const OWN_KEYS: &[&str] = &["capture", "file", "select", "secret", "user", "group", "mode", "create"];
@@ -62,6 +75,7 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
         ..EntrySettings::default()
     };
     let notify = fields.names("notify");
+    let allow = allowance(&mut fields);
     for key in ["user", "group", "mode"] {
         fields.text(key);
     }
@@ -98,6 +112,7 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
         arguments,
         notify,
         guard: None,
+        allow,
         origin: written.unwrap_or_else(|| place.clone()),
     })
 }

@@ -7,6 +7,7 @@ pub use self::sites::wrong_port;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::allow::{Allowance, allowance};
 use super::fields::Fields;
 use super::reader::Source;
 use crate::content::Assets;
@@ -25,6 +26,8 @@ pub struct Stack {
     pub defaults: Table,
     /// The rest of `stack.toml`: `sites`, and `backup` if present.
     pub settings: Table,
+    /// The lints that are allowed in its files.
+    pub allow: Allowance,
     /// Its files that are certificates of the project.
     borrowed: Vec<files::Borrowed>,
     /// Whether a mistake in its `stack.toml` hides what it has: then templates see nothing of it that is known, so what they use of it
@@ -32,7 +35,16 @@ pub struct Stack {
     pub is_unread: bool,
 }
 
-const KEYS: &[&str] = &["defaults", "files", "directories", "on_change", "sites", "backup"];
+const KEYS: &[&str] = &[
+    "defaults",
+    "files",
+    "directories",
+    "on_change",
+    "sites",
+    "backup",
+    "allow",
+    "allow_reason",
+];
 /// The certificate of the project's authority, among its files.
 const AUTHORITY: &str = "pki:ca";
 /// Names of `catalogue.NAME` that are not defaults.
@@ -61,6 +73,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
     let sites = sites::read(&mut fields);
     check_backup(&mut fields);
     let borrowed = files::read(&mut fields);
+    let allow = allowance(&mut fields);
     fields.end("a stack", KEYS);
     for (key, entry) in defaults.iter().filter(|(key, _)| TAKEN.contains(&key.as_str())) {
         let mistake = Diagnostic::new(format!("`{key}` cannot be the name of a default"));
@@ -82,6 +95,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
     Stack {
         defaults,
         settings,
+        allow,
         borrowed,
         is_unread,
     }

@@ -1,5 +1,6 @@
 //! `[[handler]]`: operations that run after others that notify them and change something.
 
+use super::allow::allowance;
 use super::entry::{definition, settings};
 use super::fields::{Fields, Named};
 use super::operation::RawOperation;
@@ -67,6 +68,7 @@ fn handler(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
     }
     let settings = settings(&mut fields);
     let guard = fields.truth("guard");
+    let allow = allowance(&mut fields);
     let arguments = fields.rest();
     let name = name(settings.name.as_ref(), place, mistakes);
     let (definition, origin) = match definition(op.map(|entry| entry.value).as_ref(), place) {
@@ -92,6 +94,7 @@ fn handler(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
             arguments,
             notify: Vec::new(),
             guard,
+            allow,
             origin,
         },
         flush,

@@ -1,5 +1,6 @@
 //! Reads and checks all files of a project: inventories, group data, deploys, tasks, templates.
 
+mod allow;
 mod capture;
 mod catalogue;
 mod copied;
@@ -36,6 +37,7 @@ use std::sync::{Arc, Mutex};
 use crate::error::{Diagnostic, Diagnostics};
 use crate::secrets::{Access, Keyring, RECIPIENTS_FILE};
 
+pub use allow::Allowance;
 pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks, wrong_port};
 pub use copied::{CopiedProject, LargeCopy};
 pub use data::{given_data, layers};

@@ -1,5 +1,6 @@
 //! An operation as it is written.
 
+use super::allow::Allowance;
 use super::entry::EntrySettings;
 use super::fields::Named;
 use crate::error::Origin;
@@ -16,6 +17,8 @@ pub struct RawOperation {
     pub notify: Vec<Named>,
     /// Whether it is guarded against locking the user out, if the project says so.
     pub guard: Option<bool>,
+    /// The lints that are allowed in it.
+    pub allow: Allowance,
     /// Where its `op` is written.
     pub origin: Origin,
 }

@@ -34,6 +34,13 @@ pub struct Filter {
     pub owed: bool,
 }
 
+impl Filter {
+    /// Whether it selects everything, with the data of the project.
+    pub fn is_empty(&self) -> bool {
+        self.limit.is_empty() && self.only.is_empty() && self.tags.is_empty() && self.data.is_empty() && !self.owed
+    }
+}
+
 /// How hosts remember what a deploy creates.
 #[derive(Clone)]
 pub struct Memory {

@@ -1,5 +1,6 @@
 //! `tasks/<folder>/<name>.toml`: an ordered list of operations and includes.
 
+use super::allow::{Allowance, allowance};
 use super::capture;
 use super::entry::{EntrySettings, become_keys, definition, missing_op, settings, settings_of_use};
 use super::fields::{Fields, Named};
@@ -31,6 +32,8 @@ pub struct Task {
     pub entries: Vec<TaskEntry>,
     /// Its handlers, in order.
     pub handlers: Vec<Handler>,
+    /// The lints that are allowed in all of its operations.
+    pub allow: Allowance,
     /// What its mistakes leave out.
     pub unread: Unread,
     /// The start of the file.
@@ -116,6 +119,8 @@ const TASK_KEYS: &[&str] = &[
     "become",
     "become_user",
     "vars",
+    "allow",
+    "allow_reason",
     "operation",
     "handler",
 ];
@@ -144,6 +149,8 @@ pub const COMMON_KEYS: &[&str] = &[
     "on_error",
     "env",
     "guard",
+    "allow",
+    "allow_reason",
 ];
 
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
@@ -155,6 +162,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
     let tags = fields.names("tags");
     let become_keys = become_keys(&mut fields);
     let vars = fields.table("vars");
+    let allow = allowance(&mut fields);
     let mut operations = fields.tables("operation");
     let mut handlers = fields.tables("handler");
     move_into_entries(
@@ -178,6 +186,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
         vars,
         entries,
         handlers,
+        allow,
         unread,
         origin: place,
     }
@@ -236,6 +245,7 @@ fn entry(table: Table, place: &Origin, unread: &mut Unread, mistakes: &mut Vec<D
     let notify = fields.names("notify");
     let settings = settings(&mut fields);
     let guard = fields.truth("guard");
+    let allow = allowance(&mut fields);
     let arguments = fields.rest();
     let Some(op) = op else {
         mistakes.push(missing_op(&arguments, place));
@@ -248,6 +258,7 @@ fn entry(table: Table, place: &Origin, unread: &mut Unread, mistakes: &mut Vec<D
             arguments,
             notify,
             guard,
+            allow,
             origin,
         }))),
         Err(mistake) => {

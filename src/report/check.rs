@@ -12,14 +12,16 @@ use super::{diagnostic, sanitize};
 use crate::error::{Diagnostic, Label, Origin};
 use crate::pki::Expiring;
 use crate::plan::{Checked, Found};
+use crate::policy::{Level, Verdict};
 
 /// Rises when a change could mislead programs that read the format.
 const FORMAT_VERSION: u32 = 1;
 
-/// The line without problems, with how much was checked.
-pub fn nothing_wrong(checked: &Checked) -> String {
+/// The line without mistakes, with how much was checked. `has_lints` says whether lints find something.
+pub fn nothing_wrong(checked: &Checked, has_lints: bool) -> String {
     let hosts = counted(checked.hosts.len(), "host");
-    let found = format!("no problems found ({hosts} checked without connecting)\n");
+    let what = if has_lints { "mistakes" } else { "problems" };
+    let found = format!("no {what} found ({hosts} checked without connecting)\n");
     let pins = checked.idle_pins.iter().map(|pin| {
         if pin.is_unused {
             unused_pin(&pin.image, &pin.place, &pin.inventory)
@@ -90,6 +92,17 @@ struct Document<'a> {
     format_version: u32,
     mistakes: Vec<JsonMistake<'a>>,
     expiring: Vec<JsonExpiring<'a>>,
+    lints: Vec<JsonLint<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonLint<'a> {
+    lint: &'a str,
+    level: &'a str,
+    #[serde(flatten)]
+    found: JsonMistake<'a>,
+    /// Why it is allowed.
+    allowed: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -114,12 +127,22 @@ struct JsonPlace<'a> {
     label: &'a str,
 }
 
-/// One JSON document, with the certificates that expire soon.
-pub fn found_json(checked: &Checked, expiring: &[Expiring]) -> String {
+/// One JSON document, with the certificates that expire soon, and all that lints find.
+pub fn found_json(checked: &Checked, expiring: &[Expiring], verdict: &Verdict) -> String {
+    let found = verdict.found.iter().map(|judged| (judged, None));
+    let allowed = verdict.allowed.iter();
+    let allowed = allowed.map(|allowed| (&allowed.judged, Some(allowed.reason.as_str())));
+    let lints = found.chain(allowed).map(|(judged, allowed)| JsonLint {
+        lint: judged.lint.name,
+        level: judged.lint.level.word(),
+        found: json_mistake(&judged.diagnostic, &judged.hosts),
+        allowed,
+    });
     let document = Document {
         format_version: FORMAT_VERSION,
         mistakes: json_mistakes(&checked.mistakes),
         expiring: json_expiring(expiring),
+        lints: lints.collect(),
     };
     // Nothing here can fail: all keys are strings and nothing is written to but memory.
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
@@ -127,18 +150,19 @@ pub fn found_json(checked: &Checked, expiring: &[Expiring]) -> String {
 
 /// Mistakes as they are in documents.
 pub(super) fn json_mistakes(found: &[Found]) -> Vec<JsonMistake<'_>> {
-    let mistakes = found.iter().map(|found| {
-        let diagnostic = &found.diagnostic;
-        JsonMistake {
-            title: &diagnostic.title,
-            place: diagnostic.labels.first().map(JsonPlace::of),
-            also: diagnostic.labels.iter().skip(1).map(JsonPlace::of).collect(),
-            causes: &diagnostic.causes,
-            hint: diagnostic.hint.as_deref(),
-            hosts: &found.hosts,
-        }
-    });
+    let mistakes = found.iter().map(|found| json_mistake(&found.diagnostic, &found.hosts));
     mistakes.collect()
+}
+
+fn json_mistake<'a>(diagnostic: &'a Diagnostic, hosts: &'a [String]) -> JsonMistake<'a> {
+    JsonMistake {
+        title: &diagnostic.title,
+        place: diagnostic.labels.first().map(JsonPlace::of),
+        also: diagnostic.labels.iter().skip(1).map(JsonPlace::of).collect(),
+        causes: &diagnostic.causes,
+        hint: diagnostic.hint.as_deref(),
+        hosts,
+    }
 }
 
 impl<'a> JsonPlace<'a> {
@@ -160,10 +184,19 @@ impl<'a> JsonPlace<'a> {
 
 /// A line for each mistake, in the form of workflow commands
 /// (<https://docs.github.com/actions/reference/workflow-commands-for-github-actions>).
-pub fn found_github(checked: &Checked) -> String {
+pub fn found_github(checked: &Checked, verdict: &Verdict) -> String {
+    let mistakes = checked.mistakes.iter();
+    let mistakes = mistakes.map(|found| ("error", None, &found.diagnostic, &found.hosts));
+    let lints = verdict.found.iter().map(|judged| {
+        let command = match judged.lint.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Note => "notice",
+        };
+        (command, Some(judged.lint.name), &judged.diagnostic, &judged.hosts)
+    });
     let mut text = String::new();
-    for found in &checked.mistakes {
-        let diagnostic = &found.diagnostic;
+    for (command, lint, diagnostic, hosts) in mistakes.chain(lints) {
         let mut message = vec![diagnostic.title.clone()];
         message.extend(
             diagnostic
@@ -173,14 +206,17 @@ pub fn found_github(checked: &Checked) -> String {
                 .map(|label| format!("{}: {}", label.origin, label.text)),
         );
         message.extend(diagnostic.causes.iter().map(|cause| format!("caused by: {cause}")));
-        message.extend((!found.hosts.is_empty()).then(|| format!("on: {}", found.hosts.join(", "))));
+        message.extend((!hosts.is_empty()).then(|| format!("on: {}", hosts.join(", "))));
         message.extend(diagnostic.hint.iter().map(|hint| format!("hint: {hint}")));
         let place = diagnostic.origin().map_or_else(String::new, |origin| {
             let (line, column) = origin.line_column();
             format!("file={},line={line},col={column},", property(&origin.file.path))
         });
-        let title = property(&diagnostic.title);
-        let _ = writeln!(text, "::error {place}title={title}::{}", data(&message.join("\n")));
+        let title = match lint {
+            Some(lint) => property(&format!("{lint}: {}", diagnostic.title)),
+            None => property(&diagnostic.title),
+        };
+        let _ = writeln!(text, "::{command} {place}title={title}::{}", data(&message.join("\n")));
     }
     text
 }

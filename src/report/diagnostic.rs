@@ -8,6 +8,7 @@ use super::sanitize;
 use super::style::{Tone, counted, paint};
 use crate::error::{Diagnostic, Label, Origin};
 use crate::plan::Mistake;
+use crate::policy;
 
 const WIDTH: usize = 120;
 
@@ -109,16 +110,31 @@ fn same_reason(one: &Diagnostic, other: &Diagnostic) -> bool {
     said(one).is_some() && said(one) == said(other) && one.hint == other.hint && one.causes == other.causes
 }
 
+/// What a lint finds, with its name.
+pub(super) fn rendered_as(level: policy::Level, name: &str, diagnostic: &Diagnostic, hosts: &[&str]) -> String {
+    let level = match level {
+        policy::Level::Error => Level::ERROR,
+        policy::Level::Warning => Level::WARNING,
+        policy::Level::Note => Level::NOTE,
+    };
+    let title = level.primary_title(sanitize::one_line(&diagnostic.title)).id(name);
+    with_excerpt(Group::with_title(title), diagnostic, &notes(diagnostic, hosts))
+}
+
 fn rendered(diagnostic: &Diagnostic, hosts: &[&str]) -> String {
     let notes = notes(diagnostic, hosts);
     if diagnostic.labels.is_empty() {
         return without_excerpt(diagnostic, &notes);
     }
-    let mut group = Group::with_title(Level::ERROR.primary_title(sanitize::one_line(&diagnostic.title)));
+    let title = Level::ERROR.primary_title(sanitize::one_line(&diagnostic.title));
+    with_excerpt(Group::with_title(title), diagnostic, &notes)
+}
+
+fn with_excerpt<'a>(mut group: Group<'a>, diagnostic: &Diagnostic, notes: &'a [(&'static str, String)]) -> String {
     for labels in by_file(&diagnostic.labels) {
         group = group.element(excerpt(&labels, &diagnostic.labels[0]));
     }
-    for (name, text) in &notes {
+    for (name, text) in notes {
         let level = if *name == "hint" { Level::HELP } else { Level::NOTE };
         group = group.element(level.with_name(*name).message(text.as_str()));
     }

@@ -35,6 +35,10 @@ pub(super) struct OperationKeys {
     /// `true`: the host goes back by itself unless a new connection works after the operation; `false`: never. By default
     /// whatever could lock you out is guarded.
     guard: Option<bool>,
+    /// Names of lints that are allowed here, such as `"latest-tag"`; `homelab check --lints` lists them.
+    allow: Option<Vec<String>>,
+    /// Why they are allowed; needed with `allow`.
+    allow_reason: Option<String>,
 }
 
 /// The keys of every handler.
@@ -61,6 +65,10 @@ pub(super) struct HandlerKeys {
     become_user: Option<String>,
     #[schemars(flatten)]
     conduct: ConductKeys,
+    /// Names of lints that are allowed here, such as `"latest-tag"`; `homelab check --lints` lists them.
+    allow: Option<Vec<String>>,
+    /// Why they are allowed; needed with `allow`.
+    allow_reason: Option<String>,
 }
 
 /// The keys of a captured value, beside its own.
@@ -73,6 +81,10 @@ pub(super) struct CaptureKeys {
     tags: Option<Vec<String>>,
     /// Handlers that run if the value is made: names of handlers of this task, or `folder/task:handler`.
     notify: Option<Vec<String>>,
+    /// Names of lints that are allowed here, such as `"latest-tag"`; `homelab check --lints` lists them.
+    allow: Option<Vec<String>>,
+    /// Why they are allowed; needed with `allow`.
+    allow_reason: Option<String>,
 }
 
 /// When a handler runs.

@@ -24,6 +24,10 @@ pub(super) struct Stack {
     sites: Option<Vec<Site>>,
     /// How to back up the stack.
     backup: Option<Backup>,
+    /// Names of lints that are allowed in the stack, such as `"latest-tag"`; `homelab check --lints` lists them.
+    allow: Option<Vec<String>>,
+    /// Why they are allowed; needed with `allow`.
+    allow_reason: Option<String>,
 }
 
 /// What a file of the stack is.

@@ -29,6 +29,10 @@ pub(super) struct Task {
     become_user: Option<String>,
     /// Variables with their defaults. Deploys and includes can override them; templates see them as `vars`.
     vars: Option<Variables>,
+    /// Names of lints that are allowed in all operations of the task, such as `"latest-tag"`; `homelab check --lints` lists them.
+    allow: Option<Vec<String>>,
+    /// Why they are allowed; needed with `allow`.
+    allow_reason: Option<String>,
     /// Operations and includes, in order.
     operation: Option<Vec<Entry>>,
     /// Operations that run at the end of the task, if others notify them and change something.

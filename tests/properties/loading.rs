@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use homelab::error::{Diagnostic, SourceFile};
 use homelab::operations::{OPERATIONS, RunAs};
 use homelab::plan::{CheckRequest, check};
+use homelab::policy::judge;
 use homelab::project::read;
 use homelab::report;
 use homelab::template::{inspect_expression, inspect_file, inspect_string};
@@ -113,13 +114,20 @@ fn checked(content: &[u8], file: usize) -> Result<(), TestCaseError> {
     let mut all = Vec::new();
     files(&base(), &mut all);
     let project = project_with(&all[file % all.len()], content);
-    let checked = check(&read(project.path()), &CheckRequest::default()).unwrap();
+    let reading = read(project.path());
+    let checked = check(&reading, &CheckRequest::default()).unwrap();
+    let verdict = judge(&reading.project, &checked, jiff::Timestamp::UNIX_EPOCH);
+    for judged in &verdict.found {
+        prop_assert!(points_well(&judged.diagnostic), "{:?}", judged.diagnostic);
+    }
     for found in &checked.mistakes {
         prop_assert!(points_well(&found.diagnostic), "{:?}", found.diagnostic);
     }
     // What is found can be shown.
     report::found(&checked);
-    report::found_json(&checked, &[]);
+    report::found_json(&checked, &[], &verdict);
+    report::found_sarif(&checked, &verdict);
+    report::lints(&verdict, true);
     Ok(())
 }
 

@@ -39,6 +39,7 @@ mod volumes;
 mod yaml;
 
 pub use values::signal_mistake;
+pub use yaml::{Node as YamlNode, parse as parse_yaml};
 
 pub(in crate::operations) use self::parameters::Compose;
 
@@ -47,7 +48,7 @@ use self::placed::Placed;
 use crate::change::{Outcome, ResourceKind, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
-use crate::operations::{Define, Demand, ImageUse, Operation, PlanContext, Served, Tree};
+use crate::operations::{Define, Demand, ImageUse, Operation, PlacedText, PlanContext, Served, Tree};
 use crate::value::Known;
 
 impl Define for Compose {
@@ -131,6 +132,17 @@ impl Operation for Compose {
             other_hosts: served::other_hosts(context),
             services,
         })
+    }
+
+    fn texts(&self, context: &PlanContext<'_>) -> Vec<PlacedText> {
+        let placed = self.placed(context).ok().filter(|_| self.present);
+        let sync = placed.and_then(|placed| {
+            let Known::Yes(stack) = placed.stack_file(context) else {
+                return placed.sync();
+            };
+            Some(placed.sync()?.with_own(stack.files, stack.directories))
+        });
+        sync.map(|sync| sync.texts(context)).unwrap_or_default()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -13,4 +13,4 @@ pub(super) mod prune;
 mod resource;
 pub(super) mod volume;
 
-pub use compose::signal_mistake;
+pub use compose::{YamlNode, parse_yaml, signal_mistake};

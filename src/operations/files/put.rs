@@ -19,7 +19,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
-use crate::operations::{AGENT, Define, Demand, Operation, PlanContext};
+use crate::operations::{AGENT, Define, Demand, Operation, PlacedText, PlanContext};
 use crate::value::Text;
 
 /// How the names of programs begin that the lab has built.
@@ -86,6 +86,16 @@ impl Operation for Put {
         let content = self.content.as_ref().filter(|_| self.if_exists == IfExists::Replace);
         let content = content.map(|content| Demand::of_text(ResourceKind::File, &self.dest, "content", content));
         content.into_iter().chain([presence]).collect()
+    }
+
+    fn texts(&self, context: &PlanContext<'_>) -> Vec<PlacedText> {
+        let placed = match (&self.src, &self.content) {
+            (Some(src), _) => context.placed_file("src", src, false, self.dest.clone()),
+            (None, Some(content)) => Some(context.placed_text("content", content, &self.dest)),
+            (None, None) => None,
+        };
+        let mode = self.mode.map(|mode| mode.0);
+        placed.into_iter().map(|text| text.with_mode(mode)).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

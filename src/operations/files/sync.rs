@@ -40,7 +40,7 @@ use crate::facts::{Fact, FactKey};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::work::{Work, later};
-use crate::operations::{Define, Demand, Operation, PlanContext, Stays, Tree};
+use crate::operations::{Define, Demand, Operation, PlacedText, PlanContext, Stays, Tree};
 
 /// Parameters of `files.sync`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -179,6 +179,21 @@ impl Operation for Sync {
             stays: (self.delete == Delete::All).then(|| Box::new(stays) as Stays),
             restores: Vec::new(),
         }]
+    }
+
+    fn texts(&self, context: &PlanContext<'_>) -> Vec<PlacedText> {
+        let excluded = Patterns::new(context, "exclude", &self.exclude);
+        let source = excluded.and_then(|excluded| Source::new(context, &self.src, self.render, &excluded));
+        let Ok(source) = source else {
+            return Vec::new();
+        };
+        let top = self.dest.trim_end_matches('/');
+        let placed = source.assets().filter_map(|(name, asset, is_rendered)| {
+            let mode = self.own.of(name).and_then(|own| own.mode).or(self.mode);
+            let text = context.placed_file("src", asset, is_rendered, format!("{top}/{name}"))?;
+            Some(text.with_mode(mode.map(|mode| mode.0)))
+        });
+        placed.collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -23,7 +23,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
-use crate::operations::{Define, Demand, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlacedText, PlanContext};
 use crate::value::Known;
 
 /// Parameters of `files.template`.
@@ -77,6 +77,12 @@ impl Operation for Template {
 
     fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         vec![Demand::presence(ResourceKind::File, &self.dest, true)]
+    }
+
+    fn texts(&self, context: &PlanContext<'_>) -> Vec<PlacedText> {
+        let placed = context.placed_file("src", &self.src, true, self.dest.clone());
+        let mode = self.mode.map(|mode| mode.0);
+        placed.into_iter().map(|text| text.with_mode(mode)).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -14,6 +14,7 @@ use super::files::UnitFile;
 use super::name;
 use super::needs::Needs;
 use crate::change::{Outcome, Stop};
+use crate::content::Assets;
 use crate::error::closest;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
@@ -22,7 +23,7 @@ use crate::facts::unit::{UnitFact, UnitKey, template};
 use crate::operations::files::unit_lines::check_unit_text;
 use crate::operations::files::whole_file::WishedContent;
 use crate::operations::work::Work;
-use crate::operations::{Define, Operation, PlanContext, text};
+use crate::operations::{Define, Operation, PlacedText, PlanContext, text};
 use crate::value::{Known, Text};
 
 /// Parameters of `systemd.unit`.
@@ -84,6 +85,19 @@ impl Operation for Unit {
             scopes.extend(file.touched_instances(context));
         }
         scopes
+    }
+
+    fn texts(&self, context: &PlanContext<'_>) -> Vec<PlacedText> {
+        if !self.present {
+            return Vec::new();
+        }
+        let path = self.file(&name::full(&self.unit)).path();
+        let placed = match (&self.src, &self.content) {
+            (Some(src), _) => context.placed_file("src", src, src.ends_with(Assets::TEMPLATE_SUFFIX), path),
+            (None, Some(content)) => Some(context.placed_text("content", content, &path)),
+            (None, None) => None,
+        };
+        placed.into_iter().collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -28,19 +28,19 @@ const WHOLE: &[(&str, &str)] = &[
     ),
     (
         "tasks/a/b.toml",
-        "description = 'x'\nrequired = ['users']\nwhen = true\ntags = ['u']\nbecome = true\nbecome_user = 'x'\n@\n[vars]\nsize = '1'\n\
+        "description = 'x'\nrequired = ['users']\nwhen = true\ntags = ['u']\nbecome = true\nbecome_user = 'x'\nallow = ['latest-tag']\nallow_reason = 'why'\n@\n[vars]\nsize = '1'\n\
          [[operation]]\ninclude = 'a/c'\nname = 'more'\nwhen = 'users'\nfor_each = ['y']\nvars = { z = '{{ item }}' }\ntags = ['v']\nbecome = false\n@\n\
          [[operation]]\nop = 'apt.packages'\nname = 'p {{ item }}'\nwhen = 'users'\nfor_each = [{ name = 'tree', more = 1 }]\n\
          tags = ['w']\npackages = ['{{ item.name }}', '{{ vars.size }}']\nbecome = true\nbecome_user = 'x'\nguard = true\nnotify = ['h', 'a/c:i']\n\
-         timeout = '5m'\nretries = 2\non_error = 'ignore'\nsensitive = false\nenv = { A = '{{ item.name }}' }\n@\n\
+         timeout = '5m'\nretries = 2\non_error = 'ignore'\nsensitive = false\nenv = { A = '{{ item.name }}' }\nallow = ['latest-tag']\nallow_reason = 'why'\n@\n\
          [[handler]]\nop = 'systemd.service'\nname = 'h'\nflush = 'stage'\nwhen = 'users'\nfor_each = ['y']\ntags = ['w']\n\
-         service = '{{ item }}'\nstate = 'restarted'\n@\n",
+         service = '{{ item }}'\nstate = 'restarted'\nallow = ['latest-tag']\nallow_reason = 'why'\n@\n",
     ),
     (
         "tasks/a/c.toml",
         "[vars]\nz = ''\n[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = '{{ vars.z }}'\n\
          [[operation]]\ncapture = 'v'\nfile = '/etc/v'\nselect = '/a'\nuser = 'root'\ngroup = 'root'\nmode = '0600'\nwhen = true\n\
-         tags = ['w']\nnotify = ['i']\n[operation.create]\nop = 'server.shell'\ncommands = ['true']\nwithin = '1m'\ntouches = ['/x']\n\
+         tags = ['w']\nnotify = ['i']\nallow = ['latest-tag']\nallow_reason = 'why'\n[operation.create]\nop = 'server.shell'\ncommands = ['true']\nwithin = '1m'\ntouches = ['/x']\n\
          [[operation]]\ncapture = 'w'\nfile = '/etc/w'\nsecret = true\n[operation.create]\nop = 'http.resource'\nurl = 'http://x/'\n\
          method = 'POST'\nbody = { a = 1 }\nheaders = { A = 'b' }\n\
          [[operation]]\ncapture = 'x'\nfile = '/etc/x'\n[operation.create]\nop = 'docker.exec'\ncontainer = 'c'\n\
@@ -50,7 +50,7 @@ const WHOLE: &[(&str, &str)] = &[
     ),
     (
         "templates/services/x/stack.toml",
-        "@\n[defaults]\nimage = 'x'\n[files.'a/*']\nuser = 1\ngroup = 'g'\nmode = '0400'\n@\n[files.k]\nsrc = 'pki:ca'\n\
+        "allow = ['latest-tag']\nallow_reason = 'why'\n@\n[defaults]\nimage = 'x'\n[files.'a/*']\nuser = 1\ngroup = 'g'\nmode = '0400'\n@\n[files.k]\nsrc = 'pki:ca'\n\
          [directories.b]\nuser = 'u'\ngroup = 2\nmode = '0700'\n@\n[on_change.c]\nservice = 'x'\nreload = ['y']\nvalidate = ['z']\n@\n\
          [on_change.d]\nservice = ['x']\nsignal = 'HUP'\n[on_change.e]\naction = 'none'\n[[sites]]\nhost = 'x'\nupstream = 'x:80'\nkind = 'lan'\ntls = true\nextra = 1\n[backup]\nservice = 'x'\ncommand = ['sh']\nrestore = ['sh']\nrestart = ['x']\nkeep = 3\nat = '01:30'\n@\n",
     ),

@@ -13,19 +13,20 @@ const MOST: u64 = 100_000;
 
 /// A value with its place, in bytes.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) place: Range<usize>,
-    pub(super) kind: NodeKind,
+pub struct Node {
+    pub place: Range<usize>,
+    pub kind: NodeKind,
     /// Whether a tag says what it is, such as `!reset`.
-    pub(super) is_tagged: bool,
+    pub is_tagged: bool,
     /// Whether the tag is `!reset`, which takes out what is written.
     is_reset: bool,
     /// How many values it is, with all below.
     size: u64,
 }
 
+/// What a value is.
 #[derive(Debug)]
-pub(super) enum NodeKind {
+pub enum NodeKind {
     /// Whether it is written without quotes.
     Scalar {
         text: String,
@@ -37,22 +38,23 @@ pub(super) enum NodeKind {
 
 /// An entry of a table.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) key: String,
+pub struct Entry {
+    pub key: String,
     /// Of the key.
-    pub(super) place: Range<usize>,
-    pub(super) value: Rc<Node>,
+    pub place: Range<usize>,
+    pub value: Rc<Node>,
 }
 
 /// Why a file cannot be read, and where.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Broken {
-    pub(super) place: Range<usize>,
-    pub(super) why: String,
+pub struct Broken {
+    pub place: Range<usize>,
+    pub why: String,
 }
 
 impl Node {
-    pub(super) fn text(&self) -> Option<&str> {
+    /// Its text, if it is one.
+    pub fn text(&self) -> Option<&str> {
         match &self.kind {
             NodeKind::Scalar { text, .. } => Some(text),
             NodeKind::List(_) | NodeKind::Table(_) => None,
@@ -60,12 +62,12 @@ impl Node {
     }
 
     /// Whether there is nothing: `key:`, `~` or `null`.
-    pub(super) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         matches!(&self.kind, NodeKind::Scalar { text, is_plain: true } if matches!(text.as_str(), "" | "~" | "null"))
     }
 
     /// Its entries; none if it is no table.
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Entry] {
         match &self.kind {
             NodeKind::Table(entries) => entries,
             NodeKind::Scalar { .. } | NodeKind::List(_) => &[],
@@ -73,7 +75,7 @@ impl Node {
     }
 
     /// Its items; none if it is no list.
-    pub(super) fn items(&self) -> &[Rc<Self>] {
+    pub fn items(&self) -> &[Rc<Self>] {
         match &self.kind {
             NodeKind::List(items) => items,
             NodeKind::Scalar { .. } | NodeKind::Table(_) => &[],
@@ -81,17 +83,18 @@ impl Node {
     }
 
     /// Its items that compose uses: none of a list that `!reset` takes out.
-    pub(super) fn used_items(&self) -> &[Rc<Self>] {
+    pub fn used_items(&self) -> &[Rc<Self>] {
         if self.is_reset { &[] } else { self.items() }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Rc<Self>> {
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Rc<Self>> {
         let entry = self.entries().iter().find(|entry| entry.key == key)?;
         Some(&entry.value)
     }
 
     /// The keys of a table, or what `of` says of each item of a list, with their places.
-    pub(super) fn named(&self, of: fn(&Self) -> Option<&str>) -> Vec<(Range<usize>, String)> {
+    pub fn named(&self, of: fn(&Self) -> Option<&str>) -> Vec<(Range<usize>, String)> {
         let keys = self
             .entries()
             .iter()
@@ -102,7 +105,7 @@ impl Node {
     }
 
     /// Every text in it, with its place.
-    pub(super) fn texts(&self) -> Vec<(&str, &Range<usize>)> {
+    pub fn texts(&self) -> Vec<(&str, &Range<usize>)> {
         match &self.kind {
             NodeKind::Scalar { text, .. } => vec![(text, &self.place)],
             NodeKind::List(items) => items.iter().flat_map(|item| item.texts()).collect(),
@@ -114,7 +117,7 @@ impl Node {
 /// The first document of a file.
 ///
 /// Errors: it is not YAML, has a key twice, or is too large.
-pub(super) fn parse(text: &str) -> Result<Rc<Node>, Broken> {
+pub fn parse(text: &str) -> Result<Rc<Node>, Broken> {
     first_document(text).map_err(|broken| match broken.why.as_str() {
         BLOCK_TAB if is_in_brackets(&text[..broken.place.start]) => Broken {
             why: BRACKETS_TAB.to_owned(),
