@@ -11,6 +11,7 @@ mod change;
 mod check;
 mod conditions;
 mod diagnostic;
+mod document;
 mod drift;
 mod duration;
 mod events;
@@ -34,6 +35,8 @@ mod reference;
 mod refusal;
 pub mod review;
 mod sanitize;
+#[cfg(test)]
+mod schemas;
 mod style;
 mod summary;
 mod text;
@@ -46,6 +49,7 @@ pub use check::{
 };
 pub use conditions::commands;
 pub use diagnostic::{diagnostic, diagnostics, mistakes, warning_of_mistakes, warning_of_outsider};
+pub use document::document;
 pub use drift::{HostDrift, drift, drift_json};
 pub use events::event;
 pub use facts::{fact_names, facts, facts_json};
