@@ -8,5 +8,7 @@
 
 mod deploy;
 mod lab;
+#[path = "../src/report/schemas.rs"]
+mod schemas;
 mod ssh;
 mod support;

@@ -7,4 +7,6 @@
 mod hostile;
 mod mutations;
 mod properties;
+#[path = "../src/report/schemas.rs"]
+mod schemas;
 mod secrets;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::document;
 use super::history::age;
 use super::layout::joined;
 use super::sanitize::one_line;
@@ -58,7 +59,7 @@ pub fn backups_json(host: &str, backups: &[&Backup]) -> String {
     });
     let listed: Vec<Json> = listed.collect();
     let document = json!({"format_version": FORMAT_VERSION, "host": host, "backups": listed});
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    document::document(&document)
 }
 
 /// What is said of one backup: its name, its size and how old it is.
@@ -133,6 +134,7 @@ mod tests {
              paperless  2026-01-02T02-30-00Z  13.0 MiB  3 hours ago\n"
         );
         assert_eq!(backup(&all[1], now), "2026-01-02T02-30-00Z (13.0 MiB, 3 hours ago)");
+        crate::report::schemas::check("backups", &backups_json("alpha", &listed));
         assert!(backups_json("alpha", &listed).contains("\"at\": \"2026-01-01T02:30:00Z\""));
     }
 

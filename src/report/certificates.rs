@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::document;
 use super::sanitize::one_line;
 use super::style::{counted, width};
 use crate::pki::{Certificate, Entry, Expiring, Kind, Pki, Revocation, days_until};
@@ -69,8 +70,7 @@ pub fn certificates_json(pki: &Pki, now: Timestamp) -> String {
         format_version: FORMAT_VERSION,
         certificates: all(pki, now),
     };
-    let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text + "\n"
+    document::document(&document)
 }
 
 /// A line for each certificate that expires soon, or has expired; empty if there are none.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::certificates::{JsonExpiring, json_expiring};
 use super::images::{asked_in_vain, unused_pin};
 use super::style::counted;
-use super::{diagnostic, sanitize};
+use super::{diagnostic, document, sanitize};
 use crate::error::{Diagnostic, Label, Origin};
 use crate::pki::Expiring;
 use crate::plan::{Checked, Found};
@@ -144,8 +144,7 @@ pub fn found_json(checked: &Checked, expiring: &[Expiring], verdict: &Verdict) -
         expiring: json_expiring(expiring),
         lints: lints.collect(),
     };
-    // Nothing here can fail: all keys are strings and nothing is written to but memory.
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    document::document(&document)
 }
 
 /// Mistakes as they are in documents.

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::phrases;
 use super::sanitize::one_line;
 use super::style::{Tone, paint};
+use super::{document, phrases};
 use crate::apply::HostEnd;
 use crate::plan::{Cause, Drift, Drifted};
 
@@ -120,7 +120,7 @@ pub fn drift_json(hosts: &[HostDrift]) -> String {
         format_version: 1,
         hosts: hosts.collect(),
     };
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    document::document(&document)
 }
 
 impl<'a> JsonDrifted<'a> {

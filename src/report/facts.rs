@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::document::document;
 use super::layout::joined;
 use super::sanitize::one_line;
 use super::style::{Tone, paint};
@@ -27,7 +28,7 @@ pub fn facts(tree: &Value, path: &[&str]) -> Option<String> {
 /// The same as JSON.
 pub fn facts_json(tree: &Value, path: &[&str]) -> Option<String> {
     let found = find(tree, path)?;
-    Some(serde_json::to_string_pretty(found).unwrap_or_default() + "\n")
+    Some(document(found))
 }
 
 /// The names of all facts.
@@ -100,6 +101,7 @@ mod tests {
         assert_eq!(shown("os.nope"), None);
         assert_eq!(shown("cpus.more"), None);
         assert!(fact_names(&debian()).contains(&"architecture.uname".to_owned()));
+        crate::report::schemas::check("facts", &facts_json(&debian(), &[]).unwrap());
         let json = facts_json(&debian(), &["addresses"]).unwrap();
         assert_eq!(json, "[\n  \"10.0.0.1\",\n  \"10.0.0.2\"\n]\n");
     }

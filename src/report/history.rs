@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::certificates::json_expiring;
+use super::document::document;
 use super::layout::joined;
 use super::review::stands_alone;
 use super::sanitize::one_line;
@@ -194,7 +195,7 @@ pub fn history_json(hosts: &[HostJournal], with_changes: bool) -> String {
             json!({"host": host.host, "runs": runs, "notices": odd(host).collect::<Vec<_>>()})
         })
         .collect();
-    whole(&json!({"format_version": FORMAT_VERSION, "hosts": hosts}))
+    document(&json!({"format_version": FORMAT_VERSION, "hosts": hosts}))
 }
 
 fn run_json(run: &Run, with_changes: bool) -> Json {
@@ -238,10 +239,6 @@ fn change_json(change: &Taken) -> Json {
         "previous": record.kept,
         "notifies": record.notifies,
     })
-}
-
-fn whole(document: &Json) -> String {
-    serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
 }
 
 /// What is said of files that look like journals.
@@ -371,7 +368,7 @@ pub fn status_json(hosts: &[HostJournal], expiring: &[Expiring]) -> String {
             })
         })
         .collect();
-    whole(&json!({"format_version": FORMAT_VERSION, "hosts": hosts, "expiring": json_expiring(expiring)}))
+    document(&json!({"format_version": FORMAT_VERSION, "hosts": hosts, "expiring": json_expiring(expiring)}))
 }
 
 #[cfg(test)]

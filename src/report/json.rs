@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::document::document;
 use super::phrases;
 use super::review::{
     Attributes, Before, Block, Change, Entry, EntryState, HostReview, Review, SkippedEntry, StepNote, Tally,
@@ -20,9 +21,7 @@ pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// A review as one JSON document.
 pub fn json(review: &Review<'_>) -> String {
-    // Nothing here can fail: all keys are strings, and the only output is memory.
-    let text = serde_json::to_string_pretty(&Document::of(review)).unwrap_or_default();
-    text + "\n"
+    document(&Document::of(review))
 }
 
 #[derive(Serialize)]

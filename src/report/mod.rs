@@ -12,6 +12,7 @@ mod check;
 mod conditions;
 mod diagnostic;
 mod diff_words;
+mod document;
 mod drift;
 mod duration;
 mod events;
@@ -37,6 +38,8 @@ mod refusal;
 pub mod review;
 mod sanitize;
 mod sarif;
+#[cfg(test)]
+mod schemas;
 mod style;
 mod summary;
 mod text;
@@ -49,6 +52,7 @@ pub use check::{
 };
 pub use conditions::commands;
 pub use diagnostic::{diagnostic, diagnostics, mistakes, warning_of_mistakes, warning_of_outsider};
+pub use document::document;
 pub use drift::{HostDrift, drift, drift_json};
 pub use events::event;
 pub use facts::{fact_names, facts, facts_json};

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::document;
 use super::layout::{indented, joined, wrapped};
 use super::style::{Tone, paint, width};
 use crate::operations::{Definition, Parameter};
@@ -110,7 +111,7 @@ pub fn operations_json<'a>(definitions: impl IntoIterator<Item = &'a Definition>
         "operations": operations,
         "common_keys": documents(&common_keys()),
     });
-    format!("{document:#}\n")
+    document::document(&document)
 }
 
 fn documents(keys: &[Parameter]) -> Vec<Value> {
@@ -164,6 +165,7 @@ mod tests {
     #[test]
     fn programs_get_the_same() {
         let document: Value = serde_json::from_str(&operations_json(find("verify.tcp"))).expect("JSON");
+        crate::report::schemas::check("operations", &operations_json(OPERATIONS));
         assert_eq!(document["operations"][0]["parameters"][0]["name"], "host");
         assert_eq!(document["operations"][0]["parameters"][0]["default"], "\"127.0.0.1\"");
         assert_eq!(document["operations"][0]["parameters"][1]["required"], true);

@@ -7,7 +7,7 @@ use super::html::page;
 use super::json::FORMAT_VERSION;
 use super::markdown::block;
 use super::style::counted;
-use super::{diagnostic, sanitize};
+use super::{diagnostic, document, sanitize};
 use crate::error::Diagnostic;
 use crate::plan::Found;
 
@@ -59,8 +59,7 @@ pub fn refusal_json(refusal: &Refusal) -> String {
         dry_run: refusal.is_dry_run,
         mistakes: json_mistakes(&refusal.mistakes),
     };
-    // Nothing here can fail: all keys are strings and nothing is written to but memory.
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    document::document(&document)
 }
 
 /// The mistakes as Markdown of at most 65,000 characters.

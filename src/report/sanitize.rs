@@ -40,6 +40,21 @@ pub(super) fn push(text: &mut String, character: char) {
     }
 }
 
+/// JSON as text in which no character controls a terminal: they can only stand within strings, which may have them as escapes.
+pub(super) fn json(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '\n' || !is_hidden(character) {
+            harmless.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(harmless, "\\u{unit:04x}");
+        }
+    }
+    harmless
+}
+
 /// Whether a character controls a terminal, changes the writing direction, or has no width.
 pub(super) fn is_hidden(character: char) -> bool {
     character.is_control()

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::schemas;
 use crate::support::host::Host;
 use crate::support::project::{Project, text};
 
@@ -268,11 +269,13 @@ fn programs_get_one_document_that_is_the_same_each_time_and_holds_no_secret() {
     assert_eq!(operations[1]["changes"][0]["after_hidden"][0], "content");
     assert_eq!(operations[1]["changes"][0]["differs"][0], "content");
 
+    schemas::check("review", &texts[0]);
     documents_are_written_beside_the_text(&project, &texts[0]);
 
     let ran = project
         .homelab(&["deploy", "dev", "all", "--yes", "--format", "json"])
         .expect(0);
+    schemas::check("review", &ran.stdout);
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
     let lines: Vec<&Value> = (0..2)
         .map(|at| &document["hosts"][0]["results"][at]["lines"][0]["end"])
@@ -288,6 +291,39 @@ fn programs_get_one_document_that_is_the_same_each_time_and_holds_no_secret() {
     assert_eq!(
         (&document["pending"], &document["dry_run"]),
         (&Value::Bool(false), &Value::Bool(false))
+    );
+    every_other_document_is_as_its_schema_says(&project, &host);
+}
+
+/// Each is asked twice: the same host gives the same bytes.
+fn every_other_document_is_as_its_schema_says(project: &Project, host: &Host<'_>) {
+    host.inside("chmod 600 /opt/x");
+    let with_mode = put("/opt/x") + "mode = '0644'\n";
+    project.write("tasks/test/files.toml", &with_mode);
+    let commands: [(&str, i32, &[&str]); 8] = [
+        ("drift", 2, &["drift", "dev", "all"]),
+        ("history", 0, &["history", "dev"]),
+        ("history", 0, &["history", "dev", "alpha", "last"]),
+        ("status", 0, &["status", "dev"]),
+        ("facts", 0, &["facts", "alpha"]),
+        ("check", 0, &["check"]),
+        ("lab_status", 0, &["lab", "status", "dev"]),
+        ("operations", 0, &["operations"]),
+    ];
+    for (schema, code, command) in commands {
+        let texts = [0, 1].map(|_| {
+            let ran = project.homelab(&[command, &["--format", "json"]].concat());
+            ran.expect(code).stdout
+        });
+        assert_eq!(texts[0], texts[1], "{command:?}");
+        schemas::check(schema, &texts[0]);
+    }
+    project.write("tasks/test/files.toml", put("/opt/x") + "mod = '0644'\n");
+    let refused = project.homelab(&["deploy", "dev", "all", "--dry-run", "--format", "json"]);
+    schemas::check("refusal", &refused.expect(3).stdout);
+    schemas::check(
+        "check",
+        &project.homelab(&["check", "--format", "json"]).expect(3).stdout,
     );
 }
 

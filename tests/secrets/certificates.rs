@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use homelab::pki::{Pki, Wish, issue, renew};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::schemas;
+
 use super::{CANARY, Lab, Person, Told};
 
 /// A project with a certificate authority, and who can decrypt its key.
@@ -165,6 +167,7 @@ fn are_listed(lab: &Lab, anna: &Person) {
         ]
     );
     let json = anna.run(lab, &["pki", "list", "--format", "json"]).expect(0).out;
+    schemas::check("certificates", &json);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
         json["certificates"][2]["hosts"],
@@ -236,6 +239,7 @@ fn a_renewed_certificate_has_a_new_key_and_the_old_one_stays_valid() {
         .says("certificate `laptop` expires in 20 days (20")
         .says("run `homelab pki renew laptop`");
     let json = anna.run(&lab, &["check", "--format", "json"]).expect(0);
+    schemas::check("check", &json.out);
     let found: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     let expiring = &found["expiring"][0];
     assert_eq!(

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use homelab::lab::{AptCacheStatus, Lab, LabSpec, LabState, LabStatus};
+use homelab::report;
 use serde_json::{Value, json};
 
 use crate::cli::completion;
@@ -69,7 +70,7 @@ fn document(inventory: &str, hosts: &[LabStatus], cache: Option<&AptCacheStatus>
         "hosts": hosts,
         "apt_cache": cache,
     });
-    format!("{document:#}\n")
+    report::document(&document)
 }
 
 fn word(state: LabState) -> &'static str {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::facts::Facts;
 use crate::facts::journal::parse;
+use crate::report::schemas;
 
 const JOURNAL: &str = r#"journal 
 {"run":"20260102T000000Z-1","at":"2026-01-02T00:00:00Z","who":"anna@desk","inventory":"dev","deploy":"site","filters":["--tags web"],"plan":"x","version":"0"}
@@ -143,6 +144,9 @@ fn status_says_which_project_owes_a_handler() {
 
 #[test]
 fn json_has_counts_and_no_key() {
+    for with_changes in [true, false] {
+        schemas::check("history", &history_json(&[host()], with_changes));
+    }
     let json: Json = serde_json::from_str(&history_json(&[host()], true)).expect("JSON");
     let run = &json["hosts"][0]["runs"][0];
     assert_eq!((&run["counts"]["applied"], &run["end"]), (&json!(2), &json!("failed")));
@@ -153,7 +157,9 @@ fn json_has_counts_and_no_key() {
         not_after: "2026-01-31T00:00:00Z".parse().expect("a time"),
         days: 9,
     }];
-    let json: Json = serde_json::from_str(&status_json(&[host()], &expiring)).expect("JSON");
+    let text = status_json(&[host()], &expiring);
+    schemas::check("status", &text);
+    let json: Json = serde_json::from_str(&text).expect("JSON");
     assert_eq!(json["hosts"][0]["interrupted"], json!(["20260101T000000Z-0"]));
     let units = json!([{"name": "home-lab-power.service", "active": "active", "sub": "running"}]);
     assert_eq!(json["hosts"][0]["units"], units);

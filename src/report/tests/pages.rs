@@ -1,7 +1,10 @@
 //! The pages about reviews and formats describe what is printed.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
+use regex::Regex;
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
 
@@ -9,9 +12,13 @@ use super::documents::documents_of_all_kinds;
 use crate::apply::exit_code;
 use crate::report::phrases::HOST_ENDS;
 use crate::report::review::Sign;
+use crate::report::schemas;
 
-const OUTPUT: &str = include_str!("../../../docs/output.md");
-const FORMAT: &str = include_str!("../../../docs/format.md");
+/// A page of the documentation.
+pub(super) fn page(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
 
 /// The first cells of the tables in `text`.
 fn first_cells(text: &str) -> impl Iterator<Item = &str> {
@@ -22,7 +29,8 @@ fn first_cells(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_sign_is_on_the_page() {
-    let cells: Vec<&str> = first_cells(OUTPUT).collect();
+    let output = page("output.md");
+    let cells: Vec<&str> = first_cells(&output).collect();
     for sign in Sign::iter() {
         let quoted = format!("`{}`", sign.as_str());
         assert!(cells.iter().any(|cell| cell.contains(&quoted)), "{quoted}");
@@ -32,7 +40,9 @@ fn every_sign_is_on_the_page() {
 
 #[test]
 fn every_exit_code_is_on_the_page_and_no_other() {
-    let listed: BTreeSet<u8> = first_cells(OUTPUT).filter_map(|cell| cell.parse().ok()).collect();
+    let listed: BTreeSet<u8> = first_cells(&page("output.md"))
+        .filter_map(|cell| cell.parse().ok())
+        .collect();
     let returned: BTreeSet<u8> = HOST_ENDS.iter().map(|end| exit_code([*end])).collect();
     assert_eq!(listed, returned);
 }
@@ -76,9 +86,51 @@ fn every_field_and_word_of_the_json_is_on_the_page() {
         "later",
     ];
     assert!(expected.iter().all(|name| names.contains(*name)), "{names:?}");
+    let format = page("format.md");
     let missing: Vec<&String> = names
         .iter()
-        .filter(|name| !FORMAT.contains(&format!("`{name}`")))
+        .filter(|name| !format.contains(&format!("`{name}`")))
         .collect();
     assert_eq!(missing, Vec::<&String>::new());
+}
+
+#[test]
+fn every_schema_has_an_example_and_every_example_is_as_its_schema_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema");
+    let published: BTreeSet<String> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+        .collect();
+    let link_or_example = Regex::new("\\(schema/([a-z_]+)\\.json\\)|\n```json\n((?s:.*?))\n```").expect("a pattern");
+    let mut with_example = BTreeSet::new();
+    // The link to the schema stands before its example.
+    let mut name = String::new();
+    for found in link_or_example.captures_iter(&page("format.md")) {
+        match (found.get(1), found.get(2)) {
+            (Some(link), _) => link.as_str().clone_into(&mut name),
+            (_, Some(example)) => {
+                schemas::check(&name, example.as_str());
+                with_example.insert(name.clone());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(with_example, published);
+}
+
+#[test]
+fn documents_are_as_their_schema_says_and_nothing_else_is() {
+    for document in documents_of_all_kinds() {
+        schemas::check("review", &document);
+        let mut value: Value = serde_json::from_str(&document).expect("JSON");
+        value["hosts"][0]["operations"][0]["added_later"] = Value::Bool(true);
+        assert_ne!(schemas::mistakes("review", &value), Vec::<String>::new());
+        let fields = value["hosts"][0]["operations"][0]
+            .as_object_mut()
+            .expect("an operation");
+        fields.remove("added_later");
+        fields.remove("task");
+        assert_ne!(schemas::mistakes("review", &value), Vec::<String>::new());
+    }
 }
