@@ -212,7 +212,12 @@ mod tests {
                 &[own, sub],
             ),
             // Tags: one that is on is enough, and a condition counts more.
-            ("[{ name: sub, tags: [one, two] }]", "tags: { one: false }", json!({}), &[own]),
+            (
+                "[{ name: sub, tags: [one, two] }]",
+                "tags: { one: false }",
+                json!({}),
+                &[own],
+            ),
             (
                 "[{ name: sub, tags: [one, two] }]",
                 "tags: { one: false, two: true }",
