@@ -2,6 +2,8 @@
 //!
 //! Helm decides it by the values, with tags and then conditions of `Chart.yaml`; so does this.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::values::merge;
@@ -22,7 +24,7 @@ pub(super) fn definitions(files: &ChartFiles, values: &Value) -> Result<Vec<(Str
 
 /// A chart with those that it brings.
 struct Chart<'a> {
-    files: std::borrow::Cow<'a, ChartFiles>,
+    files: Cow<'a, ChartFiles>,
     /// Where it is in the whole chart, with a `/` at the end; empty for that itself.
     place: String,
     name: String,
@@ -34,10 +36,10 @@ struct Chart<'a> {
 
 impl<'a> Chart<'a> {
     fn read(files: &'a ChartFiles, place: &str) -> Result<Self, String> {
-        Self::of(std::borrow::Cow::Borrowed(files), place)
+        Self::of(Cow::Borrowed(files), place)
     }
 
-    fn of(files: std::borrow::Cow<'a, ChartFiles>, place: &str) -> Result<Self, String> {
+    fn of(files: Cow<'a, ChartFiles>, place: &str) -> Result<Self, String> {
         let read = |path: &str| match files.text(path) {
             Some(text) => values_of(text).map_err(|why| format!("`{place}{path}`: {why}")),
             None => Ok(Value::Null),
@@ -46,7 +48,7 @@ impl<'a> Chart<'a> {
         let inner = files.dependencies().map_err(|why| format!("`{place}charts`: {why}"))?;
         let inner = inner
             .into_iter()
-            .map(|(path, files)| Chart::of(std::borrow::Cow::Owned(files), &format!("{place}{path}/")));
+            .map(|(path, files)| Chart::of(Cow::Owned(files), &format!("{place}{path}/")));
         Ok(Self {
             brought: inner.collect::<Result<_, _>>()?,
             name: about["name"].as_str().unwrap_or_default().to_owned(),
@@ -210,16 +212,21 @@ mod tests {
                 &[own, sub],
             ),
             // Tags: one that is on is enough, and a condition counts more.
-            ("[{ name: sub, tags: [x, y] }]", "tags: { x: false }", json!({}), &[own]),
             (
-                "[{ name: sub, tags: [x, y] }]",
-                "tags: { x: false, y: true }",
+                "[{ name: sub, tags: [one, two] }]",
+                "tags: { one: false }",
+                json!({}),
+                &[own],
+            ),
+            (
+                "[{ name: sub, tags: [one, two] }]",
+                "tags: { one: false, two: true }",
                 json!({}),
                 &[own, sub],
             ),
             (
-                "[{ name: sub, tags: [x], condition: c }]",
-                "tags: { x: false }\nc: true",
+                "[{ name: sub, tags: [one], condition: c }]",
+                "tags: { one: false }\nc: true",
                 json!({}),
                 &[own, sub],
             ),
@@ -254,7 +261,8 @@ mod tests {
             let files = chart(&format!("name: web\ndependencies: {entry}\n"), defaults);
             let found = definitions(&files, &values).expect("readable");
             let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
-            assert_eq!(paths, expected, "{entry} {defaults} {values}");
+            let all = Chart::read(&files, "").expect("a chart").defaults();
+            assert_eq!(paths, expected, "{entry} {defaults} {values}: {all}");
         }
     }
 

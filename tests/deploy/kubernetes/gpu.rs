@@ -121,9 +121,12 @@ fn what_a_home_lab_runs_in_a_cluster() {
     twice(project, "k3s");
     images_come_by_a_mirror_with_a_password(project, host);
     gpus_are_offered_by_slices(project, host);
-    nvidias_operator_gets_what_it_reads(project, host);
-    charts_do_what_manifests_do(project, host);
+    let publisher = &Publisher::start();
+    let helm = &of_publisher(project, publisher);
+    nvidias_operator_gets_what_it_reads(project, host, helm);
+    charts_do_what_manifests_do(project, host, helm);
     photoprism_keeps_its_volumes(project, host);
+    host.inside(&format!("{KUBECTL} apply -f - <<'EOF'\n{OLLAMA}\nEOF"));
     open_webui_reaches_ollama(project, host);
     let told = deploy(project, "waiting", &["--dry-run"]).expect(0);
     for words in [
@@ -181,38 +184,40 @@ fn gpus_are_offered_by_slices(project: &Project, host: &Host<'_>) {
     assert_eq!(host.inside(OFFERED).trim(), "6");
 }
 
-/// A chart of the test stands in for NVIDIA's, and refuses values that NVIDIA's does not read. Helm comes as its publisher packs it.
-fn nvidias_operator_gets_what_it_reads(project: &Project, host: &Host<'_>) {
-    let publisher = Publisher::start();
+/// Changes of the data, as texts and what stands in their places.
+type Changes = Vec<(String, String)>;
+
+/// Has `tasks/helm/program.toml` get Helm as its publisher packs it.
+fn of_publisher(project: &Project, publisher: &Publisher) -> Changes {
     let program = project.root().join(".homelab/lab/helm-v3.19.5");
-    let helm = publisher.publish_helm(&program, "v3.19.5");
+    let digest = publisher.publish_helm(&program, "v3.19.5");
+    let place = |digest: &str| format!("[helm.sha256]\namd64 = \"{digest}\"");
+    vec![
+        ("https://get.helm.sh".to_owned(), publisher.url()),
+        (place(&"0".repeat(64)), place(&digest)),
+    ]
+}
+
+fn with_data(project: &Project, changes: &Changes) {
+    let changes: Vec<(&str, &str)> = changes.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
+    data(project, &changes);
+}
+
+/// A chart of the test stands in for NVIDIA's, and refuses values that NVIDIA's does not read.
+fn nvidias_operator_gets_what_it_reads(project: &Project, host: &Host<'_>, helm: &Changes) {
     let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/deploy/kubernetes/charts");
     let archive = project.root().join("charts/gpu-operator-v25.3.4.tgz");
     let chart = pack(&archive, &charts, "gpu-operator");
-    let url = publisher.url();
-    let zeros = "0".repeat(64);
+    let place = |digest: &str| format!("version = \"v25.3.4\"\nsha256 = \"{digest}\"");
     let by_data = |slices: u32| {
-        data(
-            project,
-            &[
-                ("time_slices = 4", &format!("time_slices = {slices}")),
-                ("https://get.helm.sh", &url),
-                (
-                    &format!("version = \"v25.3.4\"\nsha256 = \"{zeros}\""),
-                    &format!("version = \"v25.3.4\"\nsha256 = \"{chart}\""),
-                ),
-                (
-                    &format!("[helm.sha256]\namd64 = \"{zeros}\""),
-                    &format!("[helm.sha256]\namd64 = \"{helm}\""),
-                ),
-            ],
-        );
+        let mut changes = helm.clone();
+        changes.push(("time_slices = 4".to_owned(), format!("time_slices = {slices}")));
+        changes.push((place(&"0".repeat(64)), place(&chart)));
+        with_data(project, &changes);
     };
     by_data(6);
-    project.write(
-        "inventories/kubernetes.toml",
-        INVENTORY.replace("stand_in = true", "stand_in = false"),
-    );
+    let without_stand_in = INVENTORY.replace("stand_in = true", "stand_in = false");
+    project.write("inventories/kubernetes.toml", without_stand_in);
     // A node takes one plugin, and one RuntimeClass of a name.
     host.inside(&format!(
         "{KUBECTL} delete runtimeclass nvidia && {KUBECTL} delete daemonset -n gpu-operator lab-device-plugin"
@@ -220,10 +225,11 @@ fn nvidias_operator_gets_what_it_reads(project: &Project, host: &Host<'_>) {
     // Nobody can render a chart without Helm: the release with its values.
     let review = deploy(project, "gpu", &["--dry-run"]).expect(0);
     for words in [
+        "helm-v3.19.5-linux-amd64.tar.gz",
+        "known after `files.link /usr/local/bin/helm`",
         "gpu-operator v25.3.4",
         "default: slices-6",
         "name: CONTAINERD_SOCKET",
-        "helm-v3.19.5-linux-amd64.tar.gz",
     ] {
         assert!(review.stdout.contains(words), "{words}: {}", review.stdout);
     }
@@ -248,10 +254,11 @@ fn nvidias_operator_gets_what_it_reads(project: &Project, host: &Host<'_>) {
         policy("devicePlugin.config"),
         r#"{"default":"slices-6","name":"time-slicing-config"}"#
     );
-    let class = "get runtimeclass nvidia -o jsonpath='{.handler} {.metadata.labels.app\\.kubernetes\\.io/managed-by}'";
+    let class = r"get runtimeclass nvidia -o jsonpath='{.handler} {.metadata.labels.app\.kubernetes\.io/managed-by}'";
     assert_eq!(host.inside(&format!("{KUBECTL} {class}")), "nvidia Helm");
-    host.wait_until(&format!("[ \"$({OFFERED})\" = 6 ]"), PATIENCE);
-    let again = deploy(project, "gpu", &["--yes"]).expect(0);
+    assert_eq!(host.inside(OFFERED).trim(), "6");
+    // What the set of the stand-in had and the release has now is the release's.
+    let again = deploy(project, "gpu", &["--yes", "--prune"]).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
 
     // The plugin reads its configuration when it starts, so the operator has to see that it is another one.
@@ -266,82 +273,60 @@ fn nvidias_operator_gets_what_it_reads(project: &Project, host: &Host<'_>) {
     }
     twice(project, "gpu");
     assert_eq!(host.inside(OFFERED).trim(), "3");
-    // For the pods of what follows.
-    project.write(
-        "inventories/kubernetes.toml",
-        INVENTORY.replace("stand_in = true", "stand_in = false"),
-    );
 }
 
 /// The same photos and chat, by the charts of this repository. Their volumes stay when the releases go.
-fn charts_do_what_manifests_do(project: &Project, host: &Host<'_>) {
-    host.inside(&format!("{KUBECTL} apply -f - <<'EOF'\n{OLLAMA}\nEOF"));
-    let chart = "chart = \"\"\n\n";
-    let changes = [
-        (
-            format!("{chart}[photoprism.values]"),
-            "chart = \"photoprism\"\n\n[photoprism.values]".to_owned(),
-        ),
-        (
-            format!("{chart}[open_webui.values]"),
-            "chart = \"open-webui\"\n\n[open_webui.values]".to_owned(),
-        ),
-        // The program is there already, and the lab has it too.
-        (
-            "source = \"https://get.helm.sh/helm-{{ helm.version }}-linux-{{ k3s.architecture }}.tar.gz\"".to_owned(),
-            "source = \"lab\"".to_owned(),
-        ),
-    ];
-    let changes: Vec<(&str, &str)> = changes.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
-    data(project, &changes);
+fn charts_do_what_manifests_do(project: &Project, host: &Host<'_>, helm: &Changes) {
+    let mut changes = helm.clone();
+    for (name, chart) in [("photoprism", "photoprism"), ("open_webui", "open-webui")] {
+        let place = |chart: &str| format!("chart = \"{chart}\"\n\n[{name}.values]");
+        changes.push((place(""), place(chart)));
+    }
+    with_data(project, &changes);
     for (name, port, path, words) in [
         ("photoprism", 32342, "/api/v1/status", "operational"),
         ("open-webui", 32000, "/health", "true"),
     ] {
         let review = deploy(project, name, &["--dry-run"]).expect(0);
-        for line in [
-            format!("+ helm release {name} in {name}"),
-            format!("+ secret {name} in {name}"),
-        ] {
-            assert!(
-                review.stdout.contains(&line) || line.contains("secret"),
-                "{line}: {}",
-                review.stdout
-            );
-        }
+        let at = |words: &str| {
+            review
+                .stdout
+                .find(words)
+                .unwrap_or_else(|| panic!("{words}: {}", review.stdout))
+        };
+        assert!(at(&format!("Secret/{name}")) < at(&format!("+ helm release {name} in {name}")));
+        assert!(review.stdout.contains("[secret]"), "{}", review.stdout);
         let done = twice(project, name);
-        assert!(
-            done.stdout.contains(&format!("+ object Deployment/{name} in {name}")),
-            "{}",
-            done.stdout
-        );
+        let object = format!("+ object Deployment/{name} in {name}");
+        assert!(done.stdout.contains(&object), "{}", done.stdout);
         answers(host, port, path, words);
     }
     // Another value is that object alone.
-    let more = [
-        &changes[..],
-        &[
-            ("[photoprism]\nimage = ", "[photoprism]\nmore = 1\nimage = "),
-            (
-                "http://photoprism.{{ base_domain }}/",
-                "http://photos.{{ base_domain }}/",
-            ),
-        ],
-    ]
-    .concat();
-    data(project, &more);
+    changes.push((
+        "http://photoprism.{{ base_domain }}/".to_owned(),
+        "http://photos.{{ base_domain }}/".to_owned(),
+    ));
+    with_data(project, &changes);
     let done = twice(project, "photoprism");
     assert_eq!(done.stdout.matches("~ object ").count(), 1, "{}", done.stdout);
     assert!(
-        done.stdout.contains("~ object Deployment/photoprism"),
+        done.stdout.contains("~ object Deployment/photoprism in photoprism"),
         "{}",
         done.stdout
     );
     // Manifests do not take what a release has.
     data(project, &[]);
-    let refused = deploy(project, "photoprism", &["--yes"]);
-    assert_ne!(refused.code, Some(0), "{}", refused.stdout);
-    host.inside("export KUBECONFIG=/etc/rancher/k3s/k3s.yaml; helm uninstall photoprism -n photoprism --wait >/dev/null && helm uninstall open-webui -n open-webui --wait >/dev/null");
+    let left = deploy(project, "photoprism", &["--yes"]).expect(0);
+    assert!(
+        left.stdout
+            .contains("Deployment/photoprism in photoprism is left alone: Helm takes care of it"),
+        "{}",
+        left.stdout
+    );
+    host.inside(
+        "export KUBECONFIG=/etc/rancher/k3s/k3s.yaml\n\
+         helm uninstall photoprism -n photoprism --wait >/dev/null && helm uninstall open-webui -n open-webui --wait >/dev/null",
+    );
     let claims = format!("{KUBECTL} get pvc -A -o jsonpath='{{.items[*].metadata.name}}'");
     assert_eq!(
         host.inside(&claims),
@@ -353,7 +338,7 @@ fn charts_do_what_manifests_do(project: &Project, host: &Host<'_>) {
 }
 
 fn photoprism_keeps_its_volumes(project: &Project, host: &Host<'_>) {
-    let slices = ("time_slices = 4", "time_slices = 6");
+    let slices = ("time_slices = 4", "time_slices = 3");
     data(project, &[slices]);
     let review = deploy(project, "photoprism", &["--dry-run"]).expect(0);
     let at = |words: &str| {
@@ -404,7 +389,7 @@ fn open_webui_reaches_ollama(project: &Project, host: &Host<'_>) {
     // Pods that only read the key when they start have the new one.
     let pods = format!("{KUBECTL} get pods -n open-webui -o jsonpath='{{.items[*].metadata.uid}}'");
     let before = host.inside(&pods);
-    let slices = ("time_slices = 4", "time_slices = 6");
+    let slices = ("time_slices = 4", "time_slices = 3");
     let key = "{{ 'open-webui sessions' | lab_password }}";
     data(
         project,
