@@ -173,7 +173,10 @@ fn peers(selection: &Selection, snapshot: &Snapshot, planners: &[HostPlanner<'_>
             of(planner.overlay(), planner.captures())
         } else {
             let facts = snapshot.facts.get(name).unwrap_or(&nothing);
-            of(&Overlay::new(facts), &Captures::of(selection))
+            of(
+                &Overlay::new(facts),
+                &Captures::of(selection, selection.hosts.iter().find(|host| host.name == *name)),
+            )
         };
         peers.insert(name.clone(), peer);
     }

@@ -1,5 +1,6 @@
 //! The captured values that templates see at one place in the plan.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -11,9 +12,9 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Lookup, Overlay};
 use crate::facts::path::ContentFact;
 use crate::facts::{Fact, FactKey};
-use crate::project::{RawOperation, Selection, Task, TaskEntry};
+use crate::project::{RawOperation, SelectedHost, Selection, Task, TaskEntry};
 use crate::secret::{Secret, Sort};
-use crate::template::{Captured, CapturedSource, is_template};
+use crate::template::{Bindings, Captured, CapturedSource, TemplateData, is_template};
 use crate::value::{After, Kind, Table, Why};
 
 /// The captures of a project, and those that a host's plan has come to.
@@ -26,16 +27,19 @@ pub(super) struct Captures {
     has_others: bool,
     /// Without a file where it is not known yet whether an entry is wanted.
     reached: BTreeMap<String, Option<File>>,
+    /// Those of `reached` that the host has no entry for so far: a condition does not hold.
+    skipped: BTreeSet<String>,
 }
 
 /// A capture as it is written.
 struct Written {
     task: String,
     origin: Origin,
-    /// `None` if the path depends on the host.
+    /// `None` if the path depends on more than the host's data.
     file: Option<File>,
     /// Whether the run makes it, if nothing does before.
     is_of_run: bool,
+    has_create: bool,
 }
 
 /// Where a captured value is.
@@ -49,6 +53,18 @@ struct File {
 }
 
 impl File {
+    /// Before the plan has come to the capture: what the host's data say.
+    fn known_before(arguments: &Table, bindings: Option<&Bindings>) -> Option<Self> {
+        let where_it_is = arguments.iter().filter(|(key, _)| *key != "create");
+        let where_it_is = where_it_is.map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        let rendered = bindings.and_then(|bindings| bindings.render_table(&where_it_is).ok());
+        let file = Self::of(rendered.as_ref().unwrap_or(&where_it_is))?;
+        Some(Self {
+            is_made: arguments.contains_key("create"),
+            ..file
+        })
+    }
+
     fn of(arguments: &Table) -> Option<Self> {
         let text = |key: &str| arguments.get(key).and_then(|entry| entry.value.as_str());
         let path = text("file")?;
@@ -64,21 +80,23 @@ impl File {
 }
 
 impl Captures {
-    pub(super) fn of(selection: &Selection) -> Self {
+    pub(super) fn of(selection: &Selection, host: Option<&SelectedHost>) -> Self {
         let is_filtered = !selection.only.is_empty() || !selection.tags.is_empty() || selection.runs_owed;
         let of_run = if is_filtered {
             BTreeSet::new()
         } else {
             tasks_of(selection)
         };
+        let bindings = host.map(|host| data_alone(selection, host));
         let of_task = |task: &Arc<Task>| {
             let found = task.operations().filter_map(|raw| {
                 let name = raw.captures()?;
                 let written = Written {
                     task: task.name.clone(),
                     origin: raw.origin.clone(),
-                    file: File::of(&raw.arguments),
+                    file: File::known_before(&raw.arguments, bindings.as_ref()),
                     is_of_run: of_run.contains(&task.name),
+                    has_create: raw.arguments.contains_key("create"),
                 };
                 Some((name.to_owned(), written))
             });
@@ -90,6 +108,7 @@ impl Captures {
             unread: Arc::new(unread.cloned().collect()),
             has_others: selection.has_unread_tasks,
             reached: BTreeMap::new(),
+            skipped: BTreeSet::new(),
         }
     }
 
@@ -103,8 +122,14 @@ impl Captures {
     pub(super) fn pass(&mut self, tasks: &[&Task], is_open: bool) {
         for raw in tasks.iter().flat_map(|task| task.operations()) {
             let Some(name) = raw.captures() else { continue };
-            let file = || File::of(&raw.arguments).filter(|_| !is_open);
-            self.reached.entry(name.to_owned()).or_insert_with(file);
+            let file = self.file_of(name).filter(|_| !is_open);
+            let Entry::Vacant(place) = self.reached.entry(name.to_owned()) else {
+                continue;
+            };
+            place.insert(file);
+            if !is_open {
+                self.skipped.insert(name.to_owned());
+            }
         }
     }
 
@@ -114,17 +139,35 @@ impl Captures {
         let file = match bound.first().map(|found| &found.bound) {
             Some(Bound::Ready(ready)) => File::of(&ready.arguments),
             Some(Bound::Unknown(_) | Bound::Partly(..)) => None,
-            None => File::of(&raw.arguments),
+            None => self.file_of(name),
         };
+        if bound.is_empty() {
+            self.skipped.insert(name.to_owned());
+        } else {
+            self.skipped.remove(name);
+        }
         self.reached.insert(name.to_owned(), file);
     }
 
+    fn file_of(&self, name: &str) -> Option<File> {
+        self.all.get(name)?.file.clone()
+    }
+
     /// What templates see at a place of the plan.
-    pub(super) fn visible(&self, host: &str, overlay: &Overlay, asked: &Asked) -> Arc<dyn CapturedSource> {
+    ///
+    /// Without a host (`is_offline`), a capture whose condition does not hold is a mistake: nobody knows whether its file is there.
+    pub(super) fn visible(
+        &self,
+        host: &str,
+        overlay: &Overlay,
+        asked: &Asked,
+        is_offline: bool,
+    ) -> Arc<dyn CapturedSource> {
         Arc::new(Visible {
             captures: self.clone(),
             host: host.to_owned(),
             is_other: false,
+            wants_makers: is_offline,
             overlay: overlay.clone(),
             asked: asked.clone(),
         })
@@ -136,10 +179,20 @@ impl Captures {
             captures: self.clone(),
             host: host.to_owned(),
             is_other: true,
+            wants_makers: false,
             overlay: overlay.clone(),
             asked: asked.clone(),
         })
     }
+}
+
+/// What templates see before the plan has come anywhere: the host's data, and neither facts nor `vars`.
+fn data_alone(selection: &Selection, host: &SelectedHost) -> Bindings {
+    Bindings::new(TemplateData {
+        data: Arc::clone(&host.data),
+        variables: Arc::clone(&selection.variables),
+        ..TemplateData::new(Table::new(), Err("depends on facts of the host".to_owned()))
+    })
 }
 
 /// The tasks of a run, with those that they include.
@@ -166,6 +219,8 @@ struct Visible {
     host: String,
     /// Whether templates of another host look at it.
     is_other: bool,
+    /// Whether a value must be made by the run itself, if an entry of it says how.
+    wants_makers: bool,
     overlay: Overlay,
     asked: Asked,
 }
@@ -187,6 +242,16 @@ impl CapturedSource for Visible {
         let mistake = |title: String, label: &str, hint: String| {
             Captured::Mistake(Box::new(Diagnostic::new(title).at(&written.origin, label).hint(hint)))
         };
+        if self.wants_makers && written.is_of_run && written.has_create && self.captures.skipped.contains(name) {
+            return mistake(
+                format!(
+                    "`captured.{name}` is used on host `{}`, where nothing makes it",
+                    self.host
+                ),
+                "this is skipped: its `when`, or one above it, is false",
+                "change the condition, or remove what uses the value from this host".to_owned(),
+            );
+        }
         let file = match (self.captures.reached.get(name), &written.file) {
             (Some(None), _) => return Captured::Unknown(format!("`captured.{name}` is decided later").into()),
             (None, _) if written.is_of_run && !self.is_other => {

@@ -410,6 +410,56 @@ fn only_a_capture_that_comes_later_is_used_before_it_is_there() {
 }
 
 #[test]
+fn a_value_that_no_entry_makes_is_a_mistake_without_a_host() {
+    let user = "[[operation]]\nop = 'files.put'\ndest = '/etc/x'\ncontent = '{{ captured.token }}'\n";
+    let create = "create = { op = 'server.shell', commands = ['date'] }\n";
+    let capture = "[[operation]]\ncapture = 'token'\nfile = '{{ folder }}/token'\n";
+    let titles = |maker: String, made: &str| -> Vec<String> {
+        let deploy = format!("hosts = ['*']\ntasks = [{made}, 't/t']");
+        let inventory = "[hosts.a]\ndata = { folder = '/srv', stacks = ['web'], on = false }";
+        let files = [
+            ("inventories/dev.toml", inventory),
+            ("deploys/site.toml", &deploy),
+            ("tasks/t/made.toml", &maker),
+            (
+                "tasks/t/above.toml",
+                "[[operation]]\ninclude = 't/made'\nwhen = \"vars.stack == 'db'\"\n",
+            ),
+        ];
+        let root = folder_of(user, &files);
+        let checked = check(&crate::project::read(root.path()), &CheckRequest::default()).expect("an inventory");
+        checked
+            .mistakes
+            .into_iter()
+            .map(|found| found.diagnostic.title)
+            .collect()
+    };
+    let nothing_makes_it = "`captured.token` is used on host `a`, where nothing makes it";
+    let by_stacks = "{ task = 't/above', for_each = 'stacks', vars = { stack = '{{ item }}' } }";
+    for (maker, made) in [
+        (format!("{capture}when = 'on'\n{create}"), "'t/made'"),
+        (format!("{capture}{create}"), "{ task = 't/made', when = 'on' }"),
+        (format!("{capture}{create}"), by_stacks),
+    ] {
+        assert_eq!(titles(maker, made), [nothing_makes_it], "{made}");
+    }
+    for (maker, made) in [
+        (format!("{capture}{create}"), "'t/made'"),
+        // What only reads a file says nothing of who makes it.
+        (format!("{capture}when = 'on'\n"), "'t/made'"),
+        // A host may say that it is wanted.
+        (format!("{capture}when = 'facts.cpus > 1'\n{create}"), "'t/made'"),
+        (
+            format!("{capture}{create}"),
+            "{ task = 't/above', vars = { stack = 'web' } }, { task = 't/above', name = 'b', vars = { stack = 'db' } }",
+        ),
+    ] {
+        let found = titles(maker, made);
+        assert!(found.is_empty(), "{made}: {found:?}");
+    }
+}
+
+#[test]
 fn the_images_of_a_stack_are_known_unless_its_compose_file_is_not() {
     let task = "[[operation]]\ncapture = 'token'\nfile = '/srv/token'\n\
         create = { op = 'server.shell', commands = ['x'] }\n\

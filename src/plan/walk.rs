@@ -120,7 +120,7 @@ impl<'a> Walk<'a> {
             handlers: Handlers::default(),
             owed: OwedHandlers::default(),
             early: BTreeSet::new(),
-            captures: Captures::of(selection),
+            captures: Captures::of(selection, Some(host)),
             named: Arc::default(),
             skipped: Vec::new(),
             items_left_out: BTreeMap::new(),
@@ -260,7 +260,11 @@ impl<'a> Walk<'a> {
             facts: Arc::new(VisibleFacts::new(given.host_name(), overlay, &given.asked)),
             peers: Arc::clone(&self.peers),
             catalogue: Arc::clone(&self.catalogue),
-            captured: self.captures.visible(given.host_name(), overlay, &given.asked),
+            captured: {
+                let is_offline = given.snapshot.is_offline;
+                self.captures
+                    .visible(given.host_name(), overlay, &given.asked, is_offline)
+            },
             variables: Arc::clone(&given.selection.variables),
         };
         Bindings::new(data).with_vars(Arc::clone(vars))

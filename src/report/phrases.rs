@@ -659,8 +659,8 @@ pub(super) fn unbounded(slug: &str, count: usize) -> Phrase {
         .word(" if none)")
 }
 
-/// Up to this many items that `--only` skipped are named.
-const MOST_ITEMS: usize = 4;
+/// Up to this many items that `--only` skipped are named: a box with all stacks of the project has fewer.
+const MOST_ITEMS: usize = 20;
 
 /// What filters skipped, each with its option.
 pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {

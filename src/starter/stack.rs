@@ -58,8 +58,11 @@ pub fn write_stack(project: &Project, stack: &NewStack<'_>) -> Result<WrittenSta
         Some(group) => Some(own_group(project, group)?),
         None => only_list(project),
     };
-    let lists = list.map(|group| with_word(project, group, stack.name)).transpose()?;
     let network = stack.network.map(str::to_owned).or_else(|| first_network(project));
+    let has_site = stack.port.is_some() && network.is_some();
+    let lists = list
+        .map(|group| with_word(project, group, stack.name, has_site))
+        .transpose()?;
     let folder = format!("templates/{STACKS}/{}", stack.name);
     let mut files = Vec::new();
     for (name, text) in [
@@ -73,7 +76,6 @@ pub fn write_stack(project: &Project, stack: &NewStack<'_>) -> Result<WrittenSta
     if let Some((path, text)) = &lists {
         write(&project.root.join(path), text)?;
     }
-    let has_site = stack.port.is_some() && network.is_some();
     Ok(WrittenStack {
         files,
         deploy: list.and_then(|group| deploy_of(project, group)),
@@ -163,8 +165,9 @@ fn listed(group: &GroupData) -> Option<&[Value]> {
     }
 }
 
-/// The file of a group with one more word in its list of stacks.
-fn with_word(project: &Project, group: &str, name: &str) -> Result<(String, String), Diagnostic> {
+/// The file of a group with one more word in its list of stacks. One with a site comes before what makes sites of all stacks, so
+/// that it runs by the time it is reached.
+fn with_word(project: &Project, group: &str, name: &str, has_site: bool) -> Result<(String, String), Diagnostic> {
     let path = format!("group_data/{group}.toml");
     let failed = |why: String| Diagnostic::new(format!("cannot add `{name}` to `{LIST}` in `{path}`")).because(why);
     let text = fs::read_to_string(project.root.join(&path)).map_err(|error| failed(error.to_string()))?;
@@ -177,8 +180,50 @@ fn with_word(project: &Project, group: &str, name: &str) -> Result<(String, Stri
     let Some(list) = list.as_array_mut() else {
         return Err(failed("it is not a list".to_owned()));
     };
-    list.push(name);
+    let collects = |item: &toml_edit::Value| item.as_str().is_some_and(|stack| collects_sites(project, stack));
+    let mut reversed = (0..list.len()).rev();
+    let before = reversed.find(|at| has_site && list.get(*at).is_some_and(collects));
+    match before {
+        Some(at) => {
+            let decor = list.get(at).map(|item| item.decor().clone());
+            list.insert(at, name);
+            if let (Some(decor), Some(added)) = (decor, list.get_mut(at)) {
+                *added.decor_mut() = decor;
+            }
+            if at == 0
+                && let Some(next) = list.get_mut(1).filter(|next| is_bare(next))
+            {
+                next.decor_mut().set_prefix(" ");
+            }
+        }
+        None => list.push(name),
+    }
     Ok((path.clone(), document.to_string()))
+}
+
+/// Whether nothing stands before an item of a list.
+fn is_bare(item: &toml_edit::Value) -> bool {
+    let prefix = item.decor().prefix().and_then(toml_edit::RawString::as_str);
+    prefix.unwrap_or_default().is_empty()
+}
+
+/// Whether a template of the stack reads the sites of stacks.
+fn collects_sites(project: &Project, stack: &str) -> bool {
+    let folder = project.root.join("templates").join(STACKS).join(stack);
+    let mut ahead = vec![folder];
+    while let Some(folder) = ahead.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                ahead.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "j2")
+                && fs::read_to_string(&path).is_ok_and(|text| text.contains("].sites"))
+            {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 /// The first network that the data of the project name.
@@ -305,6 +350,43 @@ mod tests {
         assert!(project.catalogue.contains_key("who-am-i"));
         let again = write_stack(&project, &stack("who-am-i", "traefik/whoami")).expect_err("taken");
         assert!(again.title.contains("exists already"), "{again:?}");
+    }
+
+    #[test]
+    fn a_site_is_there_before_the_proxy_leads_to_it() {
+        let caddyfile =
+            "{% for name in stacks %}{% for site in catalogue[name].sites %}{{ site.host }}{% endfor %}{% endfor %}";
+        let of_caddy = ("templates/services/caddy/conf/Caddyfile.j2", caddyfile);
+        let caddy = ("templates/services/caddy/compose.yaml", "services: {}\n");
+        let other = ("templates/services/db/compose.yaml", "services: {}\n");
+        for (before, port, after) in [
+            ("['db', 'caddy']", Some(80), "['db', \"new\", 'caddy']"),
+            ("['caddy']", Some(80), "[\"new\", 'caddy']"),
+            ("['caddy', 'db']", Some(80), "[\"new\", 'caddy', 'db']"),
+            (
+                "[\n  'db',\n  'caddy',\n]",
+                Some(80),
+                "[\n  'db',\n  \"new\",\n  'caddy',\n]",
+            ),
+            (
+                "[\n  'caddy', # last\n]",
+                Some(80),
+                "[\n  \"new\",\n  'caddy', # last\n]",
+            ),
+            ("['db', 'caddy']", None, "['db', 'caddy', \"new\"]"),
+            ("['db']", Some(80), "['db', \"new\"]"),
+        ] {
+            let web = format!("base_domain = 'x'\nstacks = {before}\n");
+            let (folder, project) =
+                project(&[INVENTORY, DOCKER, of_caddy, caddy, other, ("group_data/web.toml", &web)]);
+            let new = NewStack {
+                port,
+                ..stack("new", "nginx:1")
+            };
+            write_stack(&project, &new).expect("written");
+            let text = fs::read_to_string(folder.path().join("group_data/web.toml")).expect("a file");
+            assert_eq!(text, format!("base_domain = 'x'\nstacks = {after}\n"), "{before}");
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ lab = {{ image = 'debian:13-docker', registry = true }}
 groups = ['docker', 'dns']
 [hosts.dns-1.data]
 dhcp.range = '10.77.0.100 - 10.77.0.199'
+stack_settings.wg-easy.user_space = true
 {data}
 [hosts.dns-2]
 lab = {{ image = 'debian:12' }}
@@ -105,6 +106,7 @@ fn two_empty_hosts_become_dns_and_dhcp_boxes() {
     addresses_are_given(one);
     upstream_is_asked_by_tls(project, one, two, &upstream("dns.upstream.example"));
     what_is_broken_changes_nothing(project, one);
+    a_box_that_finds_no_names_is_the_last(project, one, two);
     another_server_takes_the_place(project, one, two);
     a_wrong_address_goes_back(project, two, &upstream("dns.upstream.example"));
 }
@@ -240,6 +242,13 @@ fn names_are_found(host: &Host<'_>, one: &Host<'_>, two: &Host<'_>) {
     ] {
         assert_eq!(answer(two, &asked, question), expected, "{question}, with the list");
     }
+    let nightly =
+        "systemctl is-enabled homelab-blocklist.timer; systemctl show -P TimersCalendar homelab-blocklist.timer";
+    let nightly = host.inside(nightly);
+    assert!(
+        nightly.starts_with("enabled\n") && nightly.contains("*-*-* 04:30:00"),
+        "{nightly}"
+    );
     let own = "getent ahostsv4 nas | grep -q 10.77.0.20 && grep -q 'nameserver 127.0.0.1' /etc/resolv.conf";
     assert!(host.is(own));
 }
@@ -421,6 +430,24 @@ fn what_is_broken_changes_nothing(project: &Project, one: &Host<'_>) {
     assert_eq!(process(one, "unbound"), before[0], "a list is loaded without a restart");
 }
 
+/// A box that does not find what it has to find ends the deploy, and the next one keeps its files and its process.
+fn a_box_that_finds_no_names_is_the_last(project: &Project, one: &Host<'_>, two: &Host<'_>) {
+    let files = "cat /etc/unbound/unbound.conf.d/* | sha256sum";
+    let state = |host: &Host<'_>| (process(host, "unbound"), host.inside(files));
+    let (first, second) = (state(one), state(two));
+    let data = [
+        "dns.checks=['no.such.dev.lab.example']",
+        "dns.networks=['10.0.0.0/8', '172.16.0.0/12']",
+    ];
+    let failed = deploy(project, &["--data", data[0], "--data", data[1]]).expect(1);
+    let told = failed.stdout + &failed.stderr;
+    assert!(told.contains("no.such.dev.lab.example is found"), "{told}");
+    assert_ne!(state(one), first, "the first box has the change");
+    assert_eq!(state(two), second, "the second box was not touched");
+    assert_eq!(answer(two, &two.address(), "nas.dev.lab.example"), "10.77.0.20\n");
+    deploy(project, &[]).expect(0);
+}
+
 /// Another server takes the place of the first, with the same names, addresses, list and upstream server, and gives the place back.
 fn another_server_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<'_>) {
     let active = "systemctl is-active unbound kea-dhcp4-server dnsmasq stubby | tr '\\n' ' '; true";
@@ -464,13 +491,31 @@ fn another_server_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<
 
 /// Pi-hole in a container, here a stand-in with dnsmasq in it: the same names, addresses and list, a new record, and back.
 fn pihole_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<'_>, active: &str) {
-    let pihole = ["--limit", "dns-1", "--data", "dns.server=pihole"];
+    // Other machines have it.
+    one.inside("mkdir -p /dev/net; mknod /dev/net/tun c 10 200");
+    let pihole = [
+        "--limit",
+        "dns-1",
+        "--data",
+        "dns.server=pihole",
+        "--data",
+        "dns.wireguard=true",
+    ];
     deploy(project, &pihole).expect(0);
     let again = deploy(project, &pihole).expect(0);
     assert!(again.stdout.contains("nothing to do on 1 host"), "{}", again.stdout);
     assert_eq!(one.inside(active), "inactive inactive inactive active ");
     let containers = "docker ps --format '{{.Image}} {{.Status}}' | sed 's/ Up .*(/ (/'";
-    assert_eq!(one.inside(containers), "pihole/pihole:2026.04.0 (healthy)\n");
+    assert_eq!(
+        one.inside(&format!("{containers} | sort")),
+        "ghcr.io/wg-easy/wg-easy:15 (healthy)\npihole/pihole:2026.04.0 (healthy)\n"
+    );
+    assert_eq!(
+        one.inside("docker exec wg-easy-wg-easy-1 wg show wg0 listen-port"),
+        "51820\n"
+    );
+    let pages = one.inside("docker port wg-easy-wg-easy-1 51821/tcp; wget -qO- http://127.0.0.1:51821/");
+    assert_eq!(pages, "127.0.0.1:51821\nwg-easy");
     let server = one.address();
     let address = format!("{server}\n");
     for (question, expected) in [
@@ -494,6 +539,7 @@ fn pihole_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<'_>, act
         "docker inspect pihole-pihole-1 | grep -c \"$(cat /opt/stacks/pihole/secrets/admin-password)\" || true";
     assert_eq!(one.inside(password), "0\n", "the password is a file");
 
+    one.inside("docker compose -p wg-easy down 2>&1");
     deploy(project, &["--limit", "dns-1"]).expect(0);
     assert_eq!(one.inside(active), "active active inactive inactive ");
     assert_eq!(one.inside("docker ps -aq"), "", "one server is left");

@@ -98,6 +98,16 @@ fn a_tag_that_moves_changes_nothing_until_it_is_pinned_again() {
     project.homelab(&["images", "pin", "dev"]).expect(0);
     let second = pinned(&project);
     assert_ne!(first, second);
+    let review = project
+        .homelab(&["deploy", "dev", "site", "--dry-run"])
+        .expect(0)
+        .stdout;
+    let is_change = |line: &&str| ["+ ", "~ ", "- "].iter().any(|sign| line.starts_with(sign));
+    let changes: Vec<&str> = review.lines().map(str::trim_start).filter(is_change).collect();
+    assert!(
+        matches!(changes[..], [image, service] if image.contains("docker image lab/held:1.37") && service.contains("compose service web/app")),
+        "one pull and one container: {review}"
+    );
     let ran = deploy(&project);
     assert!(ran.stdout.contains("its image is another one"), "{}", ran.stdout);
     let (image, container) = running(&host);

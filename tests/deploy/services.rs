@@ -82,8 +82,13 @@ fn touched(
 
 /// The page at the root of a site, by the certificates that the host itself trusts.
 fn page(host: &Host<'_>, site: &str) -> String {
+    page_with(host, site, "")
+}
+
+/// The page at the root of a site for who sends these lines too.
+fn page_with(host: &Host<'_>, site: &str, lines: &str) -> String {
     host.inside(&format!(
-        "printf 'GET / HTTP/1.1\\r\\nHost: {site}\\r\\nConnection: close\\r\\n\\r\\n' | openssl s_client -quiet -verify_return_error \
+        "printf 'GET / HTTP/1.1\\r\\nHost: {site}\\r\\n{lines}Connection: close\\r\\n\\r\\n' | openssl s_client -quiet -verify_return_error \
          -CAfile /etc/ssl/certs/ca-certificates.crt -servername {site} -connect 127.0.0.1:443 2>/dev/null"
     ))
 }
@@ -137,36 +142,220 @@ fn an_empty_host_becomes_the_services_box() {
     for (site, expected) in [
         ("grafana.dev.lab.example", "grafana"),
         ("paperless.dev.lab.example", "paperless"),
-        ("dockge.dev.lab.example", "dockge"),
+        ("dockge.dev.lab.example", "401 Unauthorized"),
         ("dev.lab.example", "homepage"),
         ("prometheus.dev.lab.example", "/classic/graph"),
     ] {
         let page = page(&host, site);
         assert!(page.contains(expected), "{site}: {page}");
     }
-    let redirect = host.inside(
-        "bash <<'end'\nexec 3<>/dev/tcp/127.0.0.1/80\n\
-         printf 'GET / HTTP/1.1\\r\\nHost: grafana.dev.lab.example\\r\\nConnection: close\\r\\n\\r\\n' >&3\nhead -3 <&3\nend",
-    );
+    let redirect = plain_page(&host, "grafana.dev.lab.example");
     assert!(redirect.contains("308"), "{redirect}");
     nothing_is_open_that_must_not_be(&host);
-    a_scanner_can_log_in(&project, &host);
+    dockge_asks_for_its_password(&project, &host);
+    a_scanner_uploads(&project, &host);
+    sensors_are_recorded(&project, &host);
+    hosts_are_measured(&host);
     expiry_is_measured(&host);
+    one_stack_alone_is_deployed(&project, &host);
+    what_has_data_comes_back(&project, &host);
+    a_stack_is_added_and_removed(&project, &host);
 }
 
-/// With the password of the key of the lab, and with no other. Without `enabled`, nothing of it is in the plan.
-fn a_scanner_can_log_in(project: &Project, host: &Host<'_>) {
-    let password = project
-        .homelab(&["secrets", "lab-password", "ftp scanner"])
+/// What comes of a request for a site without TLS.
+fn plain_page(host: &Host<'_>, site: &str) -> String {
+    host.inside(&format!(
+        "bash <<'end'\nexec 3<>/dev/tcp/127.0.0.1/80\n\
+         printf 'GET / HTTP/1.1\\r\\nHost: {site}\\r\\nConnection: close\\r\\n\\r\\n' >&3\ncat <&3\nend"
+    ))
+}
+
+/// A password of the key of the lab.
+fn password(project: &Project, purpose: &str) -> String {
+    let shown = project.homelab(&["secrets", "lab-password", purpose]).expect(0).stdout;
+    shown.trim().to_owned()
+}
+
+/// Its first visitor becomes its administrator, so that must be someone with the password of the site.
+fn dockge_asks_for_its_password(project: &Project, host: &Host<'_>) {
+    let right = password(project, "dockge site");
+    for (password, expected) in [(right.as_str(), "dockge"), ("another", "401 Unauthorized")] {
+        let line = host.inside(&format!("printf 'admin:{password}' | base64 -w0"));
+        let line = format!("Authorization: Basic {line}\\r\\n");
+        let page = page_with(host, "dockge.dev.lab.example", &line);
+        assert!(page.contains(expected), "{page}");
+    }
+    let logins = host.inside("stat -c %a /opt/stacks/caddy/conf/logins");
+    assert_eq!(logins, "400\n");
+}
+
+/// Who may write to a topic is recorded; nobody else is, with whatever password.
+fn sensors_are_recorded(project: &Project, host: &Host<'_>) {
+    let publish = |user: &str, message: &str| {
+        let password = password(project, &format!("mqtt {user}"));
+        host.inside(&format!(
+            "docker exec mosquitto-mosquitto-1 mosquitto_pub -q 1 -u {user} -P {password} -t sensors/kitchen -m {message}"
+        ))
+    };
+    let recorded = "docker exec recorder-recorder-1 sh -c 'cat /records/*'";
+    publish("telegraf", "forged");
+    publish("sensors", "21.5");
+    host.wait_until(&format!("{recorded} | grep -q 'sensors/kitchen 21.5'"), PATIENCE);
+    assert!(!host.inside(recorded).contains("forged"));
+}
+
+/// Prometheus reads itself, Alertmanager and the host.
+fn hosts_are_measured(host: &Host<'_>) {
+    let targets = "docker exec prometheus-prometheus-1 wget -qO- 'http://127.0.0.1:9090/api/v1/targets?state=active'";
+    let health = "grep -o '\"health\":\"[a-z]*\"' | sort | uniq -c | tr -s ' '";
+    let reached = format!("[ \"$({targets} | {health})\" = ' 3 \"health\":\"up\"' ]");
+    host.wait_until(&reached, PATIENCE);
+    let node = format!("\"instance\":\"{}:9100\",\"job\":\"node\"", host.address());
+    let found = host.inside(targets);
+    assert!(found.contains(&node), "no {node} in {found}");
+}
+
+/// With `--only`, the token that another stack makes is read, and the review names the stacks that were not looked at.
+fn one_stack_alone_is_deployed(project: &Project, host: &Host<'_>) {
+    for stack in ["grafana", "telegraf"] {
+        let run = project
+            .homelab(&["deploy", "dev", "services", "--only", stack, "--yes"])
+            .expect(0);
+        assert!(run.stdout.contains("nothing to do on 1 host"), "{}", run.stdout);
+        let skipped = run.stdout.lines().find(|line| line.starts_with("skipped: "));
+        let skipped = skipped.unwrap_or_else(|| panic!("{}", run.stdout));
+        assert!(skipped.contains(", caddy of docker/stack (--only)"), "{skipped}");
+        assert!(!skipped.contains(&format!("{stack},")), "{skipped}");
+    }
+    let before = containers(host);
+    let other = ["--data", "stack_settings.grafana.host_name=graphs.dev.lab.example"];
+    let only = [&["deploy", "dev", "services", "--only", "grafana", "--yes"], &other[..]].concat();
+    project.homelab(&only).expect(0);
+    let (new, again) = touched(&before, &containers(host));
+    assert_eq!((new, again), (texts(&["grafana-grafana-1"]), Vec::new()));
+    assert!(
+        !page(host, "graphs.dev.lab.example").contains("grafana"),
+        "Caddy does not know it"
+    );
+    deploy(project);
+}
+
+/// A backup of each stack with data, and what was in it comes back after it is gone. InfluxDB, Grafana and Paperless are stand-ins, whose
+/// commands copy files; Mosquitto and Caddy are the real ones.
+fn what_has_data_comes_back(project: &Project, host: &Host<'_>) {
+    let backup = |command: &str, stack: &str, more: &[&str]| {
+        project
+            .homelab(&[&["backup", command, "dev", "box", stack], more].concat())
+            .expect(0);
+    };
+    let sensors = password(project, "mqtt sensors");
+    let publish = format!("docker exec mosquitto-mosquitto-1 mosquitto_pub -u sensors -P {sensors} -r -t sensors/kept");
+    host.inside(&format!("{publish} -m 7"));
+    for (stack, service, file) in [
+        ("influxdb2", "influxdb2", "/var/lib/influxdb2/kept"),
+        ("grafana", "grafana", "/var/lib/grafana/kept"),
+        ("paperless", "webserver", "/usr/src/paperless/media/kept"),
+        ("recorder", "recorder", "/records/kept"),
+        ("mosquitto", "mosquitto", "/mosquitto/data/kept"),
+        ("caddy", "caddy", "/data/kept"),
+    ] {
+        let inside = format!("docker exec {stack}-{service}-1");
+        host.inside(&format!("{inside} sh -c 'echo {stack} >{file}'"));
+        backup("run", stack, &[]);
+        host.inside(&format!("{inside} rm {file}"));
+        if stack == "mosquitto" {
+            host.inside(&format!("{publish} -n"));
+        }
+        backup("restore", stack, &["--yes"]);
+        assert_eq!(host.inside(&format!("{inside} cat {file}")), format!("{stack}\n"));
+    }
+    let recorder = password(project, "mqtt recorder");
+    let kept =
+        format!("docker exec mosquitto-mosquitto-1 mosquitto_sub -u recorder -P {recorder} -t sensors/kept -C 1 -W 5");
+    assert_eq!(host.inside(&kept), "7\n", "a retained message");
+    let well = "! docker ps -a --format '{{.Status}}' | grep -v '^Up' && ! docker ps --format '{{.Status}}' | grep -e unhealthy -e starting";
+    host.wait_until(well, PATIENCE);
+    quiet(project);
+}
+
+/// A command adds a stack, and Caddy has its site in the same deploy. Without its word, it is told, and removed without its volume.
+fn a_stack_is_added_and_removed(project: &Project, host: &Host<'_>) {
+    let new = [
+        "new",
+        "stack",
+        "whoami",
+        "--image",
+        "traefik/whoami:v1.11",
+        "--port",
+        "80",
+    ];
+    project.homelab(&new).expect(0);
+    let compose = "templates/services/whoami/compose.yaml.j2";
+    let text = std::fs::read_to_string(project.root().join(compose)).unwrap();
+    let volume = "    volumes: [\"data:/data\"]\n";
+    let text = text.replace("networks:\n  rev", "volumes: { data: }\nnetworks:\n  rev");
+    project.write(compose, text.replace("    restart:", &format!("{volume}    restart:")));
+    let list = "group_data/services.toml";
+    let with_it = std::fs::read_to_string(project.root().join(list)).unwrap();
+    deploy(project);
+    let page = page(host, "whoami.dev.lab.example");
+    assert!(page.contains("whoami"), "{page}");
+    quiet(project);
+
+    project.write(list, with_it.replace("\"whoami\", ", "").replace(", \"whoami\"", ""));
+    let told = deploy(project).stdout;
+    assert!(
+        told.contains("orphan: compose project whoami is no longer in the configuration"),
+        "{told}"
+    );
+    assert!(told.contains("its volumes stay: whoami_data"), "{told}");
+    assert_eq!(host.inside("docker ps -q --filter name=whoami-whoami-1 | wc -l"), "1\n");
+    let pruned = project
+        .homelab(&["deploy", "dev", "services", "--yes", "--prune"])
         .expect(0)
         .stdout;
-    for (password, expected) in [(password.trim(), "230"), ("another", "530")] {
+    assert!(pruned.contains("compose service whoami/whoami"), "{pruned}");
+    assert_eq!(host.inside("docker ps -aq --filter name=whoami-whoami-1"), "");
+    assert_eq!(
+        host.inside("docker volume ls -q --filter name=whoami_data"),
+        "whoami_data\n"
+    );
+    quiet(project);
+}
+
+/// With the password of the key of the lab, and with no other, and to Paperless. Without `enabled`, nothing of it is in the plan.
+fn a_scanner_uploads(project: &Project, host: &Host<'_>) {
+    let right = password(project, "ftp scanner");
+    for (password, expected) in [(right.as_str(), "230 227 150 226 "), ("another", "530 530 530 530 ")] {
         let said = host.inside(&format!(
-            "bash -c 'exec 3<>/dev/tcp/127.0.0.1/21; read -r x <&3; printf \"USER scanner\\r\\n\" >&3; read -r x <&3; \
-             printf \"PASS {password}\\r\\n\" >&3; read -r x <&3; echo ${{x%% *}}'"
+            r#"bash <<'end'
+exec 3<>/dev/tcp/127.0.0.1/21
+read -r answer <&3
+ask() {{ printf '%s\r\n' "$1" >&3; read -r answer <&3; }}
+ask 'USER scanner'
+ask 'PASS {password}'
+printf '%s ' "${{answer%% *}}"
+ask PASV
+printf '%s ' "${{answer%% *}}"
+numbers=${{answer##*(}}
+IFS=, read -r _ _ _ _ high low <<<"${{numbers%%)*}}"
+[[ $answer != 227* ]] || exec 4<>"/dev/tcp/127.0.0.1/$((high * 256 + low))"
+ask 'STOR upload/scan.pdf'
+printf '%s ' "${{answer%% *}}"
+if [[ $answer == 150* ]]; then
+    printf scanned >&4
+    exec 4>&-
+    read -r answer <&3
+fi
+printf '%s ' "${{answer%% *}}"
+end"#
         ));
-        assert_eq!(said.trim(), expected);
+        assert_eq!(said, expected);
     }
+    let uploaded = "cd /usr/src/paperless/consume && stat -c %u scan.pdf && cat scan.pdf";
+    let uploaded = host.inside(&format!("docker exec paperless-webserver-1 sh -c '{uploaded}'"));
+    assert_eq!(uploaded, "1001\nscanned");
+    assert!(!host.is("su scanner -c true"), "it has no shell");
     let off = [
         "deploy",
         "dev",
@@ -253,11 +442,13 @@ fn one_change_of_the_project_is_one_change_of_the_host() {
         data,
         recorder.replace(
             "other_sites = []",
-            "other_sites = [{ host = \"x.dev.lab.example\", upstream = \"prometheus:9090\" }]",
+            "other_sites = [{ host = \"x.dev.lab.example\", upstream = \"prometheus:9090\" }, \
+             { host = \"plain.dev.lab.example\", upstream = \"prometheus:9090\", tls = false }]",
         ),
     );
-    change("a site", &[], &[]);
+    change("sites", &[], &[]);
     assert!(page(host, "x.dev.lab.example").contains("/classic/graph"));
+    assert!(plain_page(host, "plain.dev.lab.example").contains("/classic/graph"));
     // The tag means another image.
     let registry = Registry::of(host);
     registry.copy("traefik/whoami", "services/moved");

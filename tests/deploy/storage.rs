@@ -6,7 +6,14 @@ use crate::support::project::Project;
 
 /// The tasks of the box that are its own.
 const TASKS: &str = "hosts = ['storage']
-tasks = ['storage/datasets', 'storage/directories', 'storage/exports', 'storage/disks']
+tasks = ['storage/datasets', 'storage/directories', 'storage/exports', 'storage/disks', 'test/compose']
+";
+/// Files of stacks as a services box with volumes on this server has them.
+const COMPOSE: &str = "[[operation]]
+op = 'files.template'
+for_each = ['influxdb2', 'paperless']
+src = 'test/{{ item }}.j2'
+dest = '/root/{{ item }}.yaml'
 ";
 
 /// Stands in for a system that no lab host can be: its name, and programs that answer otherwise.
@@ -52,9 +59,22 @@ fn an_empty_host_exports_directories() {
     project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
     project.write(".gitignore", "/.env\n");
     project.write("deploys/storage.toml", TASKS);
+    project.write("tasks/test/compose.toml", COMPOSE);
+    for stack in ["influxdb2", "paperless"] {
+        project.write(
+            &format!("templates/test/{stack}.j2"),
+            format!("{{%- set stack = catalogue.{stack} -%}}{{%- include 'services/{stack}/compose.yaml.j2' -%}}"),
+        );
+    }
     project.homelab(&["lab", "up", "dev", "storage"]).expect(0);
     let host = crate::support::host::Host::of(&project, "dev", "storage-dev");
-    let deploy = ["deploy", "dev", "storage", "--yes"];
+    let data = [
+        "nfs_server=192.0.2.30",
+        "ftp_scanner={ enabled = false, user = 'scanner', uid = 1001 }",
+    ];
+    let deploy = [
+        "deploy", "dev", "storage", "--yes", "--data", data[0], "--data", data[1],
+    ];
     project.homelab(&deploy).expect(0);
     let again = project.homelab(&deploy).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
@@ -69,6 +89,7 @@ fn an_empty_host_exports_directories() {
         host.inside("cat /srv/appdata/copy; findmnt -no FSTYPE /srv/appdata"),
         "films\next4\n"
     );
+    what_services_mount_is_there(&host);
     // Its loopback address is none of the clients.
     assert!(!host.is("nfs-ls 'nfs://127.0.0.1/srv/appdata?version=4'"));
 
@@ -82,4 +103,32 @@ fn an_empty_host_exports_directories() {
     assert!(!refused.stderr.contains("cannot read"), "{}", refused.stderr);
     let family = project.homelab(&["facts", "dev", "storage-dev", "os.family"]).expect(0);
     assert_eq!(family.stdout, "freebsd\n");
+}
+
+/// Each folder that a volume of a stack is, found by a client and owned by the user of its container.
+fn what_services_mount_is_there(host: &crate::support::host::Host<'_>) {
+    let devices = host.inside("sed -n 's/.*device: \":\\(.*\\)\" }/\\1/p' /root/influxdb2.yaml /root/paperless.yaml");
+    let mut found: Vec<&str> = devices.lines().collect();
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [
+            "/srv/appdata/influxdb2/config",
+            "/srv/appdata/influxdb2/data",
+            "/srv/appdata/paperless-exports"
+        ]
+    );
+    for folder in found {
+        assert!(
+            host.is(&format!("nfs-ls 'nfs://{}{folder}?version=4'", host.address())),
+            "{folder} cannot be mounted"
+        );
+        let owner = if folder.contains("influxdb2") { "1000" } else { "1001" };
+        let expected = format!("{owner}:{owner} 750\n");
+        assert_eq!(
+            host.inside(&format!("stat -c '%u:%g %a' {folder}")),
+            expected,
+            "{folder}"
+        );
+    }
 }
