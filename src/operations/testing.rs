@@ -33,6 +33,13 @@ impl Bench {
         Self::of(&Definition::of::<T>(), parameters)
     }
 
+    /// An operation on the file `/f`, which has this text.
+    pub(super) fn on_file<T: Define>(parameters: &str, text: &str) -> Self {
+        Self::new::<T>(&format!("path = '/f'\n{parameters}"))
+            .directory("/")
+            .file_with_content("/f", text)
+    }
+
     /// An operation with further parameters that no file has.
     pub(super) fn with<T: Define>(parameters: &str, more: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
         let more = more.into_iter();

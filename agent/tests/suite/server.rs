@@ -165,7 +165,8 @@ async fn slow_and_wrong_peers_are_dropped() {
     );
     slow.write_all(head.as_bytes()).await.expect("sent");
     let mut many = TcpStream::connect(agent.address).await.expect("connected");
-    let headers: String = (0..70).map(|number| format!("x{number}: y\r\n")).collect();
+    let headers: Vec<String> = (0..70).map(|number| format!("x{number}: y\r\n")).collect();
+    let headers = headers.concat();
     let head = format!("GET /read HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
     many.write_all(head.as_bytes()).await.expect("sent");
     let mut nonsense = TcpStream::connect(agent.address).await.expect("connected");

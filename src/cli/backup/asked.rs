@@ -4,12 +4,15 @@ use std::process::ExitCode;
 
 use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
-use homelab::gather::{BackupEnd, BackupsFound, read_backups};
+use homelab::error::Diagnostic;
+use homelab::gather::{BackupEnd, BackupWork, BackupsFound, read_backups, work_on_backups};
 use homelab::project::Project;
 use homelab::remote::Target;
+use homelab::report;
 
 use super::super::connection_arguments::ConnectionArguments;
 use super::super::interruption::waited_for_host;
+use super::super::output::{eprint, print};
 use super::super::{completion, errors, journals, project, targets};
 
 /// The host whose backups are meant.
@@ -44,8 +47,34 @@ impl Place {
     }
 }
 
+impl Asked {
+    /// Has the host do its work, and prints what it says or, if that failed, the mistake. `interrupted` is said of a work that goes on
+    /// without this command.
+    pub(super) fn carry_out(
+        &self,
+        host: &str,
+        work: BackupWork<'_>,
+        interrupted: &'static str,
+        mistake: impl FnOnce(&BackupEnd) -> Diagnostic,
+    ) -> anyhow::Result<ExitCode> {
+        let work = work_on_backups(&self.target, work);
+        let (end, said) = match waited_for_host(work, interrupted, |error| errors::show_plain(error))? {
+            Ok(done) => done,
+            Err(code) => return Ok(code),
+        };
+        match end {
+            BackupEnd::Done => print(&report::host_lines(host, said.join("\n").as_bytes()))?,
+            BackupEnd::Failed | BackupEnd::Locked => {
+                let told = said.into_iter().fold(mistake(&end), Diagnostic::because);
+                eprint(&report::diagnostic(&told));
+            }
+        }
+        Ok(code(&end))
+    }
+}
+
 /// The exit code of work on a host.
-pub(super) fn code(end: &BackupEnd) -> ExitCode {
+fn code(end: &BackupEnd) -> ExitCode {
     let end = match end {
         BackupEnd::Done => HostEnd::Converged,
         BackupEnd::Failed => HostEnd::Failed,

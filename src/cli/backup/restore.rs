@@ -6,14 +6,13 @@ use std::process::ExitCode;
 use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
 use homelab::error::{Diagnostic, suggestion};
-use homelab::gather::{Backup, BackupEnd, BackupSettings, BackupWork, work_on_backups};
+use homelab::gather::{Backup, BackupEnd, BackupSettings, BackupWork};
 use homelab::report;
 
 use super::super::connection_arguments::ConnectionArguments;
-use super::asked::{Asked, Place, code};
-use crate::cli::interruption::waited_for_host;
-use crate::cli::output::{eprint, eprint_line, print};
-use crate::cli::{errors, prompt, runtime};
+use super::asked::{Asked, Place};
+use crate::cli::output::eprint_line;
+use crate::cli::{prompt, runtime};
 
 /// Arguments of `homelab backup restore`.
 #[derive(Debug, Args)]
@@ -51,18 +50,20 @@ pub(super) fn run(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
     }
     let name = chosen.name.as_str();
-    let work = work_on_backups(&asked.target, BackupWork::Restore { stack, name });
-    let (end, said) = match waited_for_host(work, "interrupted: the restore goes on on the host", |error| {
-        errors::show_plain(error);
-    })? {
-        Ok(done) => done,
-        Err(code) => return Ok(code),
-    };
-    match end {
-        BackupEnd::Done => print(&report::host_lines(&place.host, said.join("\n").as_bytes()))?,
-        BackupEnd::Failed | BackupEnd::Locked => eprint(&report::diagnostic(&failure(arguments, &end, said))),
-    }
-    Ok(code(&end))
+    let work = BackupWork::Restore { stack, name };
+    asked.carry_out(
+        &place.host,
+        work,
+        "interrupted: the restore goes on on the host",
+        |end| {
+            Diagnostic::new(format!("{}: `{stack}` was not restored", place.host)).hint(match end {
+                BackupEnd::Locked => "wait until the other run has ended, then rerun",
+                BackupEnd::Done | BackupEnd::Failed => {
+                    "fix the cause and rerun, or restore another backup with `--from`"
+                }
+            })
+        },
+    )
 }
 
 /// The backup that is meant.
@@ -110,16 +111,4 @@ fn consent(arguments: &RestoreArguments, settings: &BackupSettings, chosen: &Bac
         restarts => format!("  restarted afterwards: {}", restarts.join(", ")),
     });
     Ok(runtime::one_thread()?.block_on(prompt::confirm(&format!("Restore `{stack}` on {}?", place.host)))?)
-}
-
-fn failure(arguments: &RestoreArguments, end: &BackupEnd, said: Vec<String>) -> Diagnostic {
-    let RestoreArguments { place, stack, .. } = arguments;
-    let mut mistake = Diagnostic::new(format!("{}: `{stack}` was not restored", place.host));
-    for line in said {
-        mistake = mistake.because(line);
-    }
-    mistake.hint(match end {
-        BackupEnd::Locked => "wait until the other run has ended, then rerun",
-        BackupEnd::Done | BackupEnd::Failed => "fix the cause and rerun, or restore another backup with `--from`",
-    })
 }

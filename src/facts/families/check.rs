@@ -372,7 +372,8 @@ pub(super) mod tests {
         folder
     }
 
-    fn serve(times: usize) -> u16 {
+    /// Answers each request, as often as that, with the body that `answer` makes of it.
+    fn serve(times: usize, answer: impl Fn(&str) -> String + Send + 'static) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         std::thread::spawn(move || {
@@ -386,7 +387,12 @@ pub(super) mod tests {
                         Ok(length) => request.extend_from_slice(&piece[..length]),
                     }
                 }
-                let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n");
+                let body = answer(&String::from_utf8_lossy(&request));
+                let _ = write!(
+                    stream,
+                    "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
             }
         });
         port
@@ -394,7 +400,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_page_is_seen_with_curl_and_without() {
-        let port = serve(3);
+        let port = serve(3, |_| "hello\n".to_owned());
         let http = |status, contains: Option<&str>| {
             Check::Http(Box::new(HttpCheck {
                 request: Request::get(format!("http://127.0.0.1:{port}/x")),
@@ -420,30 +426,11 @@ pub(super) mod tests {
 
     /// Answers each request with the request itself, as a string in JSON.
     fn echo(times: usize) -> u16 {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        std::thread::spawn(move || {
-            for mut stream in listener.incoming().take(times).flatten() {
-                let mut request = Vec::new();
-                let mut piece = [0; 1024];
-                while !request.ends_with(b"\r\n\r\n") {
-                    match stream.read(&mut piece) {
-                        Ok(0) | Err(_) => break,
-                        Ok(length) => request.extend_from_slice(&piece[..length]),
-                    }
-                }
-                let text = String::from_utf8_lossy(&request).into_owned();
-                let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('X')).collect();
-                let method = text.split(' ').next();
-                let body = serde_json::json!({ "lines": lines, "method": method, "n": 1.0 }).to_string();
-                let _ = write!(
-                    stream,
-                    "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-                    body.len()
-                );
-            }
-        });
-        port
+        serve(times, |request| {
+            let lines: Vec<&str> = request.lines().filter(|line| line.starts_with('X')).collect();
+            let method = request.split(' ').next();
+            serde_json::json!({ "lines": lines, "method": method, "n": 1.0 }).to_string()
+        })
     }
 
     #[test]
@@ -475,7 +462,7 @@ pub(super) mod tests {
                 "{path:?}"
             );
         }
-        let port = serve(1);
+        let port = serve(1, |_| "hello\n".to_owned());
         let no_json = Check::Http(Box::new(HttpCheck {
             request: Request::get(format!("http://127.0.0.1:{port}/")),
             status: 200,

@@ -9,7 +9,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::name::Name;
+use super::name::{Name, check_listed};
 use super::run::{LockTimeout, selection_run};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
@@ -62,20 +62,11 @@ impl Operation for Hold {
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        if self.packages.is_empty() {
-            return Err(context
-                .refuse("packages", "`packages` is empty", "lists no package")
-                .hint("write `packages = [\"…\"]`, or remove the operation"));
-        }
+        check_listed(context, &self.packages)?;
         let mut changes = Vec::new();
         let mut names: Vec<Name> = Vec::new();
         for text in &self.packages {
-            let name = Name::parse(text).map_err(|wrong| {
-                let title = format!("`{text}` is not a valid package name");
-                context
-                    .refuse_item("packages", text, title, wrong.label)
-                    .hint(wrong.hint)
-            })?;
+            let name = Name::of_item(context, text)?;
             if name.version.is_some() {
                 let title = format!("`{text}` has a version");
                 return Err(context

@@ -4,7 +4,9 @@
 //! name in a project names a package, and nothing else. Only apt's list of names tells `g++` from `bash+`, so such names are looked
 //! up in it before apt reads them.
 
+use crate::change::Stop;
 use crate::facts::apt::{Simulation, may_be_misread};
+use crate::operations::PlanContext;
 
 /// A package as the parameter names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +44,27 @@ const VERSION: NoName = NoName {
     hint: "write a version as `apt-cache policy` shows it, such as `jq=1.7.1-3`",
 };
 
+/// Refuses a list `packages` of nothing.
+pub(super) fn check_listed(context: &PlanContext<'_>, packages: &[String]) -> Result<(), Stop> {
+    if packages.is_empty() {
+        return Err(context
+            .refuse("packages", "`packages` is empty", "lists no package")
+            .hint("write `packages = [\"…\"]`, or remove the operation"));
+    }
+    Ok(())
+}
+
 impl Name {
+    /// Reads an item of the parameter `packages`.
+    pub(super) fn of_item(context: &PlanContext<'_>, text: &str) -> Result<Self, Stop> {
+        Self::parse(text).map_err(|wrong| {
+            let title = format!("`{text}` is not a valid package name");
+            context
+                .refuse_item("packages", text, title, wrong.label)
+                .hint(wrong.hint)
+        })
+    }
+
     /// Reads a name.
     ///
     /// Errors: apt would read it as something else.

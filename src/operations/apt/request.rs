@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use self::changes::Work;
 use super::from_file::FromFile;
-use super::name::Name;
+use super::name::{Name, check_listed};
 use super::run::LockTimeout;
 use super::status::{Absent, Present, absent, present};
 use crate::change::{NotKnown, Outcome, Stop};
@@ -73,19 +73,10 @@ impl Request<'_> {
 
     /// The names, each once.
     fn names(&self, context: &PlanContext<'_>) -> Result<Vec<Name>, Stop> {
-        if self.packages.is_empty() {
-            return Err(context
-                .refuse("packages", "`packages` is empty", "lists no package")
-                .hint("write `packages = [\"…\"]`, or remove the operation"));
-        }
+        check_listed(context, self.packages)?;
         let mut names: Vec<Name> = Vec::new();
         for text in self.packages {
-            let name = Name::parse(text).map_err(|wrong| {
-                let title = format!("`{text}` is not a valid package name");
-                context
-                    .refuse_item("packages", text, title, wrong.label)
-                    .hint(wrong.hint)
-            })?;
+            let name = Name::of_item(context, text)?;
             if name.version.is_some() && !self.present {
                 let title = format!("`{text}` has a version, but is to be removed");
                 return Err(context

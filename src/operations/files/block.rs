@@ -316,8 +316,7 @@ mod tests {
     use crate::operations::testing::{Bench, change, refusal, written};
 
     fn edit(parameters: &str, text: &str) -> Option<String> {
-        let bench = Bench::new::<Block>(&format!("path = '/f'\n{parameters}"));
-        written(bench.directory("/").file_with_content("/f", text).plan())
+        written(Bench::on_file::<Block>(parameters, text).plan())
     }
 
     #[test]

@@ -326,14 +326,8 @@ mod tests {
     use super::*;
     use crate::operations::testing::{Bench, refusal, written};
 
-    fn bench(parameters: &str, text: &str) -> Bench {
-        Bench::new::<Json>(&format!("path = '/f'\n{parameters}"))
-            .directory("/")
-            .file_with_content("/f", text)
-    }
-
     fn edit(parameters: &str, text: &str) -> Option<String> {
-        written(bench(parameters, text).plan())
+        written(Bench::on_file::<Json>(parameters, text).plan())
     }
 
     #[test]
@@ -370,7 +364,7 @@ mod tests {
 
     #[test]
     fn refusals_name_what_is_wrong() {
-        let refused = |parameters: &str, text: &str| refusal(bench(parameters, text).plan()).title;
+        let refused = |parameters: &str, text: &str| refusal(Bench::on_file::<Json>(parameters, text).plan()).title;
         assert_eq!(refused("", "{}"), "missing `value`, `merge` or `remove`");
         assert_eq!(
             refused("value = 1\nmerge = { a = 1 }", "{}"),

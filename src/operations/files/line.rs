@@ -150,8 +150,7 @@ mod tests {
     use crate::operations::testing::{Bench, written};
 
     fn edit(parameters: &str, text: &str) -> Option<String> {
-        let bench = Bench::new::<Line>(&format!("path = '/f'\n{parameters}"));
-        written(bench.directory("/").file_with_content("/f", text).plan())
+        written(Bench::on_file::<Line>(parameters, text).plan())
     }
 
     #[test]

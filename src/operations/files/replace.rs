@@ -260,14 +260,8 @@ mod tests {
     use super::*;
     use crate::operations::testing::{Bench, refusal, written};
 
-    fn bench(parameters: &str, text: &str) -> Bench {
-        Bench::new::<Replace>(&format!("path = '/f'\n{parameters}"))
-            .directory("/")
-            .file_with_content("/f", text)
-    }
-
     fn edit(parameters: &str, text: &str) -> Option<String> {
-        written(bench(parameters, text).plan())
+        written(Bench::on_file::<Replace>(parameters, text).plan())
     }
 
     #[test]
@@ -302,7 +296,7 @@ mod tests {
 
     #[test]
     fn what_no_run_would_settle_is_refused() {
-        let refused = |parameters: &str, text: &str| refusal(bench(parameters, text).plan()).title;
+        let refused = |parameters: &str, text: &str| refusal(Bench::on_file::<Replace>(parameters, text).plan()).title;
         let again = "`matching` matches what `replace` writes";
         assert_eq!(refused("matching = 'a'\nreplace = 'ab'", "a\n"), again);
         assert_eq!(refused("matching = ''\nreplace = 'x'", "a\n"), again);

@@ -51,18 +51,12 @@ pub(super) fn values(change: &Change) -> Option<Vec<ShownValue>> {
 }
 
 fn path(steps: &[Step]) -> String {
-    let mut path = String::new();
-    for step in steps {
-        match step {
-            Step::Key(name) => path = joined(path, name),
-            Step::Index(index) => path.push_str(&format!("[{index}]")),
-            Step::Named { key, name } => path.push_str(&format!("[{key}={}]", self::key(name))),
-            Step::NamedAt { index, key, name } => {
-                path.push_str(&format!("[{index}, {key}={}]", self::key(name)));
-            }
-        }
-    }
-    path
+    steps.iter().fold(String::new(), |path, step| match step {
+        Step::Key(name) => joined(path, name),
+        Step::Index(index) => format!("{path}[{index}]"),
+        Step::Named { key, name } => format!("{path}[{key}={}]", self::key(name)),
+        Step::NamedAt { index, key, name } => format!("{path}[{index}, {key}={}]", self::key(name)),
+    })
 }
 
 fn joined(path: String, name: &str) -> String {

@@ -129,9 +129,8 @@ fn what_values_do_not_say_is_shown_by_lines() {
 
 #[test]
 fn what_is_read_in_more_than_one_way_is_shown_by_lines() {
-    let bomb: String = (0..30)
-        .map(|level| format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level + 1))
-        .collect();
+    let levels = (0..30).map(|level| format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level + 1));
+    let bomb = levels.collect::<Vec<String>>().concat();
     let deep = format!("{}x{}", "[".repeat(70), "]".repeat(70));
     for (format, rest) in [
         (Format::Yaml, "b: &anchor 1\nc: *anchor\n"),

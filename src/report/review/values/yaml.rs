@@ -126,9 +126,9 @@ impl<'a> Reading<'a> {
             ScalarStyle::DoubleQuoted if is_quoted('"') => Kind::String(text.to_owned()),
             _ => Kind::Long(text.to_owned()),
         };
-        let end = place.start + written.trim_end().len();
+        let written = place.start..place.start + written.trim_end().len();
         Some(Node {
-            places: vec![place.start..end],
+            places: vec![written],
             kind,
         })
     }
