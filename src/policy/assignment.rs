@@ -11,7 +11,7 @@ use crate::value::{Entry, Kind, Table};
 pub(super) struct Assignment {
     pub(super) key: String,
     pub(super) value: String,
-    /// Of the key, or of the line.
+    /// Of the key, so that nothing else has to be shown.
     pub(super) place: Place,
     /// The operation of the scene; `None` in data.
     pub(super) operation: Option<usize>,
@@ -60,6 +60,9 @@ pub(super) fn secrets(scene: &Scene<'_>) -> Vec<Assignment> {
         found.extend(of_lines(number, text));
     }
     found.retain(|one| Secrecy::of_key(&one.key).is_some() && is_written(&one.place));
+    for one in &mut found {
+        one.place = one.place.of_key(&one.key);
+    }
     found
 }
 
@@ -205,7 +208,7 @@ fn of_lines(number: usize, text: &PlacedText) -> Vec<Assignment> {
         }
         let place = line_place(text, index + 1);
         found.push(Assignment {
-            place: narrowed(place, key),
+            place,
             key: key.to_owned(),
             value: value.to_owned(),
             operation: Some(number),
@@ -227,19 +230,6 @@ fn assignment(line: &str) -> Option<(&str, &str)> {
     let value = line[at + 1..].trim().trim_end_matches(',');
     let value = value.split(" #").next().unwrap_or(value).trim();
     (!key.is_empty() && key.chars().all(is_key)).then_some((key, value.trim_matches(['"', '\''])))
-}
-
-/// The place of a key in the line of a place.
-fn narrowed(place: Place, key: &str) -> Place {
-    let Origin { file, span } = &place.origin;
-    let found = file.text.get(span.clone()).and_then(|text| text.find(key));
-    match found {
-        Some(at) if place.within.is_none() => {
-            let start = span.start + at;
-            Place::at(&Origin::new(file, start..start + key.len()))
-        }
-        _ => place,
-    }
 }
 
 #[cfg(test)]

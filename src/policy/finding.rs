@@ -19,6 +19,21 @@ impl Place {
         }
     }
 
+    /// The place of `key` on the same line; if it is not there, the start of the line. A value may be a secret.
+    pub(super) fn of_key(&self, key: &str) -> Self {
+        let Origin { file, span } = &self.origin;
+        if file.text.get(span.clone()) == Some(key) {
+            return self.clone();
+        }
+        let start = file.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+        let line = file.text[start..].lines().next().unwrap_or_default();
+        let found = line.find(key).map(|at| start + at..start + at + key.len());
+        Self {
+            origin: Origin::new(file, found.unwrap_or(start..start)),
+            within: self.within.clone(),
+        }
+    }
+
     /// The same without what is written beside it: the line may hold a secret.
     pub(super) fn hidden(&self) -> Self {
         Self {
@@ -108,6 +123,21 @@ mod tests {
             assert_eq!(hidden.file.text.lines().nth(1), Some(shown));
             assert_eq!(hidden.line_column(), origin.line_column());
             assert_eq!(hidden.file.text.lines().last(), Some("b = 2"));
+        }
+    }
+
+    #[test]
+    fn the_place_of_a_key_never_has_its_value() {
+        for (text, at, shown) in [
+            ("a: { PASSWORD: hunter2 }\n", "hunter2", "     PASSWORD : …"),
+            ("- name: PASSWORD\n  value: hunter2\n", "hunter2", " : …"),
+            ("['hunter2']\n", "'hunter2'", "  …"),
+        ] {
+            let start = text.find(at).expect("a value");
+            let origin = Origin::new(&SourceFile::new("f", text), start..start + at.len());
+            let place = Place::at(&origin).of_key("PASSWORD").hidden();
+            let line = place.origin.line_column().0;
+            assert_eq!(place.origin.file.text.lines().nth(line - 1), Some(shown), "{text}");
         }
     }
 }

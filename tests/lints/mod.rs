@@ -85,11 +85,11 @@ fn every_lint_has_cases() {
 fn project(files: &str) -> tempfile::TempDir {
     let project = tempfile::tempdir().unwrap();
     copy_folder(&folder("base"), project.path());
-    for section in files.split("-- ").skip(1) {
+    for section in format!("\n{files}").split("\n-- ").skip(1) {
         let (path, text) = section.split_once('\n').unwrap();
         let path = project.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        fs::write(path, format!("{text}\n")).unwrap();
     }
     project
 }

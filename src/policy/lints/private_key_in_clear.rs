@@ -48,7 +48,7 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
         }
     }
     for datum in scene.data.iter().filter(|datum| key_in(datum.value).is_some()) {
-        let place = Place::at(datum.origin);
+        let place = Place::at(datum.origin).of_key(&datum.key);
         found.push(Finding::new(title(&datum.key), place, "a private key in clear").hiding());
     }
     for (number, planned) in scene.numbered() {
