@@ -210,13 +210,8 @@ fn unread(review: &Review<'_>) -> String {
     }
     let mut text = String::new();
     for (end, hosts) in by_end {
-        let end = phrases::host_end(end).0;
-        let _ = writeln!(
-            text,
-            "**{}**: {} ({end})\n",
-            phrases::NOT_READ,
-            names(&hosts, fit::NAMES)
-        );
+        let (label, end) = (phrases::unread_label(end), phrases::unread_end(end));
+        let _ = writeln!(text, "**{label}**: {} ({end})\n", names(&hosts, fit::NAMES));
     }
     text
 }

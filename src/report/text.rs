@@ -30,16 +30,22 @@ pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
     joined(&lines)
 }
 
-/// Hosts that could not be read, below a review without them.
+/// Hosts that could not be read, or not held to a saved plan, below a review without them.
 pub fn not_read(review: &Review<'_>) -> String {
-    let names: Vec<String> = review
-        .unread_hosts()
-        .map(|host| format!("{} ({})", one_line(host.host), phrases::host_end(host.end).0))
-        .collect();
-    if names.is_empty() {
-        return String::new();
-    }
-    format!("{}: {}\n", paint(Tone::Removed, phrases::NOT_READ), names.join(", "))
+    let line = |label: &str| {
+        let hosts = review
+            .unread_hosts()
+            .filter(|host| phrases::unread_label(host.end) == label);
+        let names: Vec<String> = hosts
+            .map(|host| format!("{} ({})", one_line(host.host), phrases::unread_end(host.end)))
+            .collect();
+        let text = format!("{}: {}\n", paint(Tone::Removed, label), names.join(", "));
+        (!names.is_empty()).then_some(text)
+    };
+    [phrases::NOT_READ, phrases::NOT_APPLIED]
+        .into_iter()
+        .filter_map(line)
+        .collect()
 }
 
 fn names(hosts: &[&str]) -> String {
