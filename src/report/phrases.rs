@@ -737,28 +737,6 @@ pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {
 /// The label before what filters skipped.
 pub(super) const SKIPPED: &str = "skipped: ";
 
-/// The label before hosts that could not be read.
-pub(super) const NOT_READ: &str = "not read";
-
-/// The label before hosts to which a saved plan does not apply.
-pub(super) const NOT_APPLIED: &str = "not applied";
-
-/// The label before hosts without a plan that ended so.
-pub(super) fn unread_label(end: HostEnd) -> &'static str {
-    match end {
-        HostEnd::Stale => NOT_APPLIED,
-        _ => NOT_READ,
-    }
-}
-
-/// How a host without a plan ended: nothing else is stale before it is changed than what moved since its plan was saved.
-pub(super) fn unread_end(end: HostEnd) -> &'static str {
-    match end {
-        HostEnd::Stale => "not as it was when the plan was saved",
-        _ => host_end(end).0,
-    }
-}
-
 /// All ends of hosts, in the order shown.
 pub(super) const HOST_ENDS: [HostEnd; 10] = [
     HostEnd::Converged,

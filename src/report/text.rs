@@ -7,6 +7,7 @@ use super::phrases;
 use super::review::{Fold, HostReview, Review, Tally};
 use super::sanitize::one_line;
 use super::style::{Tone, counted, paint};
+use super::unread;
 
 /// A review of the hosts that were read, as text, and what filters skipped.
 pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
@@ -33,16 +34,14 @@ pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
 /// Hosts that could not be read, or not held to a saved plan, below a review without them.
 pub fn not_read(review: &Review<'_>) -> String {
     let line = |label: &str| {
-        let hosts = review
-            .unread_hosts()
-            .filter(|host| phrases::unread_label(host.end) == label);
+        let hosts = review.unread_hosts().filter(|host| unread::label(host.end) == label);
         let names: Vec<String> = hosts
-            .map(|host| format!("{} ({})", one_line(host.host), phrases::unread_end(host.end)))
+            .map(|host| format!("{} ({})", one_line(host.host), unread::end(host.end)))
             .collect();
         let text = format!("{}: {}\n", paint(Tone::Removed, label), names.join(", "));
         (!names.is_empty()).then_some(text)
     };
-    [phrases::NOT_READ, phrases::NOT_APPLIED]
+    [unread::NOT_READ, unread::NOT_APPLIED]
         .into_iter()
         .filter_map(line)
         .collect()
