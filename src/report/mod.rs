@@ -43,6 +43,7 @@ mod schemas;
 mod style;
 mod summary;
 mod text;
+mod unread;
 
 pub use agent::agent;
 pub use backups::{backup, backups, backups_json};
