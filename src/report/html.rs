@@ -1,10 +1,13 @@
 //! A review as one page of HTML that needs nothing else: no script, no font, no image, no network.
 //!
+//! Each host has a section that folds. Check boxes limit the page to hosts and kinds of changes: the style sheet reads them.
 //! All foreign text is escaped. The policy in the page's head allows its own style sheet, and nothing else.
 
 mod entry;
+mod filter;
 mod quote;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -18,11 +21,15 @@ use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped};
 use super::unread;
 use crate::apply::{Failure, ResourceEnd};
+use filter::{Kind, Shown};
 use quote::{chip, phrase};
 
 pub(super) use quote::escaped;
 
 const STYLE: &str = include_str!("html/style.css");
+
+/// Up to so many sections are shown unfolded.
+const FEW: usize = 3;
 
 /// The review as a page.
 pub fn html(review: &Review<'_>) -> String {
@@ -32,13 +39,59 @@ pub fn html(review: &Review<'_>) -> String {
         one_line(review.deploy)
     );
     let folds = review.folded(body);
+    let unread = review.unread_hosts().map(|host| {
+        let kinds = BTreeSet::from([Kind::Fail]);
+        (
+            Shown {
+                hosts: vec![host.host],
+                kinds,
+            },
+            unread(host),
+        )
+    });
+    let read = folds.iter().filter(|fold| is_shown(fold)).map(|fold| {
+        let shown = Shown {
+            hosts: fold.hosts.clone(),
+            kinds: fold.body.kinds.clone(),
+        };
+        (shown, section(fold))
+    });
+    let (shown, sections): (Vec<Shown<'_>>, Vec<Section>) = unread.chain(read).unzip();
+    let hosts: Vec<&str> = review.hosts.iter().map(|host| host.host).collect();
     let mut text = summary(review, &folds);
+    text.push_str(&filter::controls(&shown, &hosts));
     text.push_str("</header>\n<main>\n");
-    for fold in folds.iter().filter(|fold| is_shown(fold)) {
-        text.push_str(&section(fold));
+    let are_few = sections.len() <= FEW;
+    for (index, section) in sections.iter().enumerate() {
+        text.push_str(&section.html(index, are_few));
     }
     text.push_str("</main>\n");
-    page(&escaped(&command), review.is_dry_run, &text)
+    page(
+        &escaped(&command),
+        review.is_dry_run,
+        &filter::rules(&shown, &hosts),
+        &text,
+    )
+}
+
+/// A host's part of the page, or that of several hosts.
+struct Section {
+    heading: String,
+    content: String,
+    /// Whether something failed, so that it is shown unfolded.
+    has_failed: bool,
+}
+
+impl Section {
+    fn html(&self, index: usize, is_open: bool) -> String {
+        let open = if is_open || self.has_failed { " open" } else { "" };
+        format!(
+            "<details class=\"host\" id=\"{}\"{open}>\n<summary>{}</summary>\n{}</details>\n",
+            filter::section_id(index),
+            self.heading,
+            self.content
+        )
+    }
 }
 
 /// Whether hosts have a section.
@@ -46,9 +99,10 @@ fn is_shown(fold: &Fold<'_, Body>) -> bool {
     !fold.body.failures.is_empty() || !fold.body.shown.is_empty() || fold.has_notices()
 }
 
-/// A whole page: `command` is its title, and `body` begins in its header.
-pub(super) fn page(command: &str, is_dry_run: bool, body: &str) -> String {
-    let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
+/// A whole page: `command` is its title, `rules` is added to its style sheet, and `body` begins in its header.
+pub(super) fn page(command: &str, is_dry_run: bool, rules: &str, body: &str) -> String {
+    let style = format!("{STYLE}{rules}");
+    let hash = STANDARD.encode(Sha256::digest(style.as_bytes()));
     let dry_run = if is_dry_run {
         " <span class=\"badge\">dry run</span>"
     } else {
@@ -61,7 +115,7 @@ pub(super) fn page(command: &str, is_dry_run: bool, body: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>{command}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <title>{command}</title>\n<style>{style}</style>\n</head>\n<body>\n\
          <header>\n<h1><code>{command}</code>{dry_run}</h1>\n{body}</body>\n</html>\n"
     )
 }
@@ -69,6 +123,7 @@ pub(super) fn page(command: &str, is_dry_run: bool, body: &str) -> String {
 /// The parts of a host's section.
 #[derive(Clone, Debug, PartialEq)]
 struct Body {
+    kinds: BTreeSet<Kind>,
     failures: String,
     /// What there is to do.
     shown: String,
@@ -85,23 +140,30 @@ fn body(host: &HostReview<'_>) -> Body {
     let operations = host.results.unwrap_or_default();
     let failures = operations.iter().filter_map(|operation| operation.failure.as_ref());
     let failures = failures.chain(host.failure).map(|failure| failed(host.host, failure));
+    let failures: String = failures.collect();
+    let mut kinds: BTreeSet<Kind> = (!failures.is_empty()).then_some(Kind::Fail).into_iter().collect();
     let mut idle = String::new();
-    let mut heading = None;
     for task in &host.tasks {
+        let mut entries = String::new();
         for one in &task.entries {
             if one.is_idle() {
                 idle.push_str(&entry::idle(one));
-                continue;
+            } else {
+                kinds.extend(Kind::of_entry(one));
+                entries.push_str(&entry::entry(one));
             }
-            if heading != Some(task.task) {
-                heading = Some(task.task);
-                let _ = writeln!(shown, "<h3>{}</h3>", escaped(&one_line(task.task)));
-            }
-            shown.push_str(&entry::entry(one));
+        }
+        if !entries.is_empty() {
+            let task = escaped(&one_line(task.task));
+            let _ = write!(
+                shown,
+                "<section class=\"task\">\n<h3>{task}</h3>\n{entries}</section>\n"
+            );
         }
     }
     Body {
-        failures: failures.collect(),
+        kinds,
+        failures,
         shown,
         end: host.results.map(|_| ended(host)),
         idle,
@@ -114,7 +176,7 @@ fn failed(host: &str, failure: &Failure) -> String {
         .iter()
         .map(|line| escaped(&anstream::adapter::strip_str(line).to_string()))
         .collect();
-    format!("<pre class=\"failure\">{}</pre>\n", lines.join("\n"))
+    format!("<pre class=\"failure kind-fail\">{}</pre>\n", lines.join("\n"))
 }
 
 fn ended(host: &HostReview<'_>) -> String {
@@ -173,14 +235,6 @@ fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
     if !idle.is_empty() && review.is_pending {
         let _ = writeln!(text, "<p>{}: nothing to do</p>", names(&idle));
     }
-    for host in review.unread_hosts() {
-        let end = unread::end(host.end);
-        let why = host
-            .failure
-            .map_or_else(String::new, |failure| failed(host.host, failure));
-        let not_read = chip(Tone::Removed, unread::label(host.end));
-        let _ = write!(text, "<p>{not_read}{}: {end}</p>\n{why}", names(&[host.host]));
-    }
     let skipped: Vec<String> = phrases::skipped(&review.skipped).iter().map(phrase).collect();
     if !skipped.is_empty() {
         let _ = writeln!(
@@ -220,7 +274,7 @@ fn folded(heading: &str, items: &str) -> String {
     format!("<details class=\"idle\"><summary>{heading}</summary>\n<ul>\n{items}</ul></details>\n")
 }
 
-fn section(fold: &Fold<'_, Body>) -> String {
+fn section(fold: &Fold<'_, Body>) -> Section {
     let (same, each) = if fold.hosts.len() > 1 {
         (
             format!(
@@ -243,11 +297,28 @@ fn section(fold: &Fold<'_, Body>) -> String {
         let notice = escaped(&phrases::notice(notice, hosts));
         format!("<p class=\"notice\">{notice}</p>\n")
     });
-    format!(
-        "<details class=\"host\" open>\n<summary><h2>{same}{}{each}</h2> {totals}</summary>\n{}{}{}{idle}{skipped}</details>\n",
-        names(&fold.hosts),
-        fold.body.failures,
-        notices.collect::<String>(),
-        fold.body.shown
-    )
+    Section {
+        heading: format!("<h2>{same}{}{each}</h2> {totals}", names(&fold.hosts)),
+        content: format!(
+            "{}{}{}{idle}{skipped}",
+            fold.body.failures,
+            notices.collect::<String>(),
+            fold.body.shown
+        ),
+        has_failed: fold.body.kinds.contains(&Kind::Fail),
+    }
+}
+
+/// The section of a host that could not be read.
+fn unread(host: &HostReview<'_>) -> Section {
+    let not_read = chip(Tone::Removed, unread::label(host.end));
+    let end = unread::end(host.end);
+    Section {
+        heading: format!("<h2>{}</h2> {not_read}{end}", names(&[host.host])),
+        content: host.failure.map_or_else(
+            || format!("<p class=\"{}\">{end}</p>\n", Kind::Fail.class()),
+            |failure| failed(host.host, failure),
+        ),
+        has_failed: true,
+    }
 }

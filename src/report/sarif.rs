@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use super::document::document;
+
 use super::sanitize;
 use crate::error::{Diagnostic, Label, Origin};
 use crate::plan::{Checked, Found};
@@ -72,7 +74,7 @@ pub fn found_sarif(checked: &Checked, verdict: &Verdict) -> String {
     let found = verdict.found.iter().map(|judged| of_lint(judged, None));
     let allowed = verdict.allowed.iter();
     let allowed = allowed.map(|allowed| of_lint(&allowed.judged, Some(&allowed.reason)));
-    let document = Document {
+    let whole = Document {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",
         runs: [Run {
@@ -86,7 +88,7 @@ pub fn found_sarif(checked: &Checked, verdict: &Verdict) -> String {
         }],
     };
     // Nothing here can fail: all keys are strings and nothing is written to but memory.
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    document(&whole)
 }
 
 fn rules() -> Vec<Json> {

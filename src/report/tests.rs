@@ -1,15 +1,18 @@
 //! Complete texts: of plans made by `plan::build` from facts, and of results built by hand.
 
 mod attributes;
+mod browser;
 mod diffs;
 mod documents;
 mod ends;
 mod handlers;
+mod hostile;
 mod json;
 mod mistakes;
 mod pages;
 mod progress;
 mod reviews;
+mod stable;
 
 use std::sync::Arc;
 use std::time::Duration;

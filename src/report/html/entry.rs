@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::filter::Kind;
 use super::quote::{OPTIONS, class, escaped, phrase};
 use crate::facts::overlay::OperationId;
 use crate::report::change::{span_text, tone};
@@ -21,12 +22,15 @@ pub(super) fn entry(entry: &Entry<'_>) -> String {
     let source = format!("<p class=\"source\">{}</p>", phrase(&phrases::written_at(entry)));
     let shown = match &entry.state {
         EntryState::Unchanged => String::new(),
-        EntryState::Change(all) => changes(all, &[]),
-        EntryState::Ensure { changes: all, .. } => changes(all, entry.unless_each()),
-        EntryState::Deferred { why, .. } if entry.stays => format!(
-            "{}<p class=\"along\">{}</p>\n",
-            head(entry.sign(), &format!("<b>{}</b>", escaped(&one_line(entry.slug())))),
-            escaped(&one_line(why))
+        EntryState::Change(all) => filtered(all, &[]),
+        EntryState::Ensure { changes: all, .. } => filtered(all, entry.unless_each()),
+        EntryState::Deferred { why, .. } if entry.stays => of_kind(
+            entry.sign(),
+            &format!(
+                "{}<p class=\"along\">{}</p>\n",
+                head(entry.sign(), &format!("<b>{}</b>", escaped(&one_line(entry.slug())))),
+                escaped(&one_line(why))
+            ),
         ),
         EntryState::Deferred {
             waits_for,
@@ -49,7 +53,7 @@ pub(super) fn entry(entry: &Entry<'_>) -> String {
                     phrases::AS_THINGS_ARE
                 );
             }
-            text
+            of_kind(entry.sign(), &text)
         }
         EntryState::Check { what, state } => {
             let what = format!(
@@ -57,7 +61,7 @@ pub(super) fn entry(entry: &Entry<'_>) -> String {
                 escaped(&one_line(what)),
                 phrase(&phrases::check(state))
             );
-            head(entry.sign(), &what)
+            of_kind(entry.sign(), &head(entry.sign(), &what))
         }
     };
     format!("<article>\n{shown}{trigger}{source}\n</article>\n")
@@ -85,9 +89,38 @@ pub(super) fn skipped(skipped: &SkippedEntry<'_>) -> String {
 fn head(sign: Sign, rest: &str) -> String {
     let class = class(tone(sign));
     format!(
-        "<p class=\"head\"><span class=\"sign {class}\">{}</span> {rest}</p>\n",
+        "<p class=\"head\"><span class=\"sign {class}\" role=\"img\" aria-label=\"{}\">{}</span> {rest}</p>\n",
+        word(sign),
         sign.as_str()
     )
+}
+
+/// What a sign says, for those who hear the page.
+fn word(sign: Sign) -> &'static str {
+    match sign {
+        Sign::Added => "create",
+        Sign::Changed => "change",
+        Sign::Removed => "remove",
+        Sign::EachTime => "each time",
+        Sign::Later => "known later",
+        Sign::CheckLater => "checked later",
+        Sign::Passes => "passes",
+        Sign::Fails => "fails",
+        Sign::Unchanged => "unchanged",
+    }
+}
+
+/// What the filters of the page show or hide.
+fn of_kind(sign: Sign, text: &str) -> String {
+    let kind = Kind::of(sign).map_or_else(String::new, |kind| format!(" {}", kind.class()));
+    format!("<div class=\"change{kind}\">\n{text}</div>\n")
+}
+
+/// Changes that the filters show one by one. Packages that come along belong to the change before them.
+fn filtered(all: &[Change<'_>], unless: &[OperationId]) -> String {
+    all.chunk_by(|_, next| next.along.is_some())
+        .map(|group| of_kind(group[0].sign(), &changes(group, unless)))
+        .collect()
 }
 
 fn changes(changes: &[Change<'_>], unless: &[OperationId]) -> String {

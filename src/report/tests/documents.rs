@@ -12,7 +12,7 @@ use crate::plan::{HostPlan, Plan};
 use crate::report::review::Review;
 use crate::report::{html, json, markdown, not_read, text};
 
-fn host(name: &str, operations: Vec<PlannedOperation>) -> HostPlan {
+pub(super) fn host(name: &str, operations: Vec<PlannedOperation>) -> HostPlan {
     HostPlan {
         host: name.to_owned(),
         operations,
@@ -143,7 +143,7 @@ fn web() -> Vec<PlannedOperation> {
     ]
 }
 
-fn rich() -> (Selection, Plan, Vec<HostResult>) {
+pub(super) fn rich() -> (Selection, Plan, Vec<HostResult>) {
     let small = || {
         vec![planned(
             "files.put /etc/motd",
@@ -281,10 +281,10 @@ fn the_same_review_gives_the_same_bytes() {
 }
 
 /// Is in all hostile text, so that each place can be found.
-const MARK: &str = "zqx";
+pub(super) const MARK: &str = "zqx";
 
 /// Text of hosts and projects that tries to leave its place.
-const HOSTILE: &[&str] = &[
+pub(super) const HOSTILE: &[&str] = &[
     "``` zqx ````` zqx",
     "`zqx`",
     "zqx\n```\n</details>\n# zqx\n```diff\n+ zqx",
@@ -298,6 +298,9 @@ const HOSTILE: &[&str] = &[
     " zqx ",
     "    zqx\n\n- zqx\n\n1. zqx\n\n> zqx\n\n| zqx |\n|---|\n",
     "&lt;zqx&gt; &#96; <!-- zqx --> <![CDATA[zqx",
+    "--> zqx --!> ]]> </summary></details></details></section></main></body> zqx",
+    "\u{9b}2Jzqx \u{1b}]8;;https://zqx.example\u{7}zqx\u{1b}]8;;\u{7} \u{2066}zqx\u{2069} \u{ad}\u{200b}zqx",
+    "::error file=zqx::zqx\n::set-output name=zqx::zqx",
     "~~~\nzqx\n~~~ $$zqx$$ :zqx: **zqx** __zqx__ ~~zqx~~",
 ];
 
@@ -387,7 +390,7 @@ fn hostile(bad: &str) -> (Selection, Plan, Vec<HostResult>) {
 }
 
 /// The review, and one of the same plan after it ran.
-fn documents(bad: &str, render: fn(&Review<'_>) -> String) -> [String; 2] {
+pub(super) fn documents(bad: &str, render: fn(&Review<'_>) -> String) -> [String; 2] {
     let (selection, plan, unread) = hostile(bad);
     let failure = unread[0].failure.clone();
     let mut ended = unread[0].clone();
@@ -401,7 +404,7 @@ fn documents(bad: &str, render: fn(&Review<'_>) -> String) -> [String; 2] {
 }
 
 /// Checks that foreign text is code, that there are no links, and that every tag is closed.
-fn check_markdown(document: &str) {
+pub(super) fn check_markdown(document: &str) {
     let own_html = Regex::new("^(<details( open)?>|</details>|<summary>.*</summary>|\\s)*$").expect("a pattern");
     let quoted = Regex::new("<code>[^<>]*</code>").expect("a pattern");
     let mut in_block = false;
@@ -434,14 +437,15 @@ fn check_markdown(document: &str) {
     assert_eq!(depth, 0, "{document}");
 }
 
-fn check_html(document: &str) {
+pub(super) fn check_html(document: &str) {
     let own = Regex::new(concat!(
-        "^</?(html|head|meta|title|style|body|div|header|main|details|summary|article|h1|h2|h3|p|pre|code|b|span|ul|li|br|mark)",
-        "( (class|lang|charset|name|content|http-equiv)=\"[^\"<>]*\"| open)*>$"
+        "^</?(html|head|meta|title|style|body|div|header|main|details|summary|section|article|h1|h2|h3|p|pre|code|b|span|ul|li|br|mark|",
+        "form|fieldset|legend|label|input|button)",
+        "( (class|lang|charset|name|content|http-equiv|id|type|role|aria-label|autocomplete)=\"[^\"<>]*\"| open)*>$"
     ))
     .expect("a pattern");
     let tag = Regex::new("<[^>]*>?").expect("a pattern");
-    let attribute = Regex::new("class=\"([^\"]*)\"").expect("a pattern");
+    let attribute = Regex::new(" (?:class|id)=\"([^\"]*)\"").expect("a pattern");
     for found in tag.find_iter(&document["<!doctype html>".len()..]) {
         assert!(
             own.is_match(found.as_str()) && !found.as_str().contains(MARK),
@@ -451,7 +455,9 @@ fn check_html(document: &str) {
     }
     for name in attribute.captures_iter(document) {
         assert!(
-            name[1].chars().all(|one| one.is_ascii_lowercase() || one == ' '),
+            name[1]
+                .chars()
+                .all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || " -".contains(one)),
             "{}",
             &name[1]
         );

@@ -15,7 +15,7 @@ use crate::report::review::Sign;
 use crate::report::schemas;
 
 /// A page of the documentation.
-pub(super) fn page(name: &str) -> String {
+fn page(name: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }

@@ -13,7 +13,7 @@ use crate::report::review::Review;
 use crate::report::{html, json, markdown, text};
 use crate::secret::{DigestKey, sha256_hex};
 
-const TASKS: &str = "
+pub(super) const TASKS: &str = "
 [[operation]]
 op = 'apt.packages'
 packages = ['prometheus-node-exporter']
@@ -88,7 +88,7 @@ fn installation(wish: &Installation) -> Simulation {
 }
 
 /// A fresh host: everything that is not listed here is absent.
-fn fresh(key: &FactKey) -> Fact {
+pub(super) fn fresh(key: &FactKey) -> Fact {
     let bytes = |text: &str| Fact::Content(ContentFact::Bytes(text.as_bytes().to_vec()));
     match key {
         FactKey::System => Fact::System(Box::default()),
@@ -116,7 +116,7 @@ fn fresh(key: &FactKey) -> Fact {
     }
 }
 
-fn run_of(task: &str, inventory: &str, filter: &Filter) -> Selection {
+pub(super) fn run_of(task: &str, inventory: &str, filter: &Filter) -> Selection {
     let root = tempfile::tempdir().expect("a folder");
     for (path, text) in [
         ("inventories/dev.toml", inventory),
@@ -143,6 +143,11 @@ fn plan(run: &Selection, plan: &Plan, options: &TextOptions) -> String {
 }
 
 fn settle(run: &Selection, answer: impl Fn(&str, &FactKey) -> Fact) -> Plan {
+    settle_in(run, answer, false)
+}
+
+/// The plan when hosts answer; `is_reversed` is whether they answer in the other order.
+pub(super) fn settle_in(run: &Selection, answer: impl Fn(&str, &FactKey) -> Fact, is_reversed: bool) -> Plan {
     let key = DigestKey::random();
     let mut known = Snapshot::default();
     for _ in 0..4 {
@@ -151,11 +156,17 @@ fn settle(run: &Selection, answer: impl Fn(&str, &FactKey) -> Fact) -> Plan {
         if build.missing.is_empty() {
             return build.plan;
         }
-        for (host, keys) in &build.missing {
+        let missing = build
+            .missing
+            .iter()
+            .flat_map(|(host, keys)| keys.iter().map(move |key| (host, key)));
+        let mut missing: Vec<_> = missing.collect();
+        if is_reversed {
+            missing.reverse();
+        }
+        for (host, key) in missing {
             let facts: &mut Facts = known.facts.entry(host.clone()).or_default();
-            for key in keys {
-                facts.insert(key.clone(), answer(host, key));
-            }
+            facts.insert(key.clone(), answer(host, key));
         }
     }
     panic!("still missing facts");
