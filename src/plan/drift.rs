@@ -43,6 +43,8 @@ pub struct Drift {
     pub later: Vec<String>,
     /// Packages of which newer versions are there.
     pub upgrades: Vec<String>,
+    /// The oldest run whose journal the host still has, if it decides what is known of the causes.
+    pub oldest_run: Option<String>,
 }
 
 /// A journal: a run, and the key of its digests.
@@ -95,6 +97,9 @@ pub fn drift(plan: &HostPlan, runs: &[Journal]) -> Drift {
                 found.drifted.extend(pending.map(|change| Drifted::of(change, runs)));
             }
         }
+    }
+    if found.drifted.iter().any(|one| one.cause == Cause::NotKnown) {
+        found.oldest_run = runs.last().map(|(run, _)| run.record.run.clone());
     }
     found
 }

@@ -44,9 +44,16 @@ fn line(host: &HostDrift, counts_upgrades: bool) -> String {
             .filter(|one| one.cause == cause)
             .map(named)
             .collect();
-        if !of_cause.is_empty() {
-            parts.push(format!("{words}: {}", of_cause.join(", ")));
+        if of_cause.is_empty() {
+            continue;
         }
+        let begin = drift
+            .oldest_run
+            .as_deref()
+            .and_then(day)
+            .filter(|_| cause == Cause::NotKnown);
+        let begin = begin.map_or_else(String::new, |day| format!(" (journals begin {day})"));
+        parts.push(format!("{words}: {}{begin}", of_cause.join(", ")));
     }
     let listed = |texts: &[String]| texts.iter().map(|text| one_line(text)).collect::<Vec<_>>().join(", ");
     if !drift.checks.is_empty() {
@@ -65,6 +72,14 @@ fn line(host: &HostDrift, counts_upgrades: bool) -> String {
     };
     parts.extend(has_upgrades.then_some(upgrades));
     paint(tone, &format!("{name}: {}", parts.join("; ")))
+}
+
+/// The day that a run began, which its name begins with.
+fn day(run: &str) -> Option<String> {
+    let digits = run
+        .get(..8)
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some(format!("{}-{}-{}", &digits[..4], &digits[4..6], &digits[6..]))
 }
 
 fn named(one: &Drifted) -> String {
@@ -90,6 +105,8 @@ struct JsonHost<'a> {
     failing_checks: &'a [String],
     known_later: &'a [String],
     upgrades: &'a [String],
+    /// The oldest run whose journal the host still has, if something differs for a reason that is not known.
+    oldest_run: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -114,6 +131,7 @@ pub fn drift_json(hosts: &[HostDrift]) -> String {
             failing_checks: &drift.checks,
             known_later: &drift.later,
             upgrades: &drift.upgrades,
+            oldest_run: drift.oldest_run.as_deref(),
         }
     });
     let document = Document {

@@ -16,6 +16,7 @@ use super::phrases;
 use super::review::{Fold, HostReview, Review, Tally};
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped};
+use super::unread;
 use crate::apply::{Failure, ResourceEnd};
 use quote::{chip, phrase};
 
@@ -173,11 +174,11 @@ fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
         let _ = writeln!(text, "<p>{}: nothing to do</p>", names(&idle));
     }
     for host in review.unread_hosts() {
-        let end = phrases::host_end(host.end).0;
+        let end = unread::end(host.end);
         let why = host
             .failure
             .map_or_else(String::new, |failure| failed(host.host, failure));
-        let not_read = chip(Tone::Removed, phrases::NOT_READ);
+        let not_read = chip(Tone::Removed, unread::label(host.end));
         let _ = write!(text, "<p>{not_read}{}: {end}</p>\n{why}", names(&[host.host]));
     }
     let skipped: Vec<String> = phrases::skipped(&review.skipped).iter().map(phrase).collect();

@@ -14,6 +14,7 @@ use super::phrases::{self, Phrase};
 use super::review::{Fold, HostReview, Review};
 use super::sanitize::one_line;
 use super::style::{counted, grouped};
+use super::unread;
 use crate::apply::{HostEnd, OperationResult, ResourceEnd};
 use fit::{Fit, Section, fit};
 use item::Item;
@@ -193,7 +194,7 @@ fn headline(review: &Review<'_>) -> String {
     }
     if !review.is_pending {
         return match review.read_hosts().count() {
-            0 => phrases::NOT_READ.to_owned(),
+            0 => unread::NOT_READ.to_owned(),
             _ => phrases::nothing_to_do(&review.totals.totals).to_owned(),
         };
     }
@@ -210,13 +211,8 @@ fn unread(review: &Review<'_>) -> String {
     }
     let mut text = String::new();
     for (end, hosts) in by_end {
-        let end = phrases::host_end(end).0;
-        let _ = writeln!(
-            text,
-            "**{}**: {} ({end})\n",
-            phrases::NOT_READ,
-            names(&hosts, fit::NAMES)
-        );
+        let (label, end) = (unread::label(end), unread::end(end));
+        let _ = writeln!(text, "**{label}**: {} ({end})\n", names(&hosts, fit::NAMES));
     }
     text
 }

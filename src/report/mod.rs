@@ -37,6 +37,7 @@ mod sanitize;
 mod style;
 mod summary;
 mod text;
+mod unread;
 
 pub use agent::agent;
 pub use backups::{backup, backups, backups_json};

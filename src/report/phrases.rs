@@ -737,9 +737,6 @@ pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {
 /// The label before what filters skipped.
 pub(super) const SKIPPED: &str = "skipped: ";
 
-/// The label before hosts that could not be read.
-pub(super) const NOT_READ: &str = "not read";
-
 /// All ends of hosts, in the order shown.
 pub(super) const HOST_ENDS: [HostEnd; 10] = [
     HostEnd::Converged,

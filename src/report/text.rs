@@ -7,6 +7,7 @@ use super::phrases;
 use super::review::{Fold, HostReview, Review, Tally};
 use super::sanitize::one_line;
 use super::style::{Tone, counted, paint};
+use super::unread;
 
 /// A review of the hosts that were read, as text, and what filters skipped.
 pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
@@ -30,16 +31,20 @@ pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
     joined(&lines)
 }
 
-/// Hosts that could not be read, below a review without them.
+/// Hosts that could not be read, or not held to a saved plan, below a review without them.
 pub fn not_read(review: &Review<'_>) -> String {
-    let names: Vec<String> = review
-        .unread_hosts()
-        .map(|host| format!("{} ({})", one_line(host.host), phrases::host_end(host.end).0))
-        .collect();
-    if names.is_empty() {
-        return String::new();
-    }
-    format!("{}: {}\n", paint(Tone::Removed, phrases::NOT_READ), names.join(", "))
+    let line = |label: &str| {
+        let hosts = review.unread_hosts().filter(|host| unread::label(host.end) == label);
+        let names: Vec<String> = hosts
+            .map(|host| format!("{} ({})", one_line(host.host), unread::end(host.end)))
+            .collect();
+        let text = format!("{}: {}\n", paint(Tone::Removed, label), names.join(", "));
+        (!names.is_empty()).then_some(text)
+    };
+    [unread::NOT_READ, unread::NOT_APPLIED]
+        .into_iter()
+        .filter_map(line)
+        .collect()
 }
 
 fn names(hosts: &[&str]) -> String {

@@ -351,4 +351,10 @@ fn a_review_says_which_hosts_it_says_nothing_of() {
         plain(&not_read(&[far, odd])),
         "not read: far (unreachable), odd (failed)\n"
     );
+    let moved = host("moved", HostEnd::Stale, Vec::new(), None);
+    let far = host("far", HostEnd::Unreachable, Vec::new(), None);
+    assert_eq!(
+        plain(&not_read(&[moved, far])),
+        "not read: far (unreachable)\nnot applied: moved (not as it was when the plan was saved)\n"
+    );
 }
