@@ -72,6 +72,7 @@ mod read_back;
 mod refused;
 mod repository;
 mod review;
+mod review_in_ci;
 mod rollback;
 mod rollback_units;
 mod round_trips;
