@@ -419,7 +419,7 @@ fn holds(scene: &Scene, alpha: &Host<'_>) {
     assert!(open.is_empty(), "{open:?}");
     assert_eq!(
         said.lines().filter(|line| line.starts_with("closed")).count(),
-        46,
+        47,
         "{said}"
     );
     assert!(
