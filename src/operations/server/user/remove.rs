@@ -43,7 +43,10 @@ impl User {
         let mut changes = vec![change];
         changes.extend(self.removed_private_group(context, &user)?);
         if let (Known::Yes(home), true) = (&user.home, self.remove_home) {
-            changes.extend(removed_home(context, &self.user, home)?);
+            if let Some((removed, closed)) = removed_home(context, &self.user, home)? {
+                changes[0].expect.push(closed);
+                changes.push(removed);
+            }
         }
         Ok(Outcome::Change(changes))
     }
