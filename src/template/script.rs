@@ -188,8 +188,8 @@ mod tests {
     fn words_that_no_shell_reads_are_free() {
         for command in [
             &["echo", "WORD"][..],
-            &["sh", "/opt/script", "WORD"],
-            &["sh", "-e", "/opt/script", "-c", "WORD"],
+            &["sh", "/opt/tool", "WORD"],
+            &["sh", "-e", "/opt/tool", "-c", "WORD"],
             &["test", "-c", "WORD"],
             &["nginx", "-t", "-c", "WORD"],
             &["git", "-c", "WORD", "fetch"],

@@ -356,3 +356,84 @@ fn every_parameter_that_runs_a_command_is_known_as_text_for_a_shell_or_as_words(
     }
     assert!(known > 25, "only {known} parameters run commands");
 }
+
+/// How an operation keeps other users of the host out of what root does at a path.
+#[derive(Debug, PartialEq, Eq)]
+enum Way {
+    /// Its steps hold the way: they are the same for all files.
+    Steps,
+    /// It refuses a directory that others can change, as this case shows.
+    Refuses(&'static str),
+    /// A script of its own enters each folder before it works there, as this test shows.
+    Enters(&'static str),
+    /// It only looks.
+    Reads,
+}
+
+#[test]
+fn every_operation_that_takes_a_path_says_how_others_are_kept_out() {
+    use Way::{Enters, Reads, Refuses, Steps};
+    let table: &[(&str, Way)] = &[
+        ("apt.key dest", Steps),
+        ("docker.compose project_directory", Steps),
+        ("files.block path", Steps),
+        ("files.copy dest", Steps),
+        ("files.copy src", Reads),
+        ("files.directory path", Steps),
+        ("files.download dest", Steps),
+        ("files.file path", Steps),
+        ("files.json path", Steps),
+        ("files.line path", Steps),
+        ("files.link path", Steps),
+        ("files.move dest", Refuses("files.move/open-directory")),
+        ("files.move src", Refuses("files.move/open-directory")),
+        ("files.put dest", Steps),
+        ("files.replace path", Steps),
+        ("files.sync dest", Steps),
+        ("files.template dest", Steps),
+        (
+            "files.unarchive dest",
+            Enters("what_comes_in_place_of_a_new_folder_is_left_alone"),
+        ),
+        ("files.unarchive src", Reads),
+        ("git.repo dest", Refuses("git.repo/directory-of-others")),
+        ("git.repo src", Reads),
+        ("k3s.kubeconfig dest", Steps),
+        ("nftables.rules file", Steps),
+        ("server.mount path", Refuses("server.mount/open-directory")),
+        ("server.swap path", Refuses("server.swap/open-directory")),
+        ("server.sysctl file", Steps),
+        ("server.user home", Refuses("server.user/home-open-directory")),
+        ("server.user_authorized_keys file", Steps),
+        ("server.wait path", Reads),
+        ("systemd.tmpfiles file", Steps),
+        ("verify.file path", Reads),
+    ];
+    let mut found = Vec::new();
+    for definition in OPERATIONS {
+        for parameter in definition.parameters() {
+            let is_path = ["path", "dest", "file", "home", "project_directory"].contains(&parameter.name.as_str())
+                || parameter.description.to_lowercase().contains("absolute path");
+            if is_path && parameter.kind == "a string" {
+                found.push(format!("{} {}", definition.name, parameter.name));
+            }
+        }
+    }
+    found.sort();
+    let known: Vec<&str> = table.iter().map(|(name, _)| *name).collect();
+    assert_eq!(found, known);
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, way) in table {
+        match way {
+            Refuses(case) => {
+                let text = std::fs::read_to_string(top.join(format!("tests/operations/{case}.toml")));
+                assert!(text.is_ok_and(|text| text.contains("error = ")), "{name}: {case}");
+            }
+            Enters(test) => {
+                let text = std::fs::read_to_string(top.join("src/facts/archive.rs")).expect("readable");
+                assert!(text.contains(&format!("fn {test}(")), "{name}: {test}");
+            }
+            Steps | Reads => {}
+        }
+    }
+}

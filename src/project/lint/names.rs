@@ -123,7 +123,7 @@ impl<'a> Checker<'a> {
             return;
         }
         self.used.scripts.insert(name.to_owned());
-        let file = SourceFile::new(&format!("templates/{name}"), text);
+        let file = SourceFile::new(format!("templates/{name}"), text);
         for mistake in analyze_file(text, &self.place()).loose_in(&file) {
             if !self.mistakes.contains(&mistake) {
                 self.mistakes.push(mistake);
