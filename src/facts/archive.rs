@@ -537,7 +537,11 @@ mod tests {
             ),
         ] {
             let folder = extracted();
-            after(&folder, victim, &format!("{functions}{ENTER}{values}\n{swap}\n{script}"));
+            after(
+                &folder,
+                victim,
+                &format!("{functions}{ENTER}{values}\n{swap}\n{script}"),
+            );
             let look = "cat victim/*; stat -c %a victim; ls -A victim; cd dest; find bin -type f";
             let left = run(&format!("cd {}; {look} 2>/dev/null", folder.path().display()));
             assert_eq!(left, format!("kept\n700\nfile\n{made}"), "{swap}");
