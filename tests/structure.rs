@@ -1,7 +1,11 @@
 //! The shape of the code: imports point one way, files stay small, and nothing unfinished is left.
 
+#[path = "structure/filters.rs"]
+mod filters;
 #[path = "structure/rings.rs"]
 mod rings;
+#[path = "structure/words.rs"]
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -265,4 +269,41 @@ fn rings_below(folder: &str) -> rings::Found {
         .collect();
     let sources: Vec<(&str, &str)> = sources.iter().map(|(path, text)| (&**path, &**text)).collect();
     rings::find(&sources)
+}
+
+#[test]
+fn names_of_tests_in_scripts_and_pages_are_those_of_tests() {
+    let (wrong, count) = filters::without_tests(Path::new(env!("CARGO_MANIFEST_DIR")));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(count > 12, "only {count} names are found");
+}
+
+#[test]
+fn no_banned_word_stands_in_pages_and_messages() {
+    let sources: Vec<PathBuf> = sources().into_iter().chain(sources_below(AGENT)).collect();
+    let found = words::found(Path::new(env!("CARGO_MANIFEST_DIR")), &sources);
+    assert!(
+        found.is_empty(),
+        "docs/style.md names what to write instead:\n{}",
+        found.join("\n")
+    );
+}
+
+#[test]
+fn each_fault_that_was_tried_has_a_test() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(top.join("docs/faults.md")).expect("readable");
+    let rows: Vec<&str> = page
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("| ")?.rsplit_once(" | ")?.1))
+        .filter(|tests| tests.contains('`'))
+        .collect();
+    assert!(rows.len() > 25, "only {} rows", rows.len());
+    for test in rows.iter().flat_map(|tests| tests.trim_end_matches('|').split(';')) {
+        let quoted: Vec<&str> = test.split('`').skip(1).step_by(2).collect();
+        let text = std::fs::read_to_string(top.join(quoted[0])).unwrap_or_else(|error| panic!("{test}: {error}"));
+        for name in &quoted[1..] {
+            assert!(text.contains(&format!("fn {name}(")), "{test}");
+        }
+    }
 }

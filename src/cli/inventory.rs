@@ -43,8 +43,8 @@ pub(crate) enum InventoryCommand {
 pub(super) fn run(command: &InventoryCommand) -> anyhow::Result<ExitCode> {
     let project = match command {
         InventoryCommand::List { inventory } => project::with_inventory(inventory.as_deref())?,
-        InventoryCommand::Show { inventory, .. } | InventoryCommand::Explain { inventory, .. } => {
-            project::with_data(inventory.as_deref())?
+        InventoryCommand::Show { host, inventory } | InventoryCommand::Explain { host, inventory, .. } => {
+            project::with_data_of(host, inventory.as_deref())?
         }
     };
     match command {

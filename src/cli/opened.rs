@@ -9,7 +9,7 @@ use homelab::secrets::{Identities, Recipients, Sealed};
 use super::output::eprint_line;
 
 /// What to do if nothing shows that a plan is as it was saved.
-const ASK: &str = "ask whoever saved it for the digest that `homelab plan` printed, and add `--digest DIGEST`";
+const ASK: &str = "look up the digest that `homelab plan` printed when it was saved, and add `--digest DIGEST`";
 
 /// What the plan in `file` was made from, which must have this digest if one is given; `home` is the project's folder on this machine.
 ///
@@ -61,7 +61,7 @@ fn changed(
         Some(Sealed::Whole | Sealed::Broken) => None,
         Some(Sealed::ByAnother) => {
             let by = saved.sealed_by().unwrap_or_default();
-            let why = format!("it is sealed by {by}, and only whoever has that private key can check it");
+            let why = format!("it is sealed by {by}, and only that private key can check it");
             Some(mistake("nothing shows that FILE is as it was saved", why)?.hint(ASK))
         }
         None if saved.is_encrypted() || has_recipients => {

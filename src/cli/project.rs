@@ -40,6 +40,22 @@ pub(super) fn with_data(name: Option<&str>) -> anyhow::Result<Project> {
     with(|path| is_inventory(path, name) || path.starts_with("group_data/"))
 }
 
+/// As [`with_data`], for a command about one host. Without a name it needs the inventories that have the host, or all of
+/// them if none of those that can be read has it.
+pub(super) fn with_data_of(host: &str, name: Option<&str>) -> anyhow::Result<Project> {
+    let loaded = read(&root()?);
+    let inventories = loaded.project.inventories.iter();
+    let having: Vec<String> = inventories
+        .filter(|(_, inventory)| inventory.hosts.contains_key(host))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let is_needed = |path: &str| match name {
+        None if !having.is_empty() => having.iter().any(|name| is_inventory(path, Some(name))),
+        name => is_inventory(path, name),
+    };
+    warned(loaded, |path| is_needed(path) || path.starts_with("group_data/"))
+}
+
 /// As [`with_inventory`], for a command that also needs a deploy, if one is named.
 pub(super) fn with_deploy(inventory: &str, deploy: Option<&str>) -> anyhow::Result<Project> {
     let is_deploy = |path: &str| deploy.is_some_and(|name| path == format!("deploys/{name}.toml"));
@@ -68,7 +84,12 @@ fn is_inventory(path: &str, name: Option<&str>) -> bool {
 }
 
 fn with(needed: impl Fn(&str) -> bool) -> anyhow::Result<Project> {
-    let (project, mistakes) = read(&root()?).despite_mistakes(needed)?;
+    warned(read(&root()?), needed)
+}
+
+/// The project, with a warning that counts the mistakes that are not in the way.
+fn warned(loaded: LoadedProject, needed: impl Fn(&str) -> bool) -> anyhow::Result<Project> {
+    let (project, mistakes) = loaded.despite_mistakes(needed)?;
     if mistakes > 0 {
         eprint_line(report::warning_of_mistakes(mistakes));
     }

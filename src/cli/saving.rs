@@ -120,7 +120,7 @@ fn refuse_variables(used: &BTreeMap<String, String>) -> Result<(), Diagnostic> {
 }
 
 fn nobody_to_encrypt_for(why: &str) -> Diagnostic {
-    Diagnostic::new("the plan cannot be saved: it has secrets, and nobody to encrypt them for")
+    Diagnostic::new("the plan cannot be saved: it has secrets, and no recipients to encrypt them for")
         .because(why)
         .hint("run `homelab secrets init`, and commit `.age-recipients`")
 }

@@ -266,10 +266,16 @@ impl Extraction<'_> {
     }
 }
 
-/// `hl_enter ./FOLDER` goes to a folder in `$dest`, if no link leads elsewhere. `hl_remove FILE` removes the paths in a file, longest
+/// `hl_enter ./FOLDER` goes to a folder in `$dest`, if no link leads elsewhere. `hl_make ./FOLDER MODE` makes it and goes there; what it
+/// then changes is where it is, whatever comes in place of the name. `hl_remove FILE` removes the paths in a file, longest
 /// first, except folders with something in them.
 const ENTER: &str = r#"umask 022
 hl_enter() { w=${1#.}; cd -P -- "$dest$w" 2>/dev/null && [ "$(pwd -P)" = "$dest$w" ] || { echo "$dest$w is not a folder, or a link leads to it; nothing was written there" >&2; return 1; }; }
+hl_make() {
+hl_enter "${1%/*}" && mkdir -m 0700 -- "./${1##*/}" && hl_enter "$1" || return
+[ -O . ] && [ -z "$(ls -A .)" ] || { echo "$dest${1#.} changes while it is written to" >&2; return 1; }
+chown -- "$owner" . && chmod -- "$2" .
+}
 hl_remove() {
 sort -r "$1" | while IFS= read -r p; do
 ( hl_enter "${p%/*}" 2>/dev/null || exit 0; n=./${p##*/}
@@ -280,7 +286,7 @@ done
 
 const EXTRACT: &str = r#"hl_enter . || exit
 find . -maxdepth 1 -name '.homelab-archive.??????' -user 0 -type d -exec rm -rf -- {} +
-s=$(mktemp -d ./.homelab-archive.XXXXXX) && cd -- "$s" && exec 7<. || exit
+s=$(mktemp -d ./.homelab-archive.XXXXXX) && hl_enter "$s" && exec 7<. || exit
 case $(stat -c '%u %a' .) in '0 700') ;; '0 2700') chmod g-s . ;; *) echo "$dest changes while it is written to" >&2; exit 1 ;; esac
 trap 'cd /proc/$$/fd/7 && find . -mindepth 1 -delete; hl_enter . && rmdir -- "$s"' EXIT
 trap 'exit 1' HUP INT TERM PIPE
@@ -316,7 +322,7 @@ sort -u old names >$r/names.new && mv $r/names.new $r/names && rm -f $r/of && sy
 if [ "$d" != . ]; then
 hl_enter "${d%/*}" || exit
 n=./${d##*/}
-[ -d "$n" ] || [ -L "$n" ] || { mkdir -- "$n" && chown -h -- "$owner" "$n" && chmod -- "$(stat -c %a "/proc/$$/fd/7/tree/$d")" "$n"; } || exit
+[ -d "$n" ] || [ -L "$n" ] || hl_make "$d" "$(stat -c %a "/proc/$$/fd/7/tree/$d")" || exit
 fi
 hl_enter "$d" && find "/proc/$$/fd/7/tree/$d" -mindepth 1 -maxdepth 1 ! -type d -exec mv -f -t . -- {} +
 ) || exit; done || exit
@@ -511,6 +517,35 @@ mod tests {
         // A folder that an earlier operation creates is empty.
         let empty = state("rm -r *");
         assert_eq!(state("rmdir ../dest"), empty);
+    }
+
+    #[test]
+    fn what_comes_in_place_of_a_new_folder_is_left_alone() {
+        let functions = functions(Selection { strip: 0, exclude: &[] });
+        let script = EXTRACT.replace("chmod 0700 /var/lib/homelab /var/lib/homelab/archives", "true");
+        let values = "owner=$(id -u):$(id -g) of= digest=$(sha256sum <$src | cut -c 1-64)";
+        let victim = "mkdir -m 700 ../victim; echo kept >../victim/file; rm -r *";
+        for (swap, made) in [
+            ("", "bin/run\n"),
+            (
+                "mktemp() { ln -s ../victim ./.homelab-archive.aaaaaa; echo ./.homelab-archive.aaaaaa; }",
+                "",
+            ),
+            (
+                "mkdir() { command mkdir \"$@\"; case $* in *./bin) rmdir bin; ln -s ../victim bin ;; esac; }",
+                "",
+            ),
+        ] {
+            let folder = extracted();
+            after(
+                &folder,
+                victim,
+                &format!("{functions}{ENTER}{values}\n{swap}\n{script}"),
+            );
+            let look = "cat victim/*; stat -c %a victim; ls -A victim; cd dest; find bin -type f";
+            let left = run(&format!("cd {}; {look} 2>/dev/null", folder.path().display()));
+            assert_eq!(left, format!("kept\n700\nfile\n{made}"), "{swap}");
+        }
     }
 
     #[test]

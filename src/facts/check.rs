@@ -162,6 +162,11 @@ impl Check {
         }
     }
 
+    /// Whether it runs a program and looks at what that says, as `verify.command` does.
+    pub fn is_program(&self) -> bool {
+        matches!(self, Self::Program(_))
+    }
+
     /// The command of the project that it runs, as people read it.
     pub fn command(&self) -> Option<String> {
         match self {

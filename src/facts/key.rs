@@ -10,7 +10,7 @@ use super::compose::ProjectFiles;
 use super::helm::ReleaseQuestion;
 use super::http::Question;
 use super::inquiry::Inquiry;
-use super::kind::{DependsOn, Key, Subject};
+use super::kind::{About, DependsOn, Key, Subject};
 use super::kubernetes::{Api, Question as KubernetesQuestion};
 use super::presence;
 use super::unit::template;
@@ -169,11 +169,6 @@ macro_rules! storage {
         }
 
         impl FactKey {
-    /// The fact of a unit; `None` for a template, which systemd cannot show.
-    pub fn of_unit(unit: &str) -> Option<Self> {
-        template(unit).is_none().then(|| Self::Unit(unit.to_owned()))
-    }
-
             /// The names of all kinds.
             #[cfg(test)]
             pub(super) const KINDS: &'static [&'static str] = &[$(stringify!($variant)),*];
@@ -271,65 +266,112 @@ impl FactKey {
         }
     }
 
+    /// The fact of a unit; `None` for a template, which systemd cannot show.
+    pub fn of_unit(unit: &str) -> Option<Self> {
+        template(unit).is_none().then(|| Self::Unit(unit.to_owned()))
+    }
+
+    /// What it is about. Every kind is listed: one that is left out would stay valid where it is out of date.
+    pub(super) fn about(&self) -> About<'_> {
+        match self {
+            Self::DockerNetwork(_)
+            | Self::DockerVolume(_)
+            | Self::DockerImage(_)
+            | Self::DockerEndpoints(_)
+            | Self::DockerContainer(_)
+            | Self::DockerDetails(_)
+            | Self::DockerPublished
+            | Self::DockerStops
+            | Self::ProjectVolumes(_)
+            | Self::ComposeProject(_) => About::DockerThing,
+            Self::DockerUsage | Self::DockerBuildCache | Self::DockerSubnets | Self::DockerDrivers => {
+                About::AllOfDocker
+            }
+            Self::Entries(path) | Self::Listing(path) => About::Folder(path),
+            Self::Inquiry(inquiry) => inquiry.folder().map_or(About::Itself, About::Folder),
+            Self::Answer(question) => About::WebResource(&question.0.url),
+            // What is planned has the files of earlier operations too.
+            Self::ComposeConfig(files) if files.0.planned.is_empty() => About::ProjectFiles {
+                project: &files.0.project,
+                directory: &files.0.directory,
+            },
+            Self::ComposeConfig(files) => About::PlannedProject(&files.0.project),
+            Self::System
+            | Self::Path(_)
+            | Self::DiskLocation(_)
+            | Self::PathResolution(_)
+            | Self::Metadata(_)
+            | Self::Content(_)
+            | Self::Package(_)
+            | Self::Misspelling(_)
+            | Self::Unit(_)
+            | Self::Reload(_)
+            | Self::PackageLists
+            | Self::User(_)
+            | Self::Group(_)
+            | Self::UserNumber(_)
+            | Self::GroupNumber(_)
+            | Self::AccountDefaults
+            | Self::Password(_)
+            | Self::Installation(_)
+            | Self::Calendar(_)
+            | Self::KernelParameter(_)
+            | Self::KernelModule(_)
+            | Self::Mount(_)
+            | Self::ZfsDataset(_)
+            | Self::Swap(_)
+            | Self::DockerEngine
+            | Self::RegistryImage(_)
+            | Self::K3s
+            | Self::NodeImages
+            | Self::OwnUnits
+            | Self::KubernetesCluster(_)
+            | Self::KubernetesObject(_)
+            | Self::HelmRelease(_)
+            | Self::Locales
+            | Self::LoginKey
+            | Self::Check(_) => About::Itself,
+        }
+    }
+
     /// The URL of the web API's resource that it is about.
     pub(super) fn url(&self) -> Option<&str> {
-        match self {
-            Self::Answer(question) => Some(&question.0.url),
+        match self.about() {
+            About::WebResource(url) => Some(url),
             _ => None,
         }
     }
 
     /// Whether it is about what a plan makes of the host: once that is done, nothing is to be learned from it.
     pub fn is_about_plan(&self) -> bool {
-        matches!(self, Self::ComposeConfig(files) if !files.0.planned.is_empty())
+        matches!(self.about(), About::PlannedProject(_))
     }
 
     /// The compose project that it is about.
     pub(super) fn compose_project(&self) -> Option<&str> {
-        match self {
-            Self::ComposeConfig(files) => Some(&files.0.project),
+        match self.about() {
+            About::ProjectFiles { project, .. } | About::PlannedProject(project) => Some(project),
             _ => None,
         }
     }
 
     /// The folder whose content decides about it, besides its own changes.
     pub(super) fn folder(&self) -> Option<&str> {
-        match self {
-            Self::Entries(path) | Self::Listing(path) => Some(path),
-            Self::Inquiry(inquiry) => inquiry.folder(),
-            // What is planned has the files of earlier operations too.
-            Self::ComposeConfig(files) if files.0.planned.is_empty() => Some(&files.0.directory),
+        match self.about() {
+            About::Folder(path) => Some(path),
+            About::ProjectFiles { directory, .. } => Some(directory),
             _ => None,
         }
     }
 
     /// Whether it is about what the Docker engine has, of which what containers do is a part.
     pub fn is_about_containers(&self) -> bool {
-        matches!(
-            self,
-            Self::DockerNetwork(_)
-                | Self::DockerVolume(_)
-                | Self::DockerImage(_)
-                | Self::DockerEndpoints(_)
-                | Self::DockerContainer(_)
-                | Self::DockerUsage
-                | Self::DockerBuildCache
-                | Self::DockerDetails(_)
-                | Self::DockerPublished
-                | Self::DockerStops
-                | Self::DockerSubnets
-                | Self::DockerDrivers
-                | Self::ProjectVolumes(_)
-                | Self::ComposeProject(_)
-        )
+        matches!(self.about(), About::DockerThing | About::AllOfDocker)
     }
 
     /// Whether it is about more of what the Docker engine has than one thing.
     pub(super) fn is_about_all_of_docker(&self) -> bool {
-        matches!(
-            self,
-            Self::DockerUsage | Self::DockerBuildCache | Self::DockerSubnets | Self::DockerDrivers
-        )
+        self.about() == About::AllOfDocker
     }
 
     /// Whether `fact` means that the thing does not exist.

@@ -12,6 +12,25 @@ pub enum Subject<'a> {
     Other,
 }
 
+/// What a fact is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About<'a> {
+    /// Only itself, and the part of the host that [`Key::subject`] names.
+    Itself,
+    /// A thing that the Docker engine has, or several of a kind.
+    DockerThing,
+    /// More than one thing that the Docker engine has, which any change there makes out of date.
+    AllOfDocker,
+    /// What is in a folder.
+    Folder(&'a str),
+    /// A resource of a web API, by its URL.
+    WebResource(&'a str),
+    /// The files of a compose project, as they are.
+    ProjectFiles { project: &'a str, directory: &'a str },
+    /// A compose project with the files that a plan writes.
+    PlannedProject(&'a str),
+}
+
 /// The changes that make a fact out of date, other than one to the fact itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DependsOn {

@@ -115,20 +115,7 @@ impl Overlay {
             FactKey::Installation(wish) if wish.verb != AptVerb::Remove => view.after_sources(known),
             FactKey::PackageLists => view.lists_after_sources(known),
             FactKey::DockerEngine => view.engine(),
-            FactKey::DockerNetwork(_)
-            | FactKey::DockerVolume(_)
-            | FactKey::DockerImage(_)
-            | FactKey::DockerEndpoints(_)
-            | FactKey::DockerContainer(_)
-            | FactKey::DockerUsage
-            | FactKey::DockerBuildCache
-            | FactKey::DockerDetails(_)
-            | FactKey::DockerPublished
-            | FactKey::DockerStops
-            | FactKey::DockerSubnets
-            | FactKey::DockerDrivers
-            | FactKey::ProjectVolumes(_)
-            | FactKey::ComposeProject(_) => view.after_earlier_engine(key, known),
+            key if key.is_about_containers() => view.after_earlier_engine(key, known),
             key => match key.folder() {
                 Some(top) => view.after_entries_change(top, known),
                 None => known,

@@ -128,6 +128,7 @@ impl Define for Capture {
     const NAME: &'static str = "capture";
     const SUMMARY: &'static str = "Keep what a command prints in a file, and use it in templates";
     const MAIN_ARGUMENT: &'static str = "capture";
+    const SHELL_TEXT: &'static [&'static str] = &["create.commands"];
     const EXAMPLE: &'static str = r#"[[operation]]
 capture = "token"
 file = "/etc/app-token"
@@ -216,6 +217,7 @@ impl Capture {
         let mode = self.mode.map_or(0o600, |mode| mode.0);
         let (summary, make) = create.summary_and_script();
         let after = [
+            ("made by", Attribute::known(&summary)),
             ("content", Attribute::Unknown(String::new())),
             ("mode", Attribute::known(octal(mode))),
             ("owner", Attribute::known(&owner)),

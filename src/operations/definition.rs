@@ -11,7 +11,7 @@ use super::operation::Operation;
 use super::run_as::{RunAs, RunAsSupport};
 use super::wording::{Parameter, keys_below, schema_of, value_at};
 use crate::error::{Diagnostic, Origin};
-use crate::template::is_template;
+use crate::template::{is_template, script_words};
 use crate::value::{Kind, Part, Table, Value, ValueError, deserialize, keys_of};
 
 /// An operation as a type.
@@ -28,8 +28,12 @@ pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
     const TOLD_APART_BY: &'static [&'static str] = &[];
     /// A complete entry of a task.
     const EXAMPLE: &'static str;
-    /// The parameters that a shell reads: text of hosts must be quoted there.
+    /// The parameters that a shell reads, such as `commands` or `create.commands`: text of hosts must be quoted there.
     const SHELL_TEXT: &'static [&'static str] = &[];
+    /// The parameters that name a file which a shell runs, unless its first line names another program.
+    const SCRIPT_FILES: &'static [&'static str] = &[];
+    /// The parameters that are the text of a unit.
+    const UNIT_TEXT: &'static [&'static str] = &[];
     /// What to do where a secret is refused, if that is something else than for most operations.
     const INSTEAD_OF_SECRETS: Option<&'static str> = None;
     /// Whether it supports `become_user`, and how.
@@ -54,6 +58,8 @@ pub struct Definition {
     pub example: &'static str,
     /// The parameters that a shell reads: text of hosts must be quoted there.
     shell_text: &'static [&'static str],
+    script_files: &'static [&'static str],
+    unit_text: &'static [&'static str],
     instead_of_secrets: Option<&'static str>,
     run_as: RunAsSupport,
     runs: RunsCommands,
@@ -62,20 +68,27 @@ pub struct Definition {
     keys: fn() -> &'static [&'static str],
 }
 
-/// The words that a shell among `words` runs as a script.
-fn scripts(words: &[Value]) -> impl Iterator<Item = &Value> {
-    let is_shell = |word: &Value| {
-        let name = word.as_str().and_then(|text| text.rsplit('/').next());
-        name.is_some_and(|name| ["sh", "bash", "dash", "zsh", "ksh"].contains(&name))
-    };
-    let is_option = |word: &Value| {
-        word.as_str()
-            .is_some_and(|text| text.starts_with('-') && text.ends_with('c'))
-    };
-    words
-        .windows(3)
-        .filter(move |three| is_shell(&three[0]) && is_option(&three[1]))
-        .map(|three| &three[2])
+/// Adds the values at `path` and below it that a shell reads: those that `shell_text` names, and the scripts of `sh -c` in lists of
+/// words.
+fn add_shell_values<'a>(shell_text: &[&str], path: &str, value: &'a Value, found: &mut Vec<&'a Value>) {
+    if shell_text.contains(&path) {
+        found.push(value);
+        return;
+    }
+    match &value.kind {
+        Kind::List(words) => {
+            let plain: Vec<Option<&str>> = words.iter().map(Value::as_str).collect();
+            found.extend(script_words(&plain).into_iter().map(|at| &words[at]));
+            let deeper = words.iter().filter(|word| word.as_str().is_none());
+            deeper.for_each(|word| add_shell_values(shell_text, path, word, found));
+        }
+        Kind::Table(table) => {
+            for (key, entry) in table {
+                add_shell_values(shell_text, &format!("{path}.{key}"), &entry.value, found);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The template that the misfit comes from, if one stands where the misfit is not written itself.
@@ -146,6 +159,8 @@ impl Definition {
             told_apart_by: T::TOLD_APART_BY,
             example: T::EXAMPLE,
             shell_text: T::SHELL_TEXT,
+            script_files: T::SCRIPT_FILES,
+            unit_text: T::UNIT_TEXT,
             instead_of_secrets: T::INSTEAD_OF_SECRETS,
             run_as: T::RUN_AS,
             runs: T::RUNS,
@@ -160,19 +175,25 @@ impl Definition {
         (self.keys)()
     }
 
-    /// The arguments that a shell reads, with their keys: text of hosts must be quoted there. Of the words of a command, which
-    /// no shell reads, it is the script of `sh -c`.
+    /// The values in the arguments that a shell reads, with the keys of the arguments: text of hosts must be quoted there. Of the words of
+    /// a command, which no shell reads, it is the script of `sh -c`.
     pub fn shell_values<'a>(&self, arguments: &'a Table) -> Vec<(&'a str, &'a Value)> {
-        let values = arguments.iter().map(|(key, entry)| (key.as_str(), &entry.value));
-        values
-            .flat_map(|(key, value)| match &value.kind {
-                _ if self.shell_text.contains(&key) => vec![(key, value)],
-                Kind::List(words) if ["validate", "command"].contains(&key) => {
-                    scripts(words).map(|script| (key, script)).collect()
-                }
-                _ => Vec::new(),
-            })
-            .collect()
+        let values = arguments.iter().flat_map(|(key, entry)| {
+            let mut found = Vec::new();
+            add_shell_values(self.shell_text, key, &entry.value, &mut found);
+            found.into_iter().map(|value| (key.as_str(), value))
+        });
+        values.collect()
+    }
+
+    /// The parameters that name a file which a shell runs, unless its first line names another program.
+    pub fn script_files(&self) -> &'static [&'static str] {
+        self.script_files
+    }
+
+    /// The parameters that are the text of a unit.
+    pub fn unit_text(&self) -> &'static [&'static str] {
+        self.unit_text
     }
 
     /// Whether it supports `become_user`.

@@ -96,7 +96,7 @@ impl PlanContext<'_> {
     fn check_own(&self, argument: &str, path: &str, metadata: &Metadata, is_replaced: bool) -> Result<(), Stop> {
         for (flag, word) in [('i', "immutable"), ('a', "append-only")] {
             if metadata.flags.contains(flag) {
-                let label = format!("`lsattr` shows the flag `{flag}`, with which nobody can change it");
+                let label = format!("`lsattr` shows the flag `{flag}`, with which it cannot be changed");
                 return Err(self
                     .refuse(argument, format!("`{path}` is {word}"), label)
                     .hint(format!("remove the flag first: `chattr -{flag} {path}`")));

@@ -265,6 +265,7 @@ fn texts(value: &Value) -> Vec<(&str, Option<&Origin>)> {
     match &value.kind {
         Kind::String(text) => vec![(text, value.origin.as_ref())],
         Kind::List(items) => items.iter().flat_map(texts).collect(),
+        Kind::Table(table) => table.values().flat_map(|entry| texts(&entry.value)).collect(),
         _ => Vec::new(),
     }
 }

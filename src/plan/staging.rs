@@ -196,19 +196,20 @@ impl Validation {
                     .hint("use a command that only reads the file"),
             )),
             ValidatorAnswer::Refused => {
-                let said = if verdict.said.trim().is_empty() {
-                    "it failed, and printed nothing"
-                } else {
-                    verdict.said.trim()
+                let said = match verdict.said.trim() {
+                    "" => "it failed, and printed nothing",
+                    said => said,
                 };
-                Judged::Refused(Box::new(self.refused(said)))
+                Judged::Refused(Box::new(self.refused(said, verdict.code)))
             }
         }
     }
 
     /// The mistake in the new file, at the lines that the validator names.
-    fn refused(&self, said: &str) -> Diagnostic {
-        let mut mistake = Diagnostic::new(format!("{} does not accept the new `{}`", self.name.words, self.path));
+    fn refused(&self, said: &str, code: Option<i32>) -> Diagnostic {
+        let code = code.map_or_else(String::new, |code| format!(" (exit code {code})"));
+        let title = format!("{} does not accept the new `{}`{code}", self.name.words, self.path);
+        let mut mistake = Diagnostic::new(title);
         let mut used = None;
         if let Some((written, text)) = &self.written {
             for named in named_lines(said, &self.path) {
@@ -501,12 +502,16 @@ mod tests {
         let plan = plan(vec![
             file("/a", &["true"]),
             file("/b", &["true"]),
-            file("/c", &["test", "{path}"]),
+            file("/c", &["sh", "-c", "test a {path}", "{path}", "--in={path}", "it's"]),
         ]);
         let staging = plan.staging().expect("to validate");
         let paths: Vec<&str> = staging.validations.iter().map(|one| one.path.as_str()).collect();
         assert_eq!(paths, ["/b", "/c"], "one that names no file looks at all of them");
-        assert_eq!(staging.commands(), ["true", "test {path}"]);
+        assert_eq!(
+            staging.commands(),
+            ["true", r#"sh -c 'test a {path}' {path} '--in={path}' "it's""#],
+            "as a shell reads them"
+        );
     }
 
     #[test]
@@ -566,6 +571,7 @@ mod tests {
             is_partial: true,
             hidden: hidden.iter().map(|place| (*place).to_owned()).collect(),
             said: String::new(),
+            code: None,
         };
         let later = |validation: &Validation, verdict: &Verdict| match validation.judged(verdict) {
             Judged::Later(why) => why,
@@ -614,8 +620,8 @@ mod tests {
                        that part";
         assert_eq!(judge(0, "0 0\0/mnt\0said\0"), (String::new(), without.to_owned()));
         for (answer, title) in [
-            ("3 0\0\0why\0", "`nginx -t` does not accept the new `/a`"),
-            ("124 0\0\0\0", "`nginx -t` does not accept the new `/a`"),
+            ("3 0\0\0why\0", "`nginx -t` does not accept the new `/a` (exit code 3)"),
+            ("124 0\0\0\0", "`nginx -t` does not accept the new `/a` (exit code 124)"),
             ("changed 1\0\0\0", "`nginx -t` changes the new `/a`"),
             (
                 "missing 0\0\0\0",

@@ -344,7 +344,7 @@ impl RemoteError {
                 "check that the host has `flock` (package `util-linux`) and that `{path}` is writable"
             )),
             Self::ControlFolder { path, .. } => Some(format!(
-                "make sure that you own the folder and nobody else can enter it: `chmod 700 {}`",
+                "make sure that you own the folder and no other user can enter it: `chmod 700 {}`",
                 path.display()
             )),
             _ => None,

@@ -7,6 +7,7 @@ use crate::rounds::Purpose;
 pub fn commands(purpose: Purpose, commands: &[String], on_this_machine: bool) -> String {
     let what = match purpose {
         Purpose::Condition => "condition",
+        Purpose::Check => "check",
         Purpose::Validator => "validator",
     };
     let place = if on_this_machine { " on this machine" } else { "" };
@@ -31,6 +32,10 @@ mod tests {
         assert_eq!(
             super::commands(Purpose::Condition, &commands[..1], true),
             "condition on this machine: test -e /x\n"
+        );
+        assert_eq!(
+            super::commands(Purpose::Check, &commands[..1], false),
+            "check: test -e /x\n"
         );
     }
 }

@@ -116,6 +116,7 @@ impl Progress {
             ReadingEvent::Commands { host, purpose, .. } => {
                 let doing = match purpose {
                     Purpose::Condition => "running conditions",
+                    Purpose::Check => "running checks",
                     Purpose::Validator => "validating new files",
                 };
                 self.begin(host, Work::Phase(doing), now);

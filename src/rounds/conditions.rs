@@ -32,9 +32,11 @@ pub(super) fn to_read(
     on_news: OnNews<'_>,
 ) -> BTreeSet<FactKey> {
     if !snapshot.skips_conditions {
-        let commands: Vec<String> = missing.iter().filter_map(command).collect();
-        if !commands.is_empty() {
-            on_news(News::Commands(Purpose::Condition, commands));
+        for purpose in [Purpose::Condition, Purpose::Check] {
+            let commands: Vec<String> = missing.iter().filter_map(|key| command(key, purpose)).collect();
+            if !commands.is_empty() {
+                on_news(News::Commands(purpose, commands));
+            }
         }
         return missing.clone();
     }
@@ -70,9 +72,10 @@ pub(super) fn noted(host: &str, on_event: &OnEvent) -> impl Fn(News) + Send + Sy
     }
 }
 
-fn command(key: &FactKey) -> Option<String> {
+/// The command that is run to read `key`, if it is one for this purpose.
+fn command(key: &FactKey, purpose: Purpose) -> Option<String> {
     match key {
-        FactKey::Check(check) => check.command(),
+        FactKey::Check(check) if check.is_program() == (purpose == Purpose::Check) => check.command(),
         _ => None,
     }
 }
@@ -82,7 +85,28 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::facts::{Check, Identity};
+    use crate::facts::check::ProgramCheck;
+    use crate::facts::{Check, Environment, Identity};
+
+    #[test]
+    fn a_check_is_named_as_a_check() {
+        let check = FactKey::Check(Check::Program(Box::new(ProgramCheck {
+            words: ["test", "-e", "/a b"].map(str::to_owned).to_vec(),
+            exit_code: 0,
+            contains: None,
+            by: Identity::Own,
+            env: Environment::default(),
+        })));
+        let named = Mutex::new(Vec::new());
+        let note = |news: News| {
+            if let News::Commands(purpose, commands) = news {
+                named.lock().expect("whole").push((purpose, commands));
+            }
+        };
+        to_read("a", &BTreeSet::from([check]), &mut Snapshot::default(), &note);
+        let named = named.into_inner().expect("whole");
+        assert_eq!(named, [(Purpose::Check, vec!["test -e '/a b'".to_owned()])]);
+    }
 
     #[test]
     fn conditions_are_named_before_they_run_and_are_left_out_on_request() {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 /// What a command of the project runs for before anyone agreed to anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// It is a condition or a check.
+    /// It decides whether an operation runs.
     Condition,
+    /// It is a check of the project.
+    Check,
     /// It validates new files, where nothing that it writes is kept.
     Validator,
 }

@@ -175,7 +175,7 @@ impl Recipients {
         };
         if self.all.len() == 1 {
             return Err(Diagnostic::new(format!("{} is the last recipient", removed.called()))
-                .hint("add another one first: nobody could decrypt the secrets any more"));
+                .hint("add another one first: the secrets could not be decrypted any more"));
         }
         let kept: Vec<&str> = self
             .text
@@ -217,7 +217,9 @@ fn parse_key(text: &str) -> Result<Key, Diagnostic> {
     if text.contains(PRIVATE) {
         // Not shown: it may be in use.
         return Err(Diagnostic::new("this is a private key, where a public one is needed")
-            .because("whoever has it can read the secrets; anything it was committed with is no secret any more")
+            .because(
+                "every reader of the file can read the secrets; anything it was committed with is no secret any more",
+            )
             .hint("use the public key, which begins with `age1`"));
     }
     text.parse().map_err(|_| {

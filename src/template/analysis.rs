@@ -4,6 +4,7 @@ mod filters;
 mod shape;
 mod shell;
 mod signs;
+mod unit;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -37,6 +38,10 @@ pub struct Analysis {
     slips: Vec<Slip>,
     /// Where foreign text is written without quotes of a shell.
     loose: Vec<Slip>,
+    /// Where quoted text is written at a place that undoes its quotes.
+    misquoted: Vec<Slip>,
+    /// Where foreign text is written, quoted or not, with its name.
+    written: Vec<(Range<usize>, String)>,
     /// Names that may be undefined on purpose.
     pub(super) optional: BTreeSet<String>,
 }
@@ -55,7 +60,48 @@ impl Analysis {
 
     /// Text of hosts that is not quoted for a shell, in a string at `origin`.
     pub fn loose(&self, origin: Option<&Origin>) -> Vec<Diagnostic> {
-        self.shown(&self.loose, origin)
+        let mut slips = [self.loose.as_slice(), &self.misquoted].concat();
+        slips.sort_by_key(|slip| slip.place.start);
+        self.shown(&slips, origin)
+    }
+
+    /// Text of hosts that is not quoted, in a script that is a whole file.
+    ///
+    /// Quotes around quoted text are not looked for there: a comment of a script may have an apostrophe.
+    pub fn loose_in(&self, file: &Arc<SourceFile>) -> Vec<Diagnostic> {
+        let shown = |slip: &Slip| slip.shown(Some(&Origin::new(file, slip.place.clone())));
+        self.loose.iter().map(shown).collect()
+    }
+
+    /// Text of hosts in scripts of a unit's commands, in a string at `origin`.
+    pub fn in_commands(&self, origin: Option<&Origin>) -> Vec<Diagnostic> {
+        self.shown(&self.slips_in_commands(), origin)
+    }
+
+    /// The same, in a whole file.
+    pub fn in_commands_of(&self, file: &Arc<SourceFile>) -> Vec<Diagnostic> {
+        let shown = |slip: &Slip| slip.shown(Some(&Origin::new(file, slip.place.clone())));
+        self.slips_in_commands().iter().map(shown).collect()
+    }
+
+    /// systemd undoes quotes before the shell reads them, so `quote` is not enough there.
+    fn slips_in_commands(&self) -> Vec<Slip> {
+        let scripts = unit::scripts_in(&self.source);
+        let is_in_script = |place: &Range<usize>| {
+            let mut scripts = scripts.iter();
+            scripts.any(|script| script.start <= place.start && place.end <= script.end)
+        };
+        let inside = self.written.iter().filter(|(place, _)| is_in_script(place));
+        inside
+            .map(|(place, fact)| {
+                Slip::new(
+                    place.clone(),
+                    format!("`{fact}` stands in the script of a shell"),
+                    "comes from the host, and a shell would interpret it",
+                    format!("hand it over as an argument: `sh -c 'echo \"$$1\"' sh {{{{ {fact} | systemd_words }}}}`"),
+                )
+            })
+            .collect()
     }
 
     fn shown(&self, slips: &[Slip], origin: Option<&Origin>) -> Vec<Diagnostic> {
@@ -283,11 +329,14 @@ impl Walk<'_> {
     /// What a body writes, which is not written at its place.
     fn aside(&mut self, body: &[Stmt<'_>]) -> Option<String> {
         let (emitted, quotes, was_counted) = (self.emitted.take(), self.quotes.clone(), self.is_counted);
-        let loose = self.found.loose.len();
+        let found = &self.found;
+        let [loose, misquoted, written] = [found.loose.len(), found.misquoted.len(), found.written.len()];
         self.scopes.push(HashMap::new());
         self.statements(body);
         self.scopes.pop();
         self.found.loose.truncate(loose);
+        self.found.misquoted.truncate(misquoted);
+        self.found.written.truncate(written);
         (self.quotes, self.is_counted) = (quotes, was_counted);
         std::mem::replace(&mut self.emitted, emitted)
     }
@@ -359,10 +408,15 @@ impl Walk<'_> {
             let (title, hint) = place.words();
             let whole = self.braces(expression);
             self.found
-                .loose
+                .misquoted
                 .push(Slip::new(whole, title, "is quoted for the shell already", hint));
         }
         self.quotes.word();
+        let hosts = shape.foreign.as_ref().or(shape.quoted.as_ref());
+        if let Some(fact) = hosts.filter(|_| self.is_counted) {
+            let place = self.braces(expression);
+            self.found.written.push((place, fact.trim_end_matches(".*").to_owned()));
+        }
         let Some(fact) = shape
             .foreign
             .as_ref()

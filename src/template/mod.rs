@@ -15,6 +15,7 @@ mod limits;
 mod mistake;
 mod place;
 mod scope;
+mod script;
 mod slip;
 mod sorts;
 mod syntax;
@@ -35,6 +36,7 @@ pub use filters::yaml::{readable as readable_yaml, text as yaml_text};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, Peer, STACKS, TemplateData, stack_of};
+pub use script::{is_shell_script, script_words};
 pub use variables::{Unset, Variables};
 
 use crate::error::{Diagnostic, Origin};

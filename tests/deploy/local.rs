@@ -46,6 +46,39 @@ fn this_machine_needs_no_ssh() {
     assert!(!at("called").exists(), "ssh was run");
 }
 
+/// In an emergency, mistakes in files that a command does not need are not in its way. It counts them.
+#[test]
+fn commands_work_beside_broken_files() {
+    let project = Project::of(&[
+        ("inventories/dev.toml", "[hosts.desk]\nconnection = { local = true }\n"),
+        ("inventories/boxes.toml", "[hosts.box]\nlab = true\n"),
+        ("inventories/other.toml", "[hosts"),
+        ("deploys/broken.toml", "= 1"),
+        ("tasks/broken.toml", "= 1"),
+        ("templates/broken.j2", "{{"),
+    ]);
+    let broken = project.homelab(&["check"]).expect(3).stderr;
+    for arguments in [
+        &["exec", "dev", "desk", "--", "true"][..],
+        &["facts", "dev", "desk"],
+        &["inventory", "list", "dev"],
+        &["inventory", "show", "desk"],
+        &["inventory", "show", "desk", "--inventory", "dev"],
+        &["lab", "status", "boxes"],
+        &["history", "dev"],
+        &["status", "dev"],
+        &["trust", "dev"],
+    ] {
+        let ran = project.homelab(arguments).expect(0);
+        let warning = ran.stderr.lines().find(|line| line.starts_with("warning: "));
+        let warning = warning.unwrap_or_else(|| panic!("{arguments:?}: {}", ran.stderr));
+        assert!(warning.contains("4 mistakes"), "{arguments:?}: {warning}\n{broken}");
+    }
+    // A host that no inventory has may be in the one that cannot be read.
+    let unknown = project.homelab(&["inventory", "show", "tower"]).expect(3).stderr;
+    assert!(unknown.contains("inventories/other.toml"), "{unknown}");
+}
+
 #[test]
 fn this_machine_by_sudo() {
     let project = project();

@@ -270,6 +270,26 @@ fn a_directory_that_is_swapped_after_the_review_gets_nothing() {
         );
         host.inside("rm /home/anna/in && mv /home/anna/away /home/anna/in");
     }
+    // What `useradd` and `userdel` would do there by name is refused.
+    let users =
+        "useradd -M -d /home/anna/in/away away; mkdir -m 700 /home/anna/in/away; chown away: /home/anna/in/away";
+    host.inside(users);
+    for (user, wish) in [
+        ("new", "home = '/home/anna/in/new'"),
+        ("away", "present = false\nremove_home = true"),
+    ] {
+        let task = format!("{swap}[[operation]]\nop = 'server.user'\nuser = '{user}'\n{wish}\n");
+        project.write("tasks/small.toml", task);
+        let told = project
+            .homelab(&["deploy", "thirteen", "small", "--yes"])
+            .expect(1)
+            .stderr;
+        assert!(
+            told.contains("other users can change the directory of"),
+            "{user}: {told}"
+        );
+    }
+    assert_eq!(host.inside("getent passwd new away | cut -d : -f 1"), "away\n");
     assert_eq!(host.inside(look), before);
 }
 

@@ -50,7 +50,7 @@ async fn watch(models: Arc<Models>, metrics: Metrics) {
     metrics.describe(
         Kind::Counter,
         STOPPED,
-        "Models that were stopped because nobody used them.",
+        "Models that were stopped because they were not used.",
     );
     loop {
         for _ in 0..stop_idle(&models, clock::now()).await {

@@ -38,7 +38,7 @@ impl Status {
     pub(super) fn new(metrics: Metrics, longest_turn: Duration) -> Self {
         for (kind, name, help) in [
             (Kind::Counter, TURNS, "Turns by result."),
-            (Kind::Counter, CONFLICTS, "Writes that somebody else was faster than."),
+            (Kind::Counter, CONFLICTS, "Writes that another client was faster than."),
             (Kind::Counter, WRITES, "Changes of the ConfigMap."),
             (Kind::Gauge, MODELS, "Models that nginx should serve."),
             (

@@ -280,7 +280,7 @@ impl Shutdowns {
             let why = if entry.at <= now {
                 "its time has passed"
             } else if was_armed && !entry.armed && is_same_boot && !is_own {
-                "somebody else cancelled or replaced it"
+                "another user cancelled or replaced it"
             } else {
                 return true;
             };

@@ -40,6 +40,8 @@ pub struct Verdict {
     pub hidden: Vec<String>,
     /// What it printed.
     pub said: String,
+    /// Its exit code, if it ended by itself.
+    pub code: Option<i32>,
 }
 
 /// How a validator ended.
@@ -123,6 +125,7 @@ fn verdict(head: &[u8], hidden: &[u8], said: &[u8]) -> Option<Verdict> {
         is_partial: lost != "0",
         hidden: String::from_utf8_lossy(hidden).lines().map(str::to_owned).collect(),
         said: String::from_utf8_lossy(said).trim_end().to_owned(),
+        code: word.parse().ok(),
     })
 }
 

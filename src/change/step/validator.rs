@@ -42,6 +42,16 @@ impl ValidatorName {
     }
 }
 
+/// A word of a command as a shell reads it; the place of the file stays as it is written.
+fn shown_word(word: &str) -> String {
+    let plain = word.replace(PATH, "path");
+    if quote(&plain) == plain {
+        word.to_owned()
+    } else {
+        quote(word)
+    }
+}
+
 /// The command that must accept a new file.
 pub(super) struct Validator<'a> {
     path: &'a str,
@@ -81,7 +91,8 @@ impl<'a> Validator<'a> {
     /// The command as people wrote it, if they did.
     pub(super) fn written(&self) -> Option<String> {
         let is_own = self.by_systemd.is_some() || own_name(self.command).is_some();
-        (!is_own).then(|| one_line(&self.command.join(" ")))
+        let words = || self.command.iter().map(|word| shown_word(word));
+        (!is_own).then(|| one_line(&words().collect::<Vec<_>>().join(" ")))
     }
 
     /// The program that must be on the host.

@@ -19,7 +19,7 @@ pub(super) fn run(root: &Path, arguments: &InitArguments) -> anyhow::Result<()> 
     let begun = begin(root, &arguments.name)?;
     let made = if begun.is_new_key {
         format!(
-            "created your private key: {}\nkeep a copy in a safe place: without it nobody can decrypt your secrets\n",
+            "created your private key: {}\nkeep a copy in a safe place: without it your secrets cannot be decrypted\n",
             begun.identity.display()
         )
     } else {

@@ -165,7 +165,7 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
     let fact = |(index, section): (usize, Answered)| {
         let asked = asked
             .get(&index)
-            .ok_or_else(|| UnreadableAnswer::new("Helm: a release that nobody asked for"))?;
+            .ok_or_else(|| UnreadableAnswer::new("Helm: a release that was not asked for"))?;
         let fact = match section.denied {
             Some(why) => Fact::Denied(why),
             None if section.is_absent => Fact::HelmRelease(ReleaseFact::NotAsked),

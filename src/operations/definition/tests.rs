@@ -269,3 +269,171 @@ fn where_a_secret_is_refused_another_way_is_named() {
         );
     }
 }
+
+/// The parameters of an operation and the parameters below them, each with its path and its schema.
+fn all_parameters(at: &str, schema: &serde_json::Value, found: &mut Vec<(String, serde_json::Value)>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = if at.is_empty() {
+            name.clone()
+        } else {
+            format!("{at}.{name}")
+        };
+        found.push((path.clone(), property.clone()));
+        let inner = [
+            property.clone(),
+            property["items"].clone(),
+            property["additionalProperties"].clone(),
+        ];
+        let choices = property["anyOf"].as_array().cloned().unwrap_or_default();
+        for one in inner.iter().chain(&choices) {
+            all_parameters(&path, one, found);
+        }
+    }
+}
+
+/// `value` at the end of `path`.
+fn table_at(path: &str, value: Value) -> Table {
+    let (key, value) = match path.split_once('.') {
+        Some((key, rest)) => (key, Value::new(Kind::Table(table_at(rest, value)))),
+        None => (path, value),
+    };
+    [(key.to_owned(), Entry { key: None, value })].into_iter().collect()
+}
+
+#[test]
+fn every_parameter_that_runs_a_command_is_known_as_text_for_a_shell_or_as_words() {
+    // sudo reads these.
+    const OTHERS: &[&str] = &["sudo.rule commands"];
+    let mut known = 0;
+    for definition in OPERATIONS.iter().chain([&CAPTURE]) {
+        let mut parameters = Vec::new();
+        all_parameters("", definition.schema().as_value(), &mut parameters);
+        for (path, schema) in parameters {
+            let description = schema["description"].as_str().unwrap_or_default();
+            let name = path.rsplit('.').next().unwrap_or_default();
+            let is_command = ["command", "commands", "unless", "only_if", "script"].contains(&name)
+                || description.starts_with("Command")
+                || description.contains("ommands for `sh`");
+            let is_text = schema.to_string().contains("\"string\"");
+            let what = format!("{} {path}", definition.name);
+            if !is_command || !is_text || OTHERS.contains(&what.as_str()) {
+                continue;
+            }
+            known += 1;
+            let word = |text: &str| Value::new(Kind::String(text.to_owned()));
+            let is_list = schema.to_string().contains("\"array\"");
+            let for_shell = !is_list || description.contains("`sh`");
+            let value = match (for_shell, is_list) {
+                (true, true) => Value::new(Kind::List(vec![word("SCRIPT")])),
+                (true, false) => word("SCRIPT"),
+                (false, _) => Value::new(Kind::List(vec![word("sh"), word("-c"), word("SCRIPT")])),
+            };
+            let table = table_at(&path, value);
+            let read: Vec<&str> = definition
+                .shell_values(&table)
+                .into_iter()
+                .flat_map(|(_, value)| match &value.kind {
+                    Kind::List(items) => items.iter().filter_map(Value::as_str).collect(),
+                    _ => value.as_str().into_iter().collect::<Vec<_>>(),
+                })
+                .collect();
+            assert_eq!(read, ["SCRIPT"], "`{what}` is text for a shell: add it to `SHELL_TEXT`");
+        }
+        for path in definition
+            .shell_text
+            .iter()
+            .chain(definition.script_files)
+            .chain(definition.unit_text)
+        {
+            let mut parameters = Vec::new();
+            all_parameters("", definition.schema().as_value(), &mut parameters);
+            assert!(
+                parameters.iter().any(|(known, _)| known == path),
+                "{} {path}",
+                definition.name
+            );
+        }
+    }
+    assert!(known > 25, "only {known} parameters run commands");
+}
+
+/// How an operation keeps other users of the host out of what root does at a path.
+#[derive(Debug, PartialEq, Eq)]
+enum Way {
+    /// Its steps hold the way: they are the same for all files.
+    Steps,
+    /// It refuses a directory that others can change, as this case shows.
+    Refuses(&'static str),
+    /// A script of its own enters each folder before it works there, as this test shows.
+    Enters(&'static str),
+    /// It only looks.
+    Reads,
+}
+
+#[test]
+fn every_operation_that_takes_a_path_says_how_others_are_kept_out() {
+    use Way::{Enters, Reads, Refuses, Steps};
+    let table: &[(&str, Way)] = &[
+        ("apt.key dest", Steps),
+        ("docker.compose project_directory", Steps),
+        ("files.block path", Steps),
+        ("files.copy dest", Steps),
+        ("files.copy src", Reads),
+        ("files.directory path", Steps),
+        ("files.download dest", Steps),
+        ("files.file path", Steps),
+        ("files.json path", Steps),
+        ("files.line path", Steps),
+        ("files.link path", Steps),
+        ("files.move dest", Refuses("files.move/open-directory")),
+        ("files.move src", Refuses("files.move/open-directory")),
+        ("files.put dest", Steps),
+        ("files.replace path", Steps),
+        ("files.sync dest", Steps),
+        ("files.template dest", Steps),
+        (
+            "files.unarchive dest",
+            Enters("what_comes_in_place_of_a_new_folder_is_left_alone"),
+        ),
+        ("files.unarchive src", Reads),
+        ("git.repo dest", Refuses("git.repo/directory-of-others")),
+        ("git.repo src", Reads),
+        ("k3s.kubeconfig dest", Steps),
+        ("nftables.rules file", Steps),
+        ("server.mount path", Refuses("server.mount/open-directory")),
+        ("server.swap path", Refuses("server.swap/open-directory")),
+        ("server.sysctl file", Steps),
+        ("server.user home", Refuses("server.user/home-open-directory")),
+        ("server.user_authorized_keys file", Steps),
+        ("server.wait path", Reads),
+        ("systemd.tmpfiles file", Steps),
+        ("verify.file path", Reads),
+    ];
+    let mut found = Vec::new();
+    for definition in OPERATIONS {
+        for parameter in definition.parameters() {
+            let is_path = ["path", "dest", "file", "home", "project_directory"].contains(&parameter.name.as_str())
+                || parameter.description.to_lowercase().contains("absolute path");
+            if is_path && parameter.kind == "a string" {
+                found.push(format!("{} {}", definition.name, parameter.name));
+            }
+        }
+    }
+    found.sort();
+    let known: Vec<&str> = table.iter().map(|(name, _)| *name).collect();
+    assert_eq!(found, known);
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, way) in table {
+        match way {
+            Refuses(case) => {
+                let text = std::fs::read_to_string(top.join(format!("tests/operations/{case}.toml")));
+                assert!(text.is_ok_and(|text| text.contains("error = ")), "{name}: {case}");
+            }
+            Enters(test) => {
+                let text = std::fs::read_to_string(top.join("src/facts/archive.rs")).expect("readable");
+                assert!(text.contains(&format!("fn {test}(")), "{name}: {test}");
+            }
+            Steps | Reads => {}
+        }
+    }
+}

@@ -206,13 +206,13 @@ impl Upgrade<'_> {
         let whose = if last.is_ours() {
             "a run was cut off in it"
         } else {
-            "somebody else works on it, or did not finish"
+            "another client works on it, or did not finish"
         };
         Err(self
             .context
             .refuse("release", title, format!("{}: {whose}", last.status))
             .hint(format!(
-                "if nobody does any more, run `helm rollback -n {namespace} {release}{back}` on the host"
+                "if no client does any more, run `helm rollback -n {namespace} {release}{back}` on the host"
             )))
     }
 

@@ -36,7 +36,7 @@ pub(in crate::operations) struct ConfigMap {
     /// Files below `templates/` by key: their content is the value. Names that end in `.j2` are rendered.
     #[serde(default)]
     files: BTreeMap<String, String>,
-    /// `true` lets nobody change the values: for others it has to be deleted.
+    /// `true` makes the values final: for others it has to be deleted.
     #[serde(default)]
     immutable: bool,
     /// What to do if it is there: `"update"`, the default, or `"keep"` to leave it as it is, whatever it holds.

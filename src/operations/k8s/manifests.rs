@@ -63,7 +63,7 @@ pub(in crate::operations) struct Manifests {
     /// Groups to use instead of those in the files: `group/version` and `group/version`.
     #[serde(default)]
     rename_groups: BTreeMap<String, String>,
-    /// Managers from whom fields may be taken; by default `["kubectl-client-side-apply"]`. Other fields that somebody else set to another
+    /// Managers from whom fields may be taken; by default `["kubectl-client-side-apply"]`. Fields that another manager set to another
     /// value are an error.
     #[serde(default = "by_client")]
     adopt: Vec<String>,

@@ -39,7 +39,7 @@ pub(in crate::operations) struct Secret {
     /// Type of the Secret, such as `"kubernetes.io/tls"`; default: `"Opaque"`.
     #[serde(default = "opaque", rename = "type")]
     kind: String,
-    /// `true` lets nobody change the values: for others it has to be deleted.
+    /// `true` makes the values final: for others it has to be deleted.
     #[serde(default)]
     immutable: bool,
     /// What to do if it is there: `"update"`, the default, or `"keep"` to leave it as it is, whatever it holds.

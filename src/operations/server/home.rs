@@ -1,8 +1,8 @@
 //! Home directories that `useradd` creates and `userdel` removes.
 
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, MakeDirectory, ResourceChange, ResourceId, ResourceKind, Risk,
-    Step, Stop,
+    Action, Attribute, Attributed, Attributes, Before, Expect, MakeDirectory, ResourceChange, ResourceId, ResourceKind,
+    Risk, Step, Stop,
 };
 use crate::facts::account::{AccountDefaults, SkeletonEntry, SkeletonKind};
 use crate::facts::overlay::{Effect, FactScope};
@@ -15,6 +15,9 @@ use crate::secret::sha256_hex;
 use crate::value::Known;
 
 use super::names::since;
+
+const CLOSED: &str =
+    "choose a directory that only root can change, such as one in `/home`, or create and remove it by hand";
 
 /// A home directory to create.
 pub(super) struct NewHome<'a> {
@@ -41,6 +44,14 @@ pub(super) fn missing_home(context: &PlanContext<'_>, home: &str) -> Result<Opti
                 .hint("move it away first, or choose another `home`"))
         }
     }
+}
+
+/// What a command of the host that works in `path` by its name relies on.
+///
+/// Errors: another user could have it work somewhere else.
+pub(super) fn closed_home(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<Expect, Stop> {
+    let way = context.closed_path(argument, path, "work in it", CLOSED)?;
+    Ok(Expect::ResolvedPath(Box::new(way)))
 }
 
 /// How a home directory that exists already is shown, if another user owns it; it stays as it is.
@@ -142,7 +153,13 @@ impl NewHome<'_> {
 /// The removal of the home directory by `userdel`.
 ///
 /// Errors: `userdel` would remove the user but not the directory.
-pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) -> Result<Option<ResourceChange>, Stop> {
+///
+/// With it, what `userdel` relies on: it works there by name.
+pub(super) fn removed_home(
+    context: &PlanContext<'_>,
+    user: &str,
+    home: &str,
+) -> Result<Option<(ResourceChange, Expect)>, Stop> {
     let path = context.resolve(home)?;
     let PathFact::Present(inode) = context.path(&path)? else {
         return Ok(None);
@@ -155,6 +172,7 @@ pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) ->
             "`userdel` removes only a directory that the user owns: remove `remove_home`",
         ))));
     }
+    let closed = closed_home(context, "remove_home", &path)?;
     context.check_can_remove("remove_home", &path)?;
     let attributes = Attributes {
         owner: inode.owner,
@@ -168,7 +186,7 @@ pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) ->
     ]
     .into_iter()
     .collect();
-    Ok(Some(ResourceChange {
+    let removed = ResourceChange {
         id: directory_id(&path),
         action: Action::Remove,
         before: Before::Present(before),
@@ -183,7 +201,8 @@ pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) ->
         ],
         steps: Vec::new(),
         risk: Risk::Removal,
-    }))
+    };
+    Ok(Some((removed, closed)))
 }
 
 fn directory_id(path: &str) -> ResourceId {

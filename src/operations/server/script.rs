@@ -65,6 +65,7 @@ creates = "/opt/tool"
 touches = ["/opt"]
 "#;
     const SHELL_TEXT: &'static [&'static str] = &["unless", "only_if"];
+    const SCRIPT_FILES: &'static [&'static str] = &["src"];
     const RUN_AS: RunAsSupport = RunAsSupport::Commands;
     const RUNS: RunsCommands = RunsCommands::Own;
 }

@@ -159,7 +159,7 @@ impl Rule {
         }
         if self.users.is_empty() && self.groups.is_empty() {
             return Err(context
-                .refuse("rule", "missing `users` or `groups`", "this rule is for nobody")
+                .refuse("rule", "missing `users` or `groups`", "this rule is for no user")
                 .hint("write `users = [\"…\"]` or `groups = [\"…\"]`"));
         }
         for user in self.people() {

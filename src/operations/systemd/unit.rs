@@ -52,6 +52,7 @@ impl Define for Unit {
     const SUMMARY: &'static str = "Write, change or remove a systemd unit file or a drop-in";
     const MAIN_ARGUMENT: &'static str = "unit";
     const TOLD_APART_BY: &'static [&'static str] = &["drop_in"];
+    const UNIT_TEXT: &'static [&'static str] = &["content"];
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "systemd.unit"
 unit = "hello.service"

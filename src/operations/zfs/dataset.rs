@@ -405,7 +405,7 @@ impl Dataset {
         let label = if is_chosen_once(name) {
             format!("it is `{value}`, which is chosen when a dataset is created, not `{wish}`")
         } else {
-            format!("it is `{value}`, which nobody sets")
+            format!("it is `{value}`, which cannot be set")
         };
         Err(context
             .refuse_entry("properties", name, title, label)

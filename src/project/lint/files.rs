@@ -9,7 +9,7 @@ use super::used::Used;
 use crate::content::{Assets, EncryptedFile};
 use crate::error::{Diagnostic, SourceFile, not_text};
 use crate::project::Project;
-use crate::template::{Names, analyze_file, inspect_file};
+use crate::template::{Names, analyze_file, inspect_file, is_shell_script};
 
 pub(super) fn check(project: &Project, is_complete: bool, used: &mut Used) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
@@ -27,14 +27,23 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut Used) -> Ve
             used.add(&names);
         }
     }
-    for (path, bytes) in files {
-        let path = format!("templates/{path}");
+    for (name, bytes) in files {
+        let path = format!("templates/{name}");
         match std::str::from_utf8(bytes).map(|text| (text, inspect_file(&path, text))) {
             Ok((text, Ok(names))) => {
                 bound.extend(bound_in(text));
-                if compares(text) {
+                let is_script = is_shell_script(text) && !used.scripts.contains(name);
+                let has_commands = text.contains("Exec");
+                if compares(text) || is_script || has_commands {
                     let file = SourceFile::new(&path, text);
-                    mistakes.extend(analyze_file(text, &Place::nowhere(&shapes)).comparisons_in(&file));
+                    let found = analyze_file(text, &Place::nowhere(&shapes));
+                    mistakes.extend(found.comparisons_in(&file));
+                    if is_script {
+                        mistakes.extend(found.loose_in(&file));
+                    }
+                    if has_commands {
+                        mistakes.extend(found.in_commands_of(&file));
+                    }
                 }
                 used.add(&names);
                 read.push(names);

@@ -6,11 +6,14 @@ use super::known::{Unknown, Vocabulary};
 use super::parts::{data_tables, has_item, taken_vars, uses_of};
 use super::shapes::{Place, Shapes};
 use super::used::Used;
-use crate::error::{Diagnostic, Origin, habits, name_suggestion, suggestion};
+use crate::content::Assets;
+use crate::error::{Diagnostic, Origin, SourceFile, habits, name_suggestion, suggestion};
 use crate::project::entry::EntrySettings;
 use crate::project::task::{Task, TaskEntry};
 use crate::project::{Project, RawOperation, Stack};
-use crate::template::{Names, analyze_expression, analyze_string, inspect_expression, inspect_string};
+use crate::template::{
+    Names, analyze_expression, analyze_file, analyze_string, inspect_expression, inspect_string, is_shell_script,
+};
 use crate::value::{Kind, Table, Value};
 
 /// Finds mistakes; adds every name to `used`.
@@ -24,6 +27,7 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut Used) -> Ve
         task: None,
         settings: None,
         used,
+        assets: &project.assets,
         mistakes: Vec::new(),
     };
     for table in data_tables(project) {
@@ -56,6 +60,7 @@ struct Checker<'a> {
     task: Option<&'a Task>,
     settings: Option<&'a EntrySettings>,
     used: &'a mut Used,
+    assets: &'a Assets,
     mistakes: Vec<Diagnostic>,
 }
 
@@ -95,6 +100,34 @@ impl<'a> Checker<'a> {
         self.table(&operation.arguments);
         for (_, value) in operation.definition.shell_values(&operation.arguments) {
             self.shell(value);
+        }
+        let given = |key: &&str| Some(&operation.arguments.get(*key)?.value);
+        for value in operation.definition.script_files().iter().filter_map(given) {
+            self.script_file(value);
+        }
+        for value in operation.definition.unit_text().iter().filter_map(given) {
+            if let Some(found) = value.as_str().and_then(|text| analyze_string(text, &self.place())) {
+                self.mistakes.extend(found.in_commands(value.origin.as_ref()));
+            }
+        }
+    }
+
+    /// A file that an operation runs as a script of a shell. It sees the variables of the task.
+    fn script_file(&mut self, value: &Value) {
+        let name = value.as_str().filter(|name| name.ends_with(Assets::TEMPLATE_SUFFIX));
+        let Some((name, bytes)) = name.and_then(|name| Some((name, self.assets.get(name)?))) else {
+            return;
+        };
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        if text.starts_with("#!") && !is_shell_script(text) {
+            return;
+        }
+        self.used.scripts.insert(name.to_owned());
+        let file = SourceFile::new(format!("templates/{name}"), text);
+        for mistake in analyze_file(text, &self.place()).loose_in(&file) {
+            if !self.mistakes.contains(&mistake) {
+                self.mistakes.push(mistake);
+            }
         }
     }
 

@@ -11,6 +11,8 @@ pub(super) struct Used {
     pub(super) names: BTreeSet<String>,
     /// Those of the data of hosts that are looked up, such as `mac` in `hosts[name].data.mac`.
     pub(super) of_any_host: BTreeSet<String>,
+    /// The templates that operations run as scripts, by their paths below `templates/`.
+    pub(super) scripts: BTreeSet<String>,
     /// Every word.
     pub(super) words: BTreeSet<String>,
 }

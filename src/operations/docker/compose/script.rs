@@ -136,7 +136,7 @@ done
 while :; do
 states=$(docker inspect --format '{{.ID}} {{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}} {{.RestartCount}} {{with .HostConfig.RestartPolicy.Name}}{{.}}{{else}}no{{end}} {{with .State.Health}}{{.Status}}{{else}}none{{end}}' $left 2>/dev/null </dev/null) || {
 hl_engine || { echo 'the Docker engine does not answer any more'; return 1; }
-for i in $left; do docker inspect "$i" >/dev/null 2>&1 </dev/null || { eval "s=\$service_$i"; echo "service $s has lost its container: somebody removed it meanwhile"; return 1; }; done
+for i in $left; do docker inspect "$i" >/dev/null 2>&1 </dev/null || { eval "s=\$service_$i"; echo "service $s has lost its container: it was removed meanwhile"; return 1; }; done
 [ "$(date +%s)" -lt "$end" ] || { echo 'Docker does not say how the services run'; return 1; }
 sleep 1
 continue

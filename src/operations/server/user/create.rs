@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::command::{AccountCommand, databases_change};
 use super::super::group;
-use super::super::home::{NewHome, found_home, missing_home};
+use super::super::home::{NewHome, closed_home, found_home, missing_home};
 use super::super::names::{number, since};
 use super::super::rosters::Rosters;
 use super::{User, attributed, unfinished};
@@ -51,6 +51,7 @@ impl User {
             match since(missing_home(context, &home))? {
                 Ok(Some(path)) => {
                     change.expect.push(Expect::Absent { path: path.clone() });
+                    change.expect.push(closed_home(context, "home", &path)?);
                     makes = Some(path.clone());
                     along.push(self.new_home(path, &primary, &defaults).with_user());
                 }
@@ -117,6 +118,9 @@ impl User {
         // A home directory that is there stays as it is.
         let is_there = matches!(since(missing_home(context, &home)), Ok(Ok(None)));
         if self.makes_home() && !is_there {
+            if let Ok(closed) = since(closed_home(context, "home", &home))? {
+                change.expect.push(closed);
+            }
             let mut new_home = self.new_home(home, &primary, &defaults).with_user();
             if let Some(after) = new_home.after.as_mut().filter(|_| self.group.is_none()) {
                 after.insert("group", Attribute::Unknown(why.to_owned()));

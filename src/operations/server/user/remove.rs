@@ -42,8 +42,11 @@ impl User {
         change.effects.extend(self.remove_effects(context, &user)?);
         let mut changes = vec![change];
         changes.extend(self.removed_private_group(context, &user)?);
-        if let (Known::Yes(home), true) = (&user.home, self.remove_home) {
-            changes.extend(removed_home(context, &self.user, home)?);
+        if let (Known::Yes(home), true) = (&user.home, self.remove_home)
+            && let Some((removed, closed)) = removed_home(context, &self.user, home)?
+        {
+            changes[0].expect.push(closed);
+            changes.push(removed);
         }
         Ok(Outcome::Change(changes))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::command::{AccountCommand, databases_change};
-use super::super::home::{NewHome, found_home, missing_home};
+use super::super::home::{NewHome, closed_home, found_home, missing_home};
 use super::super::names::{check_is_local, since};
 use super::super::rosters::Rosters;
 use super::{User, attributed, unfinished};
@@ -84,6 +84,14 @@ impl User {
         }
         if let (true, Known::Yes(home), Known::Yes(group)) = (self.makes_home(), &new.home, &new.group) {
             let mode = context.get(AccountDefaultsKey)?.home_mode;
+            let makes_it = change.steps.iter().any(|step| step.path().is_some());
+            // What is not known now is checked in its turn.
+            if let Ok(path) = since(context.resolve(home))?
+                && let Ok(closed) = since(closed_home(context, "home", &path))?
+                && !makes_it
+            {
+                change.expect.push(closed);
+            }
             change
                 .steps
                 .extend(unfinished::complete_home(&self.user, group, home, mode));
