@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write as _};
+use std::path::Path;
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -136,7 +137,7 @@ impl ChartFiles {
                         .or_default()
                         .insert(inner.to_owned(), bytes.clone());
                 }
-                Some(Err(archive)) if archive.ends_with(".tgz") => {
+                Some(Err(archive)) if Path::new(archive).extension().is_some_and(|end| end == "tgz") => {
                     found.push((path.clone(), Self::of_archive(bytes)?));
                 }
                 _ => {}

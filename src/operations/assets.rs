@@ -208,7 +208,7 @@ impl PlanContext<'_> {
     /// Errors: the file does not exist, cannot be read, or cannot be decrypted.
     pub fn asset_or_secret(&self, argument: &str, path: &str) -> Result<Content, Stop> {
         match self.assets.encrypted(path) {
-            Some(_) if self.is_past_secrets => Ok(Content::of_secret(&Arc::from([]))),
+            Some(_) if self.is_past_secrets() => Ok(Content::of_secret(&Arc::from([]))),
             Some(file) => self.decrypted(argument, file).map(Content::of_secret),
             None => self.asset(argument, path),
         }
@@ -257,7 +257,7 @@ impl PlanContext<'_> {
         let rendered = self.scope.render_file(self.assets, path).map_err(at_argument)?;
         match &rendered {
             Err(Why::Withheld(withheld)) => {
-                let text = self.is_past_secrets.then(|| self.outline(path)).flatten();
+                let text = self.is_past_secrets().then(|| self.outline(path)).flatten();
                 return text.map(Ok).ok_or_else(|| Stop::Withheld(withheld.clone()));
             }
             Err(Why::After(after)) => self.await_operation(OperationId(after.operation.clone())),

@@ -43,6 +43,16 @@ pub struct OwedRecord {
     pub path: String,
 }
 
+/// What something stands in for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StandIns {
+    None,
+    /// Values that are known only later.
+    Values,
+    /// Secrets that are not there.
+    Secrets,
+}
+
 /// The facts, files and arguments for planning one operation.
 pub struct PlanContext<'a> {
     pub(super) overlay: RefCell<Overlay>,
@@ -61,8 +71,7 @@ pub struct PlanContext<'a> {
     notices: RefCell<Vec<String>>,
     awaited: RefCell<Vec<OperationId>>,
     is_amid_changes: bool,
-    has_stand_ins: bool,
-    pub(super) is_past_secrets: bool,
+    stand_ins: StandIns,
     named: Arc<BTreeSet<FactKey>>,
     pins: Arc<Pins>,
     run: RunOf<'a>,
@@ -106,8 +115,7 @@ impl<'a> PlanContext<'a> {
             notices: RefCell::default(),
             awaited: RefCell::default(),
             is_amid_changes: false,
-            has_stand_ins: false,
-            is_past_secrets: false,
+            stand_ins: StandIns::None,
             named: Arc::default(),
             pins: Arc::default(),
             run: RunOf::default(),
@@ -135,7 +143,7 @@ impl<'a> PlanContext<'a> {
     /// The same for an operation in which something stands in for values that are known only later.
     #[must_use]
     pub fn with_stand_ins(mut self) -> Self {
-        self.has_stand_ins = true;
+        self.stand_ins = StandIns::Values;
         self
     }
 
@@ -143,7 +151,7 @@ impl<'a> PlanContext<'a> {
     /// nothing.
     #[must_use]
     pub fn past_secrets(mut self) -> Self {
-        self.is_past_secrets = true;
+        self.stand_ins = StandIns::Secrets;
         self
     }
 
@@ -185,7 +193,12 @@ impl<'a> PlanContext<'a> {
 
     /// Whether something stands in for values that are known only later, so that no text is what it will be.
     pub(super) fn has_stand_ins(&self) -> bool {
-        self.has_stand_ins
+        self.stand_ins != StandIns::None
+    }
+
+    /// Whether something stands in for secrets that are not there.
+    pub(super) fn is_past_secrets(&self) -> bool {
+        self.stand_ins == StandIns::Secrets
     }
 
     /// The same for an operation that is planned as a handler.

@@ -315,13 +315,7 @@ impl CapturedSource for Visible {
                     self.host, file.path
                 ),
                 "this makes it",
-                if !file.is_made {
-                    "write the file in an earlier operation, or add `create` to the capture".to_owned()
-                } else if self.is_other {
-                    format!("deploy the task `{}` first, in an earlier stage", written.task)
-                } else {
-                    format!("deploy the task `{}` first", written.task)
-                },
+                self.to_be_made(file.is_made, &written.task),
             ),
             Lookup::Known(Fact::Denied(why)) => Captured::Unknown(why.into()),
             Lookup::Known(_) | Lookup::NotGathered => Captured::Unknown(NOT_READ.into()),
@@ -333,6 +327,17 @@ impl CapturedSource for Visible {
                     is_secret: file.is_secret,
                 })))
             }
+        }
+    }
+}
+
+impl Visible {
+    /// What to do about a file that is not there.
+    fn to_be_made(&self, is_made: bool, task: &str) -> String {
+        match (is_made, self.is_other) {
+            (false, _) => "write the file in an earlier operation, or add `create` to the capture".to_owned(),
+            (true, true) => format!("deploy the task `{task}` first, in an earlier stage"),
+            (true, false) => format!("deploy the task `{task}` first"),
         }
     }
 }

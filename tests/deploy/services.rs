@@ -240,7 +240,7 @@ fn one_stack_alone_is_deployed(project: &Project, host: &Host<'_>) {
     deploy(project);
 }
 
-/// A backup of each stack with data, and what was in it comes back after it is gone. InfluxDB, Grafana and Paperless are stand-ins, whose
+/// A backup of each stack with data, and what was in it comes back after it is gone. `InfluxDB`, Grafana and Paperless are stand-ins, whose
 /// commands copy files; Mosquitto and Caddy are the real ones.
 fn what_has_data_comes_back(project: &Project, host: &Host<'_>) {
     let backup = |command: &str, stack: &str, more: &[&str]| {

@@ -40,9 +40,12 @@ services:
       two
 ";
 
+/// What is replaced in a text, and the lines of its review.
+type Replaced<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn what_changes_in_yaml_is_shown_by_value() {
-    let cases: [(&[(&str, &str)], &[&str]); 11] = [
+    let cases: [Replaced<'_>; 11] = [
         (
             &[("2.10", "2.11")],
             &[r#"~ services.web.image: "caddy:2.10" → "caddy:2.11""#],
