@@ -417,7 +417,7 @@ fn a_value_that_no_entry_makes_is_a_mistake_without_a_host() {
     let titles = |maker: String, made: &str| -> Vec<String> {
         let deploy = format!("hosts = ['*']\ntasks = [{made}, 't/t']");
         let inventory = "[hosts.a]\ndata = { folder = '/srv', stacks = ['web'], on = false }";
-        let above = "[[operation]]\ninclude = 't/made'\nwhen = \"vars.stack == 'db'\"\n";
+        let above = "required = ['vars.stack']\n[[operation]]\ninclude = 't/made'\nwhen = \"vars.stack == 'db'\"\n";
         let mut files = vec![
             ("inventories/dev.toml", inventory),
             ("deploys/site.toml", deploy.as_str()),
