@@ -417,15 +417,13 @@ fn a_value_that_no_entry_makes_is_a_mistake_without_a_host() {
     let titles = |maker: String, made: &str| -> Vec<String> {
         let deploy = format!("hosts = ['*']\ntasks = [{made}, 't/t']");
         let inventory = "[hosts.a]\ndata = { folder = '/srv', stacks = ['web'], on = false }";
-        let files = [
+        let above = "required = ['vars.stack']\n[[operation]]\ninclude = 't/made'\nwhen = \"vars.stack == 'db'\"\n";
+        let mut files = vec![
             ("inventories/dev.toml", inventory),
-            ("deploys/site.toml", &deploy),
-            ("tasks/t/made.toml", &maker),
-            (
-                "tasks/t/above.toml",
-                "[[operation]]\ninclude = 't/made'\nwhen = \"vars.stack == 'db'\"\n",
-            ),
+            ("deploys/site.toml", deploy.as_str()),
+            ("tasks/t/made.toml", maker.as_str()),
         ];
+        files.extend(made.contains("t/above").then_some(("tasks/t/above.toml", above)));
         let root = folder_of(user, &files);
         let checked = check(&crate::project::read(root.path()), &CheckRequest::default()).expect("an inventory");
         checked
