@@ -136,7 +136,7 @@ impl ChartFiles {
                         .or_default()
                         .insert(inner.to_owned(), bytes.clone());
                 }
-                Some(Err(archive)) if archive.ends_with(".tgz") => {
+                Some(Err(archive)) if archive.strip_suffix(".tgz").is_some() => {
                     found.push((path.clone(), Self::of_archive(bytes)?));
                 }
                 _ => {}
