@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write as _};
-use std::path::Path;
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -137,7 +136,7 @@ impl ChartFiles {
                         .or_default()
                         .insert(inner.to_owned(), bytes.clone());
                 }
-                Some(Err(archive)) if Path::new(archive).extension().is_some_and(|end| end == "tgz") => {
+                Some(Err(archive)) if archive.strip_suffix(".tgz").is_some() => {
                     found.push((path.clone(), Self::of_archive(bytes)?));
                 }
                 _ => {}
