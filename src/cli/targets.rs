@@ -108,11 +108,10 @@ impl Connections<'_> {
     }
 
     fn own_host(&self, host: &Host) -> anyhow::Result<(Hop, Vec<PathBuf>)> {
-        let settings = &host.connection;
         let hop = Hop {
             address: host.address.clone().unwrap_or_else(|| host.name.clone()),
-            port: settings.port,
-            user: settings.user.clone(),
+            port: host.connection.port,
+            user: host.connection.user.clone(),
             identity_file: self.project.identity_file(host)?,
         };
         Ok((hop, self.known_hosts.iter().cloned().collect()))
