@@ -8,7 +8,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
     name: "docker-socket",
     level: Level::Warning,
     title: "A container with the socket of the Docker engine",
-    why: "Whoever controls the container is root on the host. `:ro` changes nothing: it is about the file, not about what is asked.",
+    why: "Anyone who controls the container is root on the host. `:ro` changes nothing: it is about the file, not about what is asked.",
     remedy: "Give the socket to a proxy that lets through what is needed, such as the stack `docker-proxy`, and nothing else.",
     check,
 };
@@ -36,7 +36,7 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
             .filter(|(path, _)| SOCKETS.contains(&path.as_str()));
         for (path, place) in sockets {
             let title = format!("{} gets `{path}`", container.name);
-            let finding = Finding::new(title, place.clone(), "whoever controls it is root on the host");
+            let finding = Finding::new(title, place.clone(), "anyone who controls it is root on the host");
             found.push(finding.of(Some(container.operation)));
         }
     }

@@ -11,7 +11,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
     level: Level::Warning,
     title: "An image without a version",
     why: "What `latest` is changes without a change of the project: a review cannot show it, and nothing leads back.",
-    remedy: "Write a version, such as `caddy:2.10`, or hold it to a digest with `homelab images lock`.",
+    remedy: "Write a version, such as `caddy:2.10`, or hold it to a digest with `homelab images pin`.",
     check,
 };
 

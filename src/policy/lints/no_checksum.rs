@@ -14,7 +14,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
     name: "no-checksum",
     level: Level::Warning,
     title: "A download that nothing compares with what was meant",
-    why: "Whoever controls the server, or the way to it, runs programs on your hosts as root.",
+    why: "Anyone who controls the server, or the way to it, runs programs on your hosts as root.",
     remedy: "Give `sha256`; in a script, download with `files.download`, look at the file, and run that one.",
     check,
 };

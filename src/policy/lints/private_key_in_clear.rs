@@ -9,7 +9,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
     name: "private-key-in-clear",
     level: Level::Error,
     title: "A private key that is not encrypted in the project",
-    why: "Whoever can read the repository can pass as its owner; a key that was committed is lost.",
+    why: "Anyone who can read the repository can pass as its owner; a key that was committed is lost.",
     remedy: "Make a new key, and store it with `homelab secrets set templates/NAME.age` or as encrypted data.",
     check,
 };

@@ -11,7 +11,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
     name: "privilege-escalation",
     level: Level::Note,
     title: "A container of a pod whose programs may gain rights",
-    why: "A set-id program in the image makes root of whoever runs anything in the container.",
+    why: "A set-id program in the image makes root of anyone who runs anything in the container.",
     remedy: "Write `securityContext: { allowPrivilegeEscalation: false }`.",
     check,
 };

@@ -8,7 +8,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
     name: "privileged-container",
     level: Level::Warning,
     title: "A container with the rights of the host",
-    why: "Whoever breaks out of the program in it has the whole host: its disks, its kernel and all other containers.",
+    why: "Anyone who breaks out of the program in it has the whole host: its disks, its kernel and all other containers.",
     remedy: "Name the devices and capabilities that it needs: `devices`, and `cap_add` of `NET_ADMIN` and the like.",
     check,
 };

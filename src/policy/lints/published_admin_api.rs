@@ -10,7 +10,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
     name: "published-admin-api",
     level: Level::Warning,
     title: "An interface for administrators on all addresses of a host",
-    why: "Docker's API, and those of Caddy and Traefik, ask for no password: whoever reaches them is root, or reads all traffic.",
+    why: "Docker's API, and those of Caddy and Traefik, ask for no password: anyone who reaches them is root, or reads all traffic.",
     remedy: "Publish it on `127.0.0.1` only, such as `\"127.0.0.1:9000:9000\"`, or put it behind your proxy with a login.",
     check,
 };

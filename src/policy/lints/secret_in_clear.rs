@@ -10,7 +10,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
     name: "secret-in-clear",
     level: Level::Warning,
     title: "A password or token that is not encrypted in the project",
-    why: "Whoever can read the repository, or a copy of it, has the secret; so has git's history for ever.",
+    why: "Anyone who can read the repository, or a copy of it, has the secret; so has git's history for ever.",
     remedy: "Encrypt it with `homelab secrets set`, and change the secret itself if it was committed.",
     check,
 };

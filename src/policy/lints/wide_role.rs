@@ -10,7 +10,7 @@ pub(in crate::policy) const LINT: Lint = Lint {
     name: "wide-role",
     level: Level::Warning,
     title: "A role that may do everything in a cluster",
-    why: "Whoever controls one of its pods controls the cluster, and with it all nodes.",
+    why: "Anyone who controls one of its pods controls the cluster, and with it all nodes.",
     remedy: "Name the verbs and resources that the program needs.",
     check,
 };
