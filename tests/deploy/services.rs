@@ -240,7 +240,7 @@ fn one_stack_alone_is_deployed(project: &Project, host: &Host<'_>) {
     deploy(project);
 }
 
-/// A backup of each stack with data, and what was in it comes back after it is gone. InfluxDB, Grafana and Paperless are stand-ins, whose
+/// A backup of each stack with data, and what was in it comes back after it is gone. `InfluxDB`, Grafana and Paperless are stand-ins, whose
 /// commands copy files; Mosquitto and Caddy are the real ones.
 fn what_has_data_comes_back(project: &Project, host: &Host<'_>) {
     let backup = |command: &str, stack: &str, more: &[&str]| {
@@ -299,7 +299,7 @@ fn a_stack_is_added_and_removed(project: &Project, host: &Host<'_>) {
     let with_it = std::fs::read_to_string(project.root().join(list)).unwrap();
     deploy(project);
     let page = page(host, "whoami.dev.lab.example");
-    assert!(page.contains("whoami"), "{page}");
+    assert!(page.contains("Hostname: "), "{page}");
     quiet(project);
 
     project.write(list, with_it.replace("\"whoami\", ", "").replace(", \"whoami\"", ""));
