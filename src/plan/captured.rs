@@ -225,6 +225,45 @@ struct Visible {
     asked: Asked,
 }
 
+impl Visible {
+    /// The file that a value is in.
+    ///
+    /// Errors: what templates get, if it is not known or not there.
+    fn file<'a>(&'a self, name: &str, written: &'a Written) -> Result<&'a File, Captured> {
+        let mistake = |title: String, label: &str, hint: String| {
+            let told = Diagnostic::new(title).at(&written.origin, label).hint(hint);
+            Err(Captured::Mistake(Box::new(told)))
+        };
+        if self.wants_makers && written.is_of_run && written.has_create && self.captures.skipped.contains(name) {
+            return mistake(
+                format!(
+                    "`captured.{name}` is used on host `{}`, where nothing makes it",
+                    self.host
+                ),
+                "this is skipped: its `when`, or one above it, is false",
+                "change the condition, or remove what uses the value from this host".to_owned(),
+            );
+        }
+        match (self.captures.reached.get(name), &written.file) {
+            (Some(None), _) => Err(Captured::Unknown(format!("`captured.{name}` is decided later").into())),
+            (None, _) if written.is_of_run && !self.is_other => mistake(
+                format!("`captured.{name}` is used before it is there"),
+                "this makes it",
+                "move the operation that uses it after this one".to_owned(),
+            ),
+            (Some(Some(file)), _) | (None, Some(file)) => Ok(file),
+            (None, None) => mistake(
+                format!("`captured.{name}` is not part of this run"),
+                "its `file` depends on the host",
+                format!(
+                    "deploy the task `{}` too, or write its `file` without a template",
+                    written.task
+                ),
+            ),
+        }
+    }
+}
+
 impl CapturedSource for Visible {
     fn names(&self) -> Vec<String> {
         self.captures.all.keys().cloned().collect()
@@ -242,36 +281,9 @@ impl CapturedSource for Visible {
         let mistake = |title: String, label: &str, hint: String| {
             Captured::Mistake(Box::new(Diagnostic::new(title).at(&written.origin, label).hint(hint)))
         };
-        if self.wants_makers && written.is_of_run && written.has_create && self.captures.skipped.contains(name) {
-            return mistake(
-                format!(
-                    "`captured.{name}` is used on host `{}`, where nothing makes it",
-                    self.host
-                ),
-                "this is skipped: its `when`, or one above it, is false",
-                "change the condition, or remove what uses the value from this host".to_owned(),
-            );
-        }
-        let file = match (self.captures.reached.get(name), &written.file) {
-            (Some(None), _) => return Captured::Unknown(format!("`captured.{name}` is decided later").into()),
-            (None, _) if written.is_of_run && !self.is_other => {
-                return mistake(
-                    format!("`captured.{name}` is used before it is there"),
-                    "this makes it",
-                    "move the operation that uses it after this one".to_owned(),
-                );
-            }
-            (Some(Some(file)), _) | (None, Some(file)) => file,
-            (None, None) => {
-                return mistake(
-                    format!("`captured.{name}` is not part of this run"),
-                    "its `file` depends on the host",
-                    format!(
-                        "deploy the task `{}` too, or write its `file` without a template",
-                        written.task
-                    ),
-                );
-            }
+        let file = match self.file(name, written) {
+            Ok(file) => file,
+            Err(instead) => return instead,
         };
         let key = FactKey::Content(file.path.clone());
         let found = self.overlay.get(&key);

@@ -299,7 +299,7 @@ fn a_stack_is_added_and_removed(project: &Project, host: &Host<'_>) {
     let with_it = std::fs::read_to_string(project.root().join(list)).unwrap();
     deploy(project);
     let page = page(host, "whoami.dev.lab.example");
-    assert!(page.contains("whoami"), "{page}");
+    assert!(page.contains("Hostname: "), "{page}");
     quiet(project);
 
     project.write(list, with_it.replace("\"whoami\", ", "").replace(", \"whoami\"", ""));
