@@ -23,7 +23,7 @@ caddy = { acme_directory = 'https://acme.test/acme/local/directory', acme_root =
 
 const DEPLOY: &str = "hosts = ['box']
 tasks = [
-  'docker/networks', 'docker/folder',
+  'docker/networks', 'docker/folder', 'docker/backups',
   { task = 'docker/stack', name = 'acme', vars = { stack = 'acme' } },
   'acme-root',
   { task = 'docker/stack', for_each = 'stacks', vars = { stack = '{{ item }}' }, when = \"item != 'acme'\" },

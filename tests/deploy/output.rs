@@ -305,7 +305,7 @@ fn every_other_document_is_as_its_schema_says(project: &Project, host: &Host<'_>
         ("history", 0, &["history", "dev"]),
         ("history", 0, &["history", "dev", "alpha", "last"]),
         ("status", 0, &["status", "dev"]),
-        ("facts", 0, &["facts", "alpha"]),
+        ("facts", 0, &["facts", "dev", "alpha"]),
         ("check", 0, &["check"]),
         ("lab_status", 0, &["lab", "status", "dev"]),
         ("operations", 0, &["operations"]),

@@ -25,7 +25,7 @@ email = { to = 'anna@lab.example', from = 'box@lab.example', server = 'mail.lab.
 ";
 const FEW_TASKS: &str = "hosts = ['services']
 tasks = [
-  'docker/networks', 'docker/folder',
+  'docker/networks', 'docker/folder', 'docker/backups',
   { task = 'docker/stack', for_each = 'stacks', vars = { stack = '{{ item }}' } },
   'services/caddy-root',
 ]

@@ -282,7 +282,7 @@ fn a_directory_that_is_swapped_after_the_review_gets_nothing() {
         project.write("tasks/small.toml", task);
         let told = project
             .homelab(&["deploy", "thirteen", "small", "--yes"])
-            .expect(1)
+            .expect(3)
             .stderr;
         assert!(
             told.contains("other users can change the directory of"),

@@ -17,7 +17,7 @@ stack_settings.wg-easy = { endpoint = 'vpn.example', user_space = true }
 ";
 
 const DEPLOY: &str = "hosts = ['services']
-tasks = ['docker/networks', 'docker/folder', { task = 'docker/stack', for_each = 'stacks', vars = { stack = '{{ item }}' } }]
+tasks = ['docker/networks', 'docker/folder', 'docker/backups', { task = 'docker/stack', for_each = 'stacks', vars = { stack = '{{ item }}' } }]
 ";
 
 #[test]
