@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::comment::{Comment, comments};
+use super::finding::Place;
 use super::planned::Planned;
 use crate::error::{Diagnostic, Origin, SourceFile, suggestion};
 use crate::project::{Allowance, Project, RawOperation, Task};
@@ -93,10 +94,12 @@ impl<'a> AllowedIn<'a> {
         }
         for comment in self.comments.values().flatten() {
             let wrong = comment.lints.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-            found.extend(wrong.map(|(name, origin)| unknown(name, Some(origin))));
+            // What is before the comment may be a secret.
+            let shown = |origin: &Origin| Place::at(origin).hidden().origin;
+            found.extend(wrong.map(|(name, origin)| unknown(name, Some(&shown(origin)))));
             if comment.reason.is_empty() {
-                let mistake =
-                    Diagnostic::new("`homelab: allow` without a reason").at(&comment.place, "why is this allowed?");
+                let mistake = Diagnostic::new("`homelab: allow` without a reason")
+                    .at(&shown(&comment.place), "why is this allowed?");
                 found.push(
                     mistake.hint("write it behind a colon: `# homelab: allow latest-tag: the vendor has no versions`"),
                 );

@@ -203,7 +203,9 @@ fn of_lines(number: usize, text: &PlacedText) -> Vec<Assignment> {
     let mut found = Vec::new();
     for (index, line) in text.text.lines().enumerate() {
         let Some((key, value)) = assignment(line) else { continue };
-        if Secrecy::of_key(key).is_none() {
+        // The lines below have the value, and nothing here says where they end.
+        let is_block = value.starts_with(['|', '>']) && value.len() <= 3;
+        if is_block || Secrecy::of_key(key).is_none() {
             continue;
         }
         let place = line_place(text, index + 1);

@@ -1,13 +1,16 @@
 //! All that lints find in a project, without what it allows.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::allowed::AllowedIn;
+use super::covered::Covered;
 use super::finding::Finding;
 use super::lint::{Level, Lint};
 use super::scene::Scene;
 use super::table::{LINTS, UNUSED_ALLOW};
-use crate::error::{Diagnostic, Origin};
+use crate::error::Diagnostic;
 use crate::plan::Checked;
 use crate::project::Project;
 
@@ -49,9 +52,10 @@ pub fn judge(project: &Project, checked: &Checked, now: Timestamp) -> Verdict {
     let scene = Scene::of(project, checked, now.as_second());
     let mut allowed = AllowedIn::new(project, &scene.operations);
     let mut verdict = Verdict::default();
+    let mut known = Known::default();
     for lint in LINTS {
         for finding in (lint.check)(&scene) {
-            add(lint, finding, &scene, &mut allowed, &mut verdict);
+            add(lint, finding, &scene, &mut allowed, (&mut verdict, &mut known));
         }
     }
     let known: Vec<&str> = LINTS.iter().map(|lint| lint.name).collect();
@@ -86,27 +90,42 @@ fn lint(wanted: &Lint) -> &'static Lint {
     LINTS.iter().find(|one| one.name == wanted.name).unwrap_or(&LINTS[0])
 }
 
-fn add(lint: &'static Lint, finding: Finding, scene: &Scene<'_>, allowed: &mut AllowedIn<'_>, verdict: &mut Verdict) {
+/// What is found already: one place may be the source of several lines.
+#[derive(Default)]
+struct Known {
+    /// By lint, file, place and title: whether it is allowed, and its position.
+    found: HashMap<(&'static str, String, usize, String), (bool, usize)>,
+    covered: Covered,
+}
+
+fn add(
+    lint: &'static Lint,
+    finding: Finding,
+    scene: &Scene<'_>,
+    allowed: &mut AllowedIn<'_>,
+    (verdict, known): (&mut Verdict, &mut Known),
+) {
     let planned = finding.operation.and_then(|number| scene.operations.get(number));
     let host = planned.map(super::planned::Planned::host);
-    // One place may be the source of several lines.
-    let is_same = |judged: &&mut Judged| {
-        let first = judged.diagnostic.origin();
-        let is_there = first.is_some_and(|first| is_at(first, &finding.place.origin));
-        is_there && judged.lint == lint && judged.diagnostic.title == finding.title
-    };
-    let known = verdict.found.iter_mut();
-    let known = known.chain(verdict.allowed.iter_mut().map(|allowed| &mut allowed.judged));
-    if let Some(known) = known.into_iter().find(is_same) {
-        known.hosts.extend(host.filter(|host| !known.hosts.contains(host)));
+    let origin = &finding.place.origin;
+    let key = (
+        lint.name,
+        origin.file.path.clone(),
+        origin.span.start,
+        finding.title.clone(),
+    );
+    if let Some((is_allowed, at)) = known.found.get(&key) {
+        let judged = match is_allowed {
+            true => verdict.allowed.get_mut(*at).map(|allowed| &mut allowed.judged),
+            false => verdict.found.get_mut(*at),
+        };
+        if let Some(judged) = judged {
+            judged.hosts.extend(host.filter(|host| !judged.hosts.contains(host)));
+        }
         return;
     }
-    let reason = allowed.reason(lint.name, &finding.place.origin, planned);
-    let place = if finding.is_hidden {
-        finding.place.hidden()
-    } else {
-        finding.place
-    };
+    let reason = allowed.reason(lint.name, origin, planned);
+    let place = known.covered.place(finding.place, finding.is_hidden);
     let label = match &place.within {
         Some(within) => format!("{within}: {}", finding.label),
         None => finding.label,
@@ -118,12 +137,15 @@ fn add(lint: &'static Lint, finding: Finding, scene: &Scene<'_>, allowed: &mut A
             .hint(lint.remedy),
         hosts: host.into_iter().collect(),
     };
-    match reason {
-        Some(reason) => verdict.allowed.push(Allowed { judged, reason }),
-        None => verdict.found.push(judged),
-    }
-}
-
-fn is_at(one: &Origin, other: &Origin) -> bool {
-    one.file.path == other.file.path && one.span.start == other.span.start
+    let at = match reason {
+        Some(reason) => {
+            verdict.allowed.push(Allowed { judged, reason });
+            (true, verdict.allowed.len() - 1)
+        }
+        None => {
+            verdict.found.push(judged);
+            (false, verdict.found.len() - 1)
+        }
+    };
+    known.found.insert(key, at);
 }

@@ -7,6 +7,7 @@ mod assignment;
 mod certificates;
 mod comment;
 mod container;
+mod covered;
 mod finding;
 mod judge;
 mod lint;

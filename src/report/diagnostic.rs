@@ -138,9 +138,10 @@ fn with_excerpt<'a>(mut group: Group<'a>, diagnostic: &Diagnostic, notes: &'a [(
         let level = if *name == "hint" { Level::HELP } else { Level::NOTE };
         group = group.element(level.with_name(*name).message(text.as_str()));
     }
-    let mut text = Renderer::styled().term_width(WIDTH).render(&[group]);
-    text.push('\n');
-    text
+    let rendered = Renderer::styled().term_width(WIDTH).render(&[group]);
+    rendered
+        .lines()
+        .fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
 /// The notes below the excerpts, each with its label.

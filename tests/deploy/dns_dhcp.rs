@@ -441,7 +441,10 @@ fn a_box_that_finds_no_names_is_the_last(project: &Project, one: &Host<'_>, two:
     ];
     let failed = deploy(project, &["--data", data[0], "--data", data[1]]).expect(1);
     let told = failed.stdout + &failed.stderr;
-    assert!(told.contains("failed to verify `dig '+time=2' '+tries=1' @127.0.0.1 no.such.dev.lab.example`"), "{told}");
+    assert!(
+        told.contains("failed to verify `dig '+time=2' '+tries=1' @127.0.0.1 no.such.dev.lab.example`"),
+        "{told}"
+    );
     assert_ne!(state(one), first, "the first box has the change");
     assert_eq!(state(two), second, "the second box was not touched");
     assert_eq!(answer(two, &two.address(), "nas.dev.lab.example"), "10.77.0.20\n");
@@ -514,7 +517,9 @@ fn pihole_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<'_>, act
         one.inside("docker exec wg-easy-wg-easy-1 wg show wg0 listen-port"),
         "51820\n"
     );
-    let pages = one.inside("docker port wg-easy-wg-easy-1 51821/tcp; wget -qO- http://127.0.0.1:51821/");
+    let pages = one.inside(
+        "docker port wg-easy-wg-easy-1 51821/tcp; docker exec wg-easy-wg-easy-1 wget -qO- http://127.0.0.1:51821/",
+    );
     assert_eq!(pages, "127.0.0.1:51821\nwg-easy");
     let server = one.address();
     let address = format!("{server}\n");

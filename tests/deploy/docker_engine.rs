@@ -15,6 +15,7 @@ fn project() -> Project {
             "inventories/dev.toml",
             "[hosts.box]\nlab = { image = 'debian:13' }\ngroups = ['docker']\n",
         ),
+        ("group_data/all.toml", "[docker]\nsource = 'debian'\n"),
         ("group_data/docker.toml", DATA),
         (
             "deploys/site.toml",

@@ -3,7 +3,7 @@
 use crate::facts::docker::Reference;
 use crate::policy::finding::{Finding, Place};
 use crate::policy::lint::{Level, Lint};
-use crate::policy::planned::{file_name, line_place};
+use crate::policy::planned::{Planned, file_name, line_place};
 use crate::policy::scene::Scene;
 
 pub(in crate::policy) const LINT: Lint = Lint {
@@ -22,6 +22,13 @@ fn of_dockerfile(line: &str) -> Option<&str> {
     words.find(|word| !word.starts_with("--")).filter(|_| is_from)
 }
 
+/// Whether an image comes from the project.
+fn has_source(planned: &Planned<'_>) -> bool {
+    ["src", "build", "archive"]
+        .iter()
+        .any(|key| planned.argument(key).is_some())
+}
+
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut images: Vec<(usize, String, Place)> = Vec::new();
     for container in &scene.containers {
@@ -29,10 +36,8 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
         images.extend(image.map(|(image, place)| (container.operation, image.clone(), place.clone())));
     }
     for (number, planned) in scene.numbered().filter(|(_, planned)| planned.name() == "docker.image") {
-        let own = ["src", "build", "archive"]
-            .iter()
-            .any(|key| planned.argument(key).is_some());
-        if let Some((text, value)) = planned.text("image").zip(planned.argument("image")).filter(|_| !own) {
+        let foreign = planned.text("image").filter(|_| !has_source(planned));
+        if let Some((text, value)) = foreign.zip(planned.argument("image")) {
             images.push((number, text.to_owned(), planned.place_of(value)));
         }
     }
@@ -51,12 +56,13 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
             images.extend(image.map(|image| (number, image.to_owned(), line_place(text, index + 1))));
         }
     }
-    let of_project: Vec<&str> = scene
-        .operations
-        .iter()
-        .filter(|planned| planned.name() == "k3s.image")
-        .filter_map(|planned| planned.text("image"))
-        .collect();
+    let is_own = |planned: &&Planned<'_>| match planned.name() {
+        "k3s.image" => true,
+        "docker.image" => has_source(planned),
+        _ => false,
+    };
+    let own = scene.operations.iter().filter(is_own);
+    let of_project: Vec<&str> = own.filter_map(|planned| planned.text("image")).collect();
     let found = images.into_iter().filter_map(|(number, image, place)| {
         if image.contains(['$', '{', ' ', '(']) || image.starts_with("agent:") || of_project.contains(&&*image) {
             return None;
