@@ -1,7 +1,7 @@
 //! Whether a host is still as it was when its plan was saved.
 
 use super::file::HostRecord;
-use super::shown::{fingerprints, is_quiet};
+use super::shown::{compared, fingerprints, is_quiet};
 use crate::change::{Action, Attributed, Before, CheckState, Outcome, ResourceChange};
 use crate::plan::{HostPlan, PlannedOperation};
 use crate::secret::DigestKey;
@@ -43,6 +43,14 @@ pub fn standing(
     for old in &shown.operations {
         let new = planned_as(now_shown, old);
         let is_same = record.operations.get(&old.id) == found.get(&old.id);
+        // The same digest, and another review: the file does not show what it would do.
+        if is_same && new.as_ref().is_some_and(|new| compared(new) != compared(old)) {
+            are_done = false;
+            let mut forged = Move::of(Some(old), new.as_ref());
+            forged.why = "is not shown by the file as it would be done";
+            moves.push(forged);
+            continue;
+        }
         let is_quiet_now = new.as_ref().is_none_or(is_quiet);
         if is_same || (is_quiet(old) && is_quiet_now && !is_refreshed_anew(old, new.as_ref())) {
             continue;

@@ -26,7 +26,7 @@ pub fn fingerprints(plan: &HostPlan, key: &DigestKey) -> Fingerprints {
 }
 
 /// The operation without what may differ although host and project are the same.
-fn compared(operation: &PlannedOperation) -> PlannedOperation {
+pub(super) fn compared(operation: &PlannedOperation) -> PlannedOperation {
     let mut operation = operation.clone();
     operation.asked.clear();
     operation.holds = Holds::default();

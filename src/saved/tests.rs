@@ -108,6 +108,30 @@ fn words(old: Vec<PlannedOperation>, new: Vec<PlannedOperation>) -> String {
     }
 }
 
+/// A plan without a seal can be edited: what it shows is compared with what it would do.
+#[test]
+fn a_file_that_shows_another_review_is_not_applied() {
+    let key = DigestKey::random();
+    let plan = host(vec![write("/a", "1\n", text("2\n"))]);
+    let whole = Plan {
+        hosts: vec![plan.clone()],
+    };
+    let shown = to_be_shown(&whole, &key).expect("shown").hosts.remove(0);
+    let record = HostRecord {
+        host: "alpha".to_owned(),
+        host_key: None,
+        operations: fingerprints(&plan, &key),
+    };
+    let found = |file: &HostPlan| standing((&record, file), (&plan, &shown), &key);
+    assert_eq!(found(&shown), Standing::Same);
+    let mut edited = shown.clone();
+    edited.operations[0].outcome = Outcome::Unchanged;
+    let Standing::Moved(moves) = found(&edited) else {
+        panic!("an edited file")
+    };
+    assert_eq!(moves[0].why, "is not shown by the file as it would be done");
+}
+
 #[test]
 fn a_host_is_as_it_was_has_all_of_the_plan_or_moved() {
     let a = || write("/a", "1\n", text("2\n"));
