@@ -85,6 +85,9 @@ try 'the log' logger hl-probe
 try 'shadow' cat /etc/shadow
 try 'the host key' cat /etc/ssh/ssh_host_ed25519_key
 try 'the network' bash -c 'exec 3<>/dev/tcp/127.0.0.1/22'
+try 'a ring of calls' perl -e '$p = "\0" x 120; exit(syscall(425, 8, $p) < 0)'
+try 'another program' sh -c 'perl -e "exit(syscall(101, 16, $$, 0, 0) < 0)"'
+try 'all of the disk' sh -c 'dd if=/dev/zero of=/var/tmp/full bs=1M count=80; s=$?; rm -f /var/tmp/full; exit $s'
 try 'the engine' test -w /run/docker.sock
 (setsid sleep 977 >/dev/null 2>&1 &)
 id -un; cat /srv/open/file; systemctl is-active ssh
@@ -98,6 +101,8 @@ struct Api {
 
 #[derive(Default)]
 struct Seen {
+    /// The newest commit of the branch `main`.
+    main: String,
     requests: Vec<String>,
     comments: Vec<Value>,
 }
@@ -159,6 +164,8 @@ fn answer(mut stream: &TcpStream, seen: &Mutex<Seen>) {
         let comment = seen.comments.iter_mut().find(|one| one["id"] == id).unwrap();
         comment["body"] = sent();
         comment.clone()
+    } else if request == "GET /repos/anna/lab/git/ref/heads/main" {
+        json!({"ref": "refs/heads/main", "object": {"type": "commit", "sha": seen.main}})
     } else {
         Value::Array(seen.comments.clone())
     };
@@ -260,6 +267,12 @@ impl Scene {
         assert!(git.status().unwrap().success(), "{arguments:?}");
     }
 
+    fn newest(&self) -> String {
+        let mut git = Command::new("git");
+        git.current_dir(self.project.root()).args(["rev-parse", "HEAD"]);
+        text(&git.output().unwrap().stdout).trim().to_owned()
+    }
+
     /// homelab with an agent that holds a key, and no other one.
     fn with_key(&self, key: &Path, arguments: &[&str]) -> Ran {
         let script = "ssh-add -q \"$KEY\" && exec \"$@\"";
@@ -305,6 +318,13 @@ impl Scene {
 
     /// Runs the workflow for an event. Returns its log.
     fn act(&self, event: &str, payload: &Value) -> String {
+        let (is_well, log) = self.try_act(event, payload);
+        assert!(is_well, "{log}");
+        log
+    }
+
+    /// The same, and whether all of it went well.
+    fn try_act(&self, event: &str, payload: &Value) -> (bool, String) {
         let quoted = |path: &Path| fs::read_to_string(path).unwrap().replace('\n', "\\n");
         let identity = fs::read_to_string(self.at("home/.config/homelab/identity.txt")).unwrap();
         let identity = identity
@@ -338,6 +358,8 @@ impl Scene {
             "HOMELAB_DEPLOY=site",
             "--var",
             "HOMELAB_RUNNER=lab",
+            "--var",
+            "HOMELAB_DEPLOY_RUNNER=lab",
         ]);
         act.arg("--env")
             .arg(format!("GITHUB_API_URL=http://127.0.0.1:{}", self.api.port));
@@ -351,7 +373,6 @@ impl Scene {
         act.current_dir(self.project.root()).stdin(Stdio::null());
         let output = act.output().unwrap();
         let log = format!("{}{}", text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "{log}");
         let of_key = fs::read_to_string(self.at("key"))
             .unwrap()
             .lines()
@@ -365,7 +386,7 @@ impl Scene {
         {
             assert!(!log.contains(secret), "`{secret}` in the log:\n{log}");
         }
-        log
+        (output.status.success(), log)
     }
 }
 
@@ -407,7 +428,16 @@ impl Project {
 
 /// Nothing on the host can be changed with the key, and nothing can be reached through it.
 fn holds(scene: &Scene, alpha: &Host<'_>) {
-    for needed in ["unshare", "setpriv", "logger", "busctl", "systemd-run", "bash", "pgrep"] {
+    for needed in [
+        "unshare",
+        "setpriv",
+        "logger",
+        "busctl",
+        "systemd-run",
+        "bash",
+        "pgrep",
+        "perl",
+    ] {
         assert!(alpha.is(&format!("command -v {needed}")), "{needed}");
     }
     // The first login starts what later ones find, and one of the tricks a service that D-Bus starts.
@@ -420,7 +450,7 @@ fn holds(scene: &Scene, alpha: &Host<'_>) {
     assert!(open.is_empty(), "{open:?}");
     assert_eq!(
         said.lines().filter(|line| line.starts_with("closed")).count(),
-        47,
+        50,
         "{said}"
     );
     assert!(
@@ -485,7 +515,7 @@ fn is_reviewed(scene: &Scene, alpha: &Host<'_>) {
     assert_eq!(added, "POST /repos/anna/lab/issues/12/comments");
     let body = comments[1]["body"].as_str().unwrap();
     assert!(
-        body.starts_with("<!-- homelab: ci site -->\n") && body.contains("+ first"),
+        body.starts_with("<!-- homelab: ci site -->\n") && body.contains("Review of ") && body.contains("+ first"),
         "{body}"
     );
 
@@ -499,6 +529,22 @@ fn is_reviewed(scene: &Scene, alpha: &Host<'_>) {
         comments[1]["body"].as_str().unwrap().contains("+ second"),
         "{comments:?}"
     );
+
+    // A review that fails does not leave the one before it.
+    let right = "second\n";
+    scene.project.write("templates/app.conf.j2", "{{ none_such }}\n");
+    scene.git(&["commit", "--quiet", "--all", "--message=third"]);
+    assert!(!scene.try_act("pull_request", &own).0);
+    let (_, comments) = scene.api.take();
+    let body = comments[1]["body"].as_str().unwrap();
+    assert!(
+        body.contains("It failed (exit code 3)") && !body.contains("+ second"),
+        "{body}"
+    );
+    scene.project.write("templates/app.conf.j2", right);
+    scene.git(&["commit", "--quiet", "--all", "--message=fourth"]);
+    scene.act("pull_request", &own);
+    scene.api.take();
 
     for file in ["review.plan", "review.md", "review.html"] {
         let kept = text(&fs::read(scene.at("store/review").join(file)).unwrap());
@@ -532,6 +578,12 @@ fn is_applied(scene: &Scene, alpha: &Host<'_>) {
         "ref": "refs/heads/main",
         "repository": {"full_name": "anna/lab", "name": "lab", "owner": {"login": "anna"}, "default_branch": "main"},
     });
+    // Another commit is the newest by now: its plan is the one to approve.
+    scene.api.seen.lock().unwrap().main = "0".repeat(40);
+    let (is_well, log) = scene.try_act("push", &push);
+    assert!(!is_well && log.contains("approve the plan of that commit"), "{log}");
+    assert!(!alpha.is("test -e /etc/app.conf"));
+    scene.api.seen.lock().unwrap().main = scene.newest();
     scene.act("push", &push);
     assert_eq!(
         alpha.inside("cat /etc/app.conf /etc/app.secret"),
