@@ -38,6 +38,8 @@ pub struct Analysis {
     slips: Vec<Slip>,
     /// Where foreign text is written without quotes of a shell.
     loose: Vec<Slip>,
+    /// The same in bodies of macros, which other templates may call.
+    in_macros: Vec<Slip>,
     /// Where quoted text is written at a place that undoes its quotes.
     misquoted: Vec<Slip>,
     /// Where foreign text is written, quoted or not, with its name.
@@ -67,10 +69,21 @@ impl Analysis {
 
     /// Text of hosts that is not quoted, in a script that is a whole file.
     ///
-    /// Quotes around quoted text are not looked for there: a comment of a script may have an apostrophe.
-    pub fn loose_in(&self, file: &Arc<SourceFile>) -> Vec<Diagnostic> {
+    /// Quotes around quoted text are looked for on its line alone: a comment of a script may have an apostrophe.
+    /// A file that a script brings in may have macros for it.
+    pub fn loose_in(&self, file: &Arc<SourceFile>, is_brought_in: bool) -> Vec<Diagnostic> {
+        let is_between_quotes = |slip: &&Slip| {
+            let before = file.text[..slip.place.start].rsplit('\n').next().unwrap_or_default();
+            let before = before.replace("\\'", "").replace("\\\"", "");
+            let is_open = ['"', '\''].iter().any(|quote| before.matches(*quote).count() % 2 == 1);
+            is_open && !before.contains('#')
+        };
+        let misquoted = self.misquoted.iter().filter(is_between_quotes);
+        let in_macros = self.in_macros.iter().filter(|_| is_brought_in);
+        let mut slips: Vec<&Slip> = self.loose.iter().chain(misquoted).chain(in_macros).collect();
+        slips.sort_by_key(|slip| slip.place.start);
         let shown = |slip: &Slip| slip.shown(Some(&Origin::new(file, slip.place.clone())));
-        self.loose.iter().map(shown).collect()
+        slips.into_iter().map(shown).collect()
     }
 
     /// Text of hosts in scripts of a unit's commands, in a string at `origin`.
@@ -162,6 +175,7 @@ fn analyze(source: &str, form: Form, world: &dyn World) -> Option<Analysis> {
         quotes: Quotes::default(),
         found: Analysis::default(),
         emitted: None,
+        aside: Vec::new(),
         is_counted: true,
         comparisons,
     };
@@ -196,6 +210,8 @@ struct Walk<'a> {
     found: Analysis,
     /// The first foreign text that was written.
     emitted: Option<String>,
+    /// What was not quoted in the last body that is not written at its place.
+    aside: Vec<Slip>,
     /// Whether mistakes are noted: the body of a loop is walked twice.
     is_counted: bool,
     /// The places of comparisons.
@@ -334,7 +350,7 @@ impl Walk<'_> {
         self.scopes.push(HashMap::new());
         self.statements(body);
         self.scopes.pop();
-        self.found.loose.truncate(loose);
+        self.aside = self.found.loose.split_off(loose);
         self.found.misquoted.truncate(misquoted);
         self.found.written.truncate(written);
         (self.quotes, self.is_counted) = (quotes, was_counted);
@@ -352,6 +368,7 @@ impl Walk<'_> {
         }
         self.set("caller", Shape::default());
         let foreign = self.aside(&one.body);
+        self.found.in_macros.append(&mut self.aside);
         self.scopes.pop();
         Shape {
             foreign,

@@ -1,6 +1,6 @@
 //! Checks rendered files: whether they parse, and whether the names in them can exist.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::known::Vocabulary;
 use super::names::{compares, undefined};
@@ -27,19 +27,20 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut Used) -> Ve
             used.add(&names);
         }
     }
+    let scripts = scripts(project, used);
     for (name, bytes) in files {
         let path = format!("templates/{name}");
         match std::str::from_utf8(bytes).map(|text| (text, inspect_file(&path, text))) {
             Ok((text, Ok(names))) => {
                 bound.extend(bound_in(text));
-                let is_script = is_shell_script(text) && !used.scripts.contains(name);
+                let script = scripts.get(name);
                 let has_commands = text.contains("Exec");
-                if compares(text) || is_script || has_commands {
+                if compares(text) || script.is_some() || has_commands {
                     let file = SourceFile::new(&path, text);
                     let found = analyze_file(text, &Place::nowhere(&shapes));
                     mistakes.extend(found.comparisons_in(&file));
-                    if is_script {
-                        mistakes.extend(found.loose_in(&file));
+                    if let Some(is_brought_in) = script {
+                        mistakes.extend(found.loose_in(&file, *is_brought_in));
                     }
                     if has_commands {
                         mistakes.extend(found.in_commands_of(&file));
@@ -59,6 +60,36 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut Used) -> Ve
         }
     }
     mistakes
+}
+
+/// The files that shells read, and those that they bring in, for which it says so. Left out are those that were looked at where operations
+/// run them.
+fn scripts(project: &Project, used: &Used) -> BTreeMap<String, bool> {
+    let text = |name: &str| std::str::from_utf8(project.assets.get(name)?).ok();
+    let all = project.assets.in_memory().map(|(name, _)| name);
+    let own = all.filter(|name| name.ends_with(Assets::TEMPLATE_SUFFIX) && text(name).is_some_and(is_shell_script));
+    let own: BTreeSet<String> = own.chain(&used.scripts).cloned().collect();
+    let mut left: Vec<String> = own.iter().cloned().collect();
+    let mut found: BTreeMap<String, bool> = BTreeMap::new();
+    while let Some(name) = left.pop() {
+        if !found.contains_key(&name) {
+            left.extend(text(&name).into_iter().flat_map(brought_in).map(str::to_owned));
+            let is_brought_in = !own.contains(&name);
+            found.insert(name, is_brought_in);
+        }
+    }
+    found.retain(|name, _| !used.scripts.contains(name));
+    found
+}
+
+/// The names in quotes of `include`, `import`, `from` and `extends`.
+fn brought_in(text: &str) -> impl Iterator<Item = &str> {
+    let blocks = text.split("{%").skip(1).filter_map(|rest| rest.split("%}").next());
+    let bringing = blocks.filter(|block| {
+        let verb = block.trim_start_matches(['-', '+']).split_whitespace().next();
+        verb.is_some_and(|verb| ["include", "import", "from", "extends"].contains(&verb))
+    });
+    bringing.flat_map(|block| block.split(['"', '\'']).skip(1).step_by(2))
 }
 
 /// Whether all templates could be read: without a key, nobody knows which names an encrypted one uses.

@@ -124,7 +124,7 @@ impl<'a> Checker<'a> {
         }
         self.used.scripts.insert(name.to_owned());
         let file = SourceFile::new(format!("templates/{name}"), text);
-        for mistake in analyze_file(text, &self.place()).loose_in(&file) {
+        for mistake in analyze_file(text, &self.place()).loose_in(&file, false) {
             if !self.mistakes.contains(&mistake) {
                 self.mistakes.push(mistake);
             }

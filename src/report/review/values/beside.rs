@@ -50,7 +50,9 @@ pub(super) fn compare(old: &str, new: &str, changes: &[Change]) -> Beside {
         return Beside::Differs;
     };
     let without_white_space = |lines: &[String]| -> String {
-        let lines = lines.iter().map(|line| line.split_whitespace().collect::<String>());
+        let lines = lines
+            .iter()
+            .map(|line| line.split_ascii_whitespace().collect::<String>());
         let lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
         lines.join("\n")
     };
