@@ -287,7 +287,7 @@ fn a_user_whose_home_cannot_be_made_is_made_by_the_next_run() {
         }
     };
     for host in &hosts {
-        host.inside("mkdir /srv/ro && mount -t tmpfs -o ro none /srv/ro");
+        host.inside("mkdir /srv/ro && mount -t tmpfs -o ro,mode=755 none /srv/ro");
     }
     let refused = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(3);
     assert!(refused.stderr.contains("read-only"), "{}", refused.stderr);
