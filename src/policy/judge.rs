@@ -137,15 +137,12 @@ fn add(
             .hint(lint.remedy),
         hosts: host.into_iter().collect(),
     };
-    let at = match reason {
-        Some(reason) => {
-            verdict.allowed.push(Allowed { judged, reason });
-            (true, verdict.allowed.len() - 1)
-        }
-        None => {
-            verdict.found.push(judged);
-            (false, verdict.found.len() - 1)
-        }
+    let at = if let Some(reason) = reason {
+        verdict.allowed.push(Allowed { judged, reason });
+        (true, verdict.allowed.len() - 1)
+    } else {
+        verdict.found.push(judged);
+        (false, verdict.found.len() - 1)
     };
     known.found.insert(key, at);
 }

@@ -1,5 +1,6 @@
 //! Checks rendered files: whether they parse, and whether the names in them can exist.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::known::Vocabulary;
@@ -72,10 +73,10 @@ fn scripts(project: &Project, used: &Used) -> BTreeMap<String, bool> {
     let mut left: Vec<String> = own.iter().cloned().collect();
     let mut found: BTreeMap<String, bool> = BTreeMap::new();
     while let Some(name) = left.pop() {
-        if !found.contains_key(&name) {
-            left.extend(text(&name).into_iter().flat_map(brought_in).map(str::to_owned));
-            let is_brought_in = !own.contains(&name);
-            found.insert(name, is_brought_in);
+        if let Entry::Vacant(new) = found.entry(name) {
+            left.extend(text(new.key()).into_iter().flat_map(brought_in).map(str::to_owned));
+            let is_brought_in = !own.contains(new.key());
+            new.insert(is_brought_in);
         }
     }
     found.retain(|name, _| !used.scripts.contains(name));
