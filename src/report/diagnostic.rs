@@ -180,15 +180,24 @@ fn by_file(labels: &[Label]) -> Vec<Vec<&Label>> {
 
 fn excerpt<'a>(labels: &[&Label], first: &Label) -> Snippet<'a, Annotation<'a>> {
     let file = &labels[0].origin.file;
-    let mut snippet = Snippet::source(same_length(&file.text)).path(sanitize::one_line(&file.path));
-    for label in labels {
+    // Only the lines that it needs: a file may be long, and have many mistakes.
+    let spans: Vec<_> = labels.iter().map(|label| span(&label.origin)).collect();
+    let (start, end) = spans.iter().fold((file.text.len(), 0), |(start, end), span| {
+        (start.min(span.start), end.max(span.end))
+    });
+    let from = file.text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let to = file.text[end..].find('\n').map_or(file.text.len(), |at| end + at + 1);
+    let mut snippet = Snippet::source(same_length(&file.text[from..to]))
+        .line_start(1 + file.text[..from].matches('\n').count())
+        .path(sanitize::one_line(&file.path));
+    for (label, span) in labels.iter().zip(spans) {
         let kind = if std::ptr::eq(*label, first) {
             AnnotationKind::Primary
         } else {
             AnnotationKind::Context
         };
         let text = (!label.text.is_empty()).then(|| sanitize::lines(&label.text));
-        snippet = snippet.annotation(kind.span(span(&label.origin)).label(text));
+        snippet = snippet.annotation(kind.span(span.start - from..span.end - from).label(text));
     }
     snippet
 }
