@@ -320,7 +320,8 @@ fn a_stack_is_added_and_removed(project: &Project, host: &Host<'_>) {
         host.inside("docker volume ls -q --filter name=whoami_data"),
         "whoami_data\n"
     );
-    quiet(project);
+    let again = deploy(project).stdout;
+    assert!(again.contains("nothing to do on 1 host"), "{again}");
 }
 
 /// With the password of the key of the lab, and with no other, and to Paperless. Without `enabled`, nothing of it is in the plan.

@@ -253,7 +253,11 @@ fn failed() -> String {
 }
 
 /// systemd goes on counting the restarts of a unit that is about to be started again by itself; of others it begins anew.
-const COUNT_ANEW: &str = r#"[ "$r" != 0 ] || [ "$(systemctl show -p SubState --value -- "$u")" != auto-restart ] || systemctl reset-failed -- "$u"
+const COUNT_ANEW: &str = r#"q=; [ "$r" != 0 ] || [ "$(systemctl show -p SubState --value -- "$u")" != auto-restart ] || { systemctl reset-failed -- "$u"; q=1; }
+"#;
+
+/// The start of such a unit counts as a restart, too.
+const COUNTED: &str = r#"[ -z "$q" ] || r=$(systemctl show -p NRestarts --value -- "$u")
 "#;
 
 /// Notes which units run that a restart of `$u` stops too, since they require it: if it does not start, they stay stopped. It is
@@ -274,7 +278,7 @@ fn changed(first: &str, unit: &str, before: &str) -> String {
         "{first}\n\
          u={unit} t=$(date +%s.%N)\n\
          {COUNT_ANEW}{}{before}\
-         systemctl $v -- \"$u\" || failed \"$u did not $a\"\n",
+         systemctl $v -- \"$u\" || failed \"$u did not $a\"\n{COUNTED}",
         failed()
     )
 }
