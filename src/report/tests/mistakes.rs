@@ -129,7 +129,7 @@ fn files_and_words_cannot_drive_the_terminal() {
     error: bad \x1b[2J
      --> a\x1b[2J.toml:1:17
       |
-    1 | x = "␛[2J¿2J�¿¿ ü" # 
+    1 | x = "␛[2J¿2J�¿¿ ü" #
       |                 ^ label \x07
       |
       = hint: \x9b2J
