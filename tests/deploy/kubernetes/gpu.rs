@@ -265,7 +265,7 @@ fn nvidias_operator_gets_what_it_reads(project: &Project, host: &Host<'_>, helm:
     by_data(3);
     let review = deploy(project, "gpu", &["--dry-run"]).expect(0);
     for words in [
-        "default: slices-3",
+        "devicePlugin.config.default: \"slices-6\" → \"slices-3\"",
         "~ object ClusterPolicy/cluster-policy",
         "replicas: 3",
     ] {

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran};
@@ -264,6 +264,25 @@ fn jobs(project: &Project, host: &Host<'_>) {
     assert_eq!(host.inside(&jobs), "");
     says(&deploy(project, "job", 0), &["nothing to do"]);
     data(project, "b", "Deployment/image");
+    deploy(project, "job", 0);
+    assert_eq!(host.inside(&jobs), "");
+    // A pod without its image is told long before the time is over, and the Job is not the CronJob's, which would remove it.
+    let image = |image: &str| {
+        let path = "/spec/jobTemplate/spec/template/spec/containers/0/image";
+        let patch = format!("[{{\"op\":\"replace\",\"path\":\"{path}\",\"value\":\"{image}\"}}]");
+        host.inside(&format!("{KUBECTL} -n shop patch cronjob ask --type=json -p '{patch}'"));
+    };
+    let right = "-o jsonpath='{.spec.jobTemplate.spec.template.spec.containers[0].image}'";
+    let right = host.inside(&format!("{KUBECTL} -n shop get cronjob ask {right}"));
+    image("docker.io/lab/none:1");
+    project.write("tasks/test/job.toml", JOB.replace("30s", "3m"));
+    data(project, "c", "Deployment/image");
+    let since = Instant::now();
+    says(&deploy(project, "job", 1), &["its pod does not start", "lab/none:1"]);
+    assert!(since.elapsed() < Duration::from_secs(150), "{:?}", since.elapsed());
+    let owners = format!("{KUBECTL} -n shop get job homelab-ask -o jsonpath='{{.metadata.ownerReferences}}'");
+    assert_eq!(host.inside(&owners), "");
+    image(right.trim());
     deploy(project, "job", 0);
     assert_eq!(host.inside(&jobs), "");
 }
