@@ -529,11 +529,12 @@ fn a_secret_is_nowhere_in_clear(project: &Project, host: &Host<'_>) {
         assert!(form.is_none(), "{form:?} in {what}: {text}");
     };
     let says = |arguments: &[&str]| {
-        let ran = project.homelab(arguments).expect(0);
+        let ran = project.homelab_with_key(arguments).expect(0);
         is_clear(&arguments.join(" "), &(ran.stdout.clone() + &ran.stderr));
         ran.stdout
     };
     let before = inventory(project);
+    project.begin_secrets();
     project.write(
         ".env",
         format!("HOMELAB_LAB_KEY=the-key-of-a-test-only\nCANARY=\"{canary}\"\n"),
