@@ -45,7 +45,6 @@ pub(super) fn secrets(scene: &Scene<'_>) -> Vec<Assignment> {
         .collect();
     for (number, planned) in scene.numbered() {
         of_table(number, planned, &planned.rendered.arguments, &mut found);
-        found.extend(of_objects(number, planned));
     }
     for container in &scene.containers {
         let operation = Some(container.operation);
@@ -168,28 +167,6 @@ fn of_table(number: usize, planned: &Planned<'_>, table: &Table, found: &mut Vec
             _ => {}
         }
     }
-}
-
-/// The data of Secrets that are written in manifests.
-fn of_objects(number: usize, planned: &Planned<'_>) -> Vec<Assignment> {
-    let objects = planned
-        .rendered
-        .objects
-        .iter()
-        .filter(|object| object.id.kind == "Secret");
-    let found = objects.flat_map(|object| {
-        let data = object.object.get("stringData").and_then(serde_json::Value::as_object);
-        data.into_iter().flatten().filter_map(move |(key, value)| {
-            let pointer = format!("/stringData/{}", key.replace('~', "~0").replace('/', "~1"));
-            Some(Assignment {
-                key: key.clone(),
-                value: value.as_str()?.to_owned(),
-                place: Place::at(&object.place(&pointer)),
-                operation: Some(number),
-            })
-        })
-    });
-    found.collect()
 }
 
 fn is_configuration(text: &PlacedText) -> bool {

@@ -13,6 +13,7 @@ mod judge;
 mod lint;
 mod lints;
 mod planned;
+mod pods;
 mod scene;
 mod table;
 

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::change::Stop;
+use crate::operations::PlanContext;
 use crate::operations::parameters::Span;
 use crate::value::Varied;
 
@@ -67,4 +69,15 @@ pub(super) enum Definitions {
 
 fn five_minutes() -> Span {
     Span(Duration::from_secs(300))
+}
+
+/// Why nothing can be done with releases on a host without `helm`.
+pub(super) fn no_program(context: &PlanContext<'_>) -> Stop {
+    context
+        .refuse(
+            "release",
+            "there is no program `helm` on this host",
+            "needs Helm 3 or 4",
+        )
+        .hint("install it in an earlier operation, as `/usr/local/bin/helm`")
 }

@@ -1,7 +1,7 @@
 //! A release that is uninstalled.
 
 use super::objects::{removal, stays};
-use super::parameters::Release;
+use super::parameters::{Release, no_program};
 use super::script::uninstall;
 use crate::change::{Action, Attribute, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop};
 use crate::facts::helm::{
@@ -55,13 +55,7 @@ pub(super) fn plan(release: &Release, context: &PlanContext<'_>, api: &Api) -> R
         return Ok(Outcome::Unchanged);
     };
     if found.program.is_none() {
-        return Err(context
-            .refuse(
-                "release",
-                "there is no program `helm` on this host",
-                "needs Helm 3 or 4",
-            )
-            .hint("install it in an earlier operation, as `/usr/local/bin/helm`"));
+        return Err(no_program(context));
     }
     let name = format!("{} in {}", release.release, release.namespace);
     let before = [("chart", Attribute::known(&last.chart))].into_iter().collect();

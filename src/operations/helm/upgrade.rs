@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::definitions::ChartKinds;
 use super::objects::Objects;
-use super::parameters::Release;
+use super::parameters::{Release, no_program};
 use super::script::{Run, upgrade};
 use super::wish::Upgrade;
 use crate::change::{
@@ -78,13 +78,7 @@ impl Upgrade<'_> {
             if let Some(by) = earlier.next() {
                 return Ok(self.later(Some(by), "`helm` comes in this run", found.last.is_none()));
             }
-            return Err(context
-                .refuse(
-                    "release",
-                    "there is no program `helm` on this host",
-                    "needs Helm 3 or 4",
-                )
-                .hint("install it in an earlier operation, as `/usr/local/bin/helm`"));
+            return Err(no_program(context));
         }
         let definitions = definitions?;
         let digests = self.values.with_digests(context);

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::policy::container::pod_containers;
-use crate::policy::finding::{Finding, Place};
+use crate::policy::finding::Finding;
 use crate::policy::lint::{Level, Lint};
+use crate::policy::pods::in_pods;
 use crate::policy::scene::Scene;
 
 pub(in crate::policy) const LINT: Lint = Lint {
@@ -17,22 +17,11 @@ pub(in crate::policy) const LINT: Lint = Lint {
 };
 
 fn check(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for (number, planned) in scene.numbered() {
-        for object in &planned.rendered.objects {
-            for (pointer, container) in pod_containers(object) {
-                if container.pointer("/securityContext/allowPrivilegeEscalation") == Some(&Value::Bool(false)) {
-                    continue;
-                }
-                let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
-                let title = format!(
-                    "programs in container `{name}` of {} `{}` may gain rights",
-                    object.id.kind, object.id.name
-                );
-                let place = Place::at(&object.place(&pointer));
-                found.push(Finding::new(title, place, "no `allowPrivilegeEscalation: false`").of(Some(number)));
-            }
-        }
-    }
-    found
+    in_pods(scene, |container, called| {
+        let is_held = container.pointer("/securityContext/allowPrivilegeEscalation") == Some(&Value::Bool(false));
+        (!is_held).then(|| {
+            let title = format!("programs in {called} may gain rights");
+            (title, "no `allowPrivilegeEscalation: false`")
+        })
+    })
 }
