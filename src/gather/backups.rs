@@ -98,11 +98,15 @@ fn script(work: BackupWork<'_>) -> String {
     let journal = format!("journalctl --sync; journalctl --quiet --no-pager --output cat --lines {LINES}");
     match work {
         BackupWork::Make { stack } => {
+            // systemd refuses a sixth start within 10 s (`StartLimitBurst=`), which the first line counts anew. A start that
+            // it refuses has no journal of its own: then that of an earlier run would be shown.
             let unit = quote(&format!("backup-{stack}.service"));
             format!(
-                "systemctl start {unit} 2>/dev/null; status=$?\n\
-                 of=$(systemctl show --property InvocationID --value {unit})\n\
-                 {journal} _SYSTEMD_UNIT={unit} ${{of:+_SYSTEMD_INVOCATION_ID=$of}}\n\
+                "systemctl reset-failed {unit} 2>/dev/null\n\
+                 run() {{ systemctl show --property InvocationID --value {unit}; }}\n\
+                 before=$(run); said=$(systemctl start {unit} 2>&1); status=$?; now=$(run)\n\
+                 if [ \"$status\" != 0 ] && [ \"$now\" = \"$before\" ]; then printf '%s\\n' \"$said\"; exit 1; fi\n\
+                 {journal} _SYSTEMD_UNIT={unit} ${{now:+_SYSTEMD_INVOCATION_ID=$now}}\n\
                  exit $status"
             )
         }
