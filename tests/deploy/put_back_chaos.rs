@@ -130,11 +130,12 @@ fn a_kill_while_files_go_back_loses_nothing() {
 const LONGEST: Duration = Duration::from_secs(180);
 
 /// Holds the run before it would look for a new connection, until the guard has gone back: when the run is killed, it is always as far.
+/// What it has begun puts off the time of the guard no more.
 const HOLD: &str = r#"
 [[operation]]
 op = 'server.shell'
 always = true
-commands = ['timeout 300 sh -c "until ls /var/lib/homelab/jobs/*/status >/dev/null 2>&1; do sleep 0.1; done"']
+commands = ['touch /run/held; timeout 300 sh -c "until ls /var/lib/homelab/jobs/*/status >/dev/null 2>&1; do sleep 0.1; done"']
 "#;
 
 #[test]
@@ -150,7 +151,7 @@ fn a_guard_that_is_killed_goes_back_all_the_same() {
         project.write("tasks/test/files.toml", task);
         let mut command = project.command(&["deploy", "dev", "all", "--yes", "--guard-within", "10m"]);
         let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        host.wait_until("ss -tlnH sport = :2222 | grep -q .", LONGEST);
+        host.wait_until("ss -tlnH sport = :2222 | grep -q . && rm /run/held", LONGEST);
         run.kill().unwrap();
         run.wait().unwrap();
         host.inside("for g in /var/lib/homelab/jobs/*; do echo 0 >$g/until; done");
