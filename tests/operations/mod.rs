@@ -33,7 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     });
     let small = Trial::test("operations::probes_stay_small", {
         let paths = paths.clone();
-        move || probes::stay_small(&paths)
+        move || probes::probes_stay_small(&paths)
     });
     let cases = paths
         .into_iter()

@@ -23,7 +23,7 @@ const HEAD: &str = "# The most bytes of shell text that one case of an operation
 const STEP: usize = 100;
 
 /// No operation sends more than its ceiling, and no ceiling is twice what is sent: it would let a probe double.
-pub(super) fn stay_small(files: &[PathBuf]) -> Result<(), Failed> {
+pub(super) fn probes_stay_small(files: &[PathBuf]) -> Result<(), Failed> {
     let sent = sent(files)?;
     let path = case::root().join("probes.toml");
     if std::env::var_os("HOMELAB_WRITE_TEXTS").is_some() {
