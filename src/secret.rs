@@ -57,7 +57,7 @@ impl DigestKey {
         Self(rand::random())
     }
 
-    /// The key itself in lower-case hex, for whoever may read what was digested.
+    /// The key itself in lower-case hex, for readers who may see what was digested.
     pub fn hex(&self) -> String {
         hex(&self.0)
     }

@@ -14,7 +14,7 @@ use crate::support::docker::{docker, try_docker};
 use crate::support::leftovers;
 use crate::support::project::text;
 
-/// A project in a folder of its own, so that its lab is nobody else's; its containers go when it is dropped.
+/// A project in a folder of its own, so that its lab is its own; its containers go when it is dropped.
 struct Project(tempfile::TempDir);
 
 impl Project {
@@ -442,7 +442,7 @@ fn without_an_engine_the_error_says_how_to_get_one() {
     );
 }
 
-/// An apt cache of this test's own, so that nobody else's is stopped; it goes when it is dropped.
+/// An apt cache of this test's own, so that no other is stopped; it goes when it is dropped.
 struct AptCache(
     String,
     #[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>,
@@ -573,7 +573,7 @@ fn what_one_host_fetched_hosts_of_other_projects_get_from_the_cache() {
 fn a_cache_that_is_gone_or_damaged_keeps_no_host_from_its_packages() {
     let cache = AptCache::new("broken");
     let project = Project::new(ONE);
-    // The user's own cache, lest it start just when this one leaves its address.
+    // The user's own cache, so that it does not start just when this one leaves its address.
     project.stderr(&["lab", "up", "dev"]);
     cache.up(&project);
     let by_cache = |project: &Project| install_hello_with(project, "alpha", &through_cache(project, "alpha"));
@@ -684,7 +684,7 @@ fn hosts_come_up_without_a_cache() {
     assert_eq!(proxy(&project, "alpha"), "DIRECT");
     install_hello(&project, "alpha");
 
-    // The name is somebody else's.
+    // The name is taken by another container.
     let image = docker(&["inspect", "-f", "{{.Image}}", &project.containers()[0]])
         .trim()
         .to_owned();

@@ -279,7 +279,7 @@ fn names_of_tests_in_scripts_and_pages_are_those_of_tests() {
 }
 
 #[test]
-fn no_banned_word_stands_in_pages_and_messages() {
+fn no_banned_word_stands_in_pages_messages_and_comments() {
     let sources: Vec<PathBuf> = sources().into_iter().chain(sources_below(AGENT)).collect();
     let found = words::found(Path::new(env!("CARGO_MANIFEST_DIR")), &sources);
     assert!(

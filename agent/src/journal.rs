@@ -14,11 +14,11 @@ enum Priority {
 fn line(priority: Priority, text: &str) {
     // One entry is one line: what others wrote cannot begin a second one.
     let text = text.replace(|character: char| character.is_control(), " ");
-    // Where nobody reads the journal, there is nobody to tell.
+    // Without a reader of the journal, there is nothing to report to.
     let _ = writeln!(std::io::stderr(), "<{}>{text}", priority as u8);
 }
 
-/// Something failed and stays so until somebody does something.
+/// Something failed and stays so until the owner acts.
 pub fn error(text: &str) {
     line(Priority::Error, text);
 }

@@ -104,7 +104,7 @@ impl Sent {
     }
 }
 
-/// A plain `ssh` shares its connection with nobody.
+/// A plain `ssh` does not share its connection.
 fn without_sharing(mut arguments: impl Iterator<Item = String>) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     while let Some(argument) = arguments.next() {

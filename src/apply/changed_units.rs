@@ -125,7 +125,7 @@ mod tests {
         let (one, both) = ("aa\nkept /k/1\n", "aa\nkept /k/1\nkept /k/2\n");
         for (first, second, after_first, after_second) in [
             (OLD, OLD, one, both),
-            // Somebody restarted it, and it runs.
+            // A user restarted it, and it runs.
             (OLD, NEW, one, "bb\nkept /k/2\n"),
             // It ended, and systemd started it again.
             (OLD, AGAIN, one, both),

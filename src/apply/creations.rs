@@ -27,7 +27,7 @@ pub(super) struct Creations {
     all: BTreeSet<String>,
     /// What is not there any more.
     absent: BTreeSet<String>,
-    /// What this run is to create, and nobody created before.
+    /// What this run is to create, and what was not there before.
     begun: BTreeMap<(OperationId, ResourceId), String>,
     /// What this run says that it makes or writes anew.
     said: BTreeMap<(OperationId, ResourceId), String>,
@@ -117,7 +117,7 @@ impl Creations {
         self.script(&update, key)
     }
 
-    /// Shell text that forgets what was not reached: whoever makes it later, it is not this run. Of what was put back, only what was
+    /// Shell text that forgets what was not reached: if it is made later, then not by this run. Of what was put back, only what was
     /// there before is remembered. `None` if that is nothing.
     pub(super) fn undone(&self, results: &[OperationResult], key: &DigestKey) -> Option<String> {
         let (mut update, mut stays) = (Update::default(), BTreeSet::new());
@@ -279,7 +279,7 @@ fn remembered(operation: &PlannedOperation, change: &ResourceChange, key: &Diges
     all
 }
 
-/// The project of a service that is created. One that is only changed may be somebody else's.
+/// The project of a service that is created. One that is only changed may be another project's.
 fn of_service(change: &ResourceChange) -> Option<Remembered> {
     let (project, _) = change.id.name.split_once('/')?;
     let creation = Creation::new(Kind::Project, project, None)?;

@@ -38,7 +38,7 @@ pub(super) struct HostApply<'a> {
     pub(super) planned_since: Option<Vec<PlannedOperation>>,
     /// Deferred operations that became several operations, or one with another name.
     pub(super) replaced: BTreeSet<OperationId>,
-    /// What was told of operations that the review did not know.
+    /// What was reported about operations that the review did not know.
     pub(super) told: BTreeMap<OperationId, Vec<Vec<ResourceChange>>>,
     pub(super) notices: Vec<String>,
     pub(super) keeping: Keeping,

@@ -236,7 +236,7 @@ impl Journal {
         self.next
     }
 
-    /// What the host has still to be told of the run's end; `None` if its journal says it already, or there is none.
+    /// What the host still has to record about the run's end; `None` if its journal says it already, or there is none.
     pub(super) fn closing(
         &self,
         end: HostEnd,

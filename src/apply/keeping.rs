@@ -75,7 +75,7 @@ impl Keeping {
     }
 
     /// Shell text to run around a step of `operation`: it arms the guard and keeps what the step is about to change. `is_kept` says
-    /// whether somebody may need that without a guard.
+    /// whether it may be needed without a guard.
     pub(super) fn around(
         &mut self,
         operation: &PlannedOperation,

@@ -84,7 +84,7 @@ const PATHS: &[(&str, Access)] = &[
     ("/etc/systemd/resolved.conf.d", Access::Resolver),
 ];
 
-/// Of the client, which nobody comes in by.
+/// Of the client, which is not for logging in.
 const NOT_OF_THE_SERVER: &[&str] = &[
     "/etc/ssh/ssh_config",
     "/etc/ssh/ssh_config.d",

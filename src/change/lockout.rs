@@ -1,4 +1,4 @@
-//! The lock-out guard: what a host does by itself if nobody can connect to it any more.
+//! The lock-out guard: what a host does by itself if no new connection works any more.
 //!
 //! Before the first guarded step, a process is started on the host that has nothing to do with the connection. Unless it is told
 //! within a time that a new connection works, it puts back the files of the guarded operations and restarts what was restarted.
@@ -167,7 +167,7 @@ impl LockoutGuard {
     }
 
     /// The same as [`LockoutGuard::give_up`], where the connection that armed it is dead: its shell still holds the host's lock, and
-    /// the host does not know that nobody listens any more.
+    /// the host does not know that the other end is gone.
     pub fn collect(&self) -> String {
         format!(
             "read -r s <{}/shell\n{END_SHELL}{}",

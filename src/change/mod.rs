@@ -260,7 +260,7 @@ pub enum Risk {
     Reboot,
     /// Data or a resource is lost.
     Removal,
-    /// Data is lost that nobody else has, such as a volume of a cluster.
+    /// Data is lost that is nowhere else, such as a volume of a cluster.
     DataLoss,
     /// The user may lose access to the host.
     LockOut,

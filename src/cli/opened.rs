@@ -1,4 +1,4 @@
-//! Opens what a saved plan was made from, if it is shown that nobody changed it.
+//! Opens what a saved plan was made from, if a seal shows that it is unchanged.
 
 use std::path::Path;
 

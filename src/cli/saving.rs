@@ -30,7 +30,7 @@ pub(super) struct Saving<'a> {
 impl Saving<'_> {
     /// Writes the file.
     ///
-    /// Errors: not all hosts were read; there is something to encrypt and nobody to encrypt it for; the file cannot be written.
+    /// Errors: not all hosts were read; there is something to encrypt and no recipient; the file cannot be written.
     pub(super) fn save(&self, run: &Selection, plan: &Plan, unread: &[HostResult]) -> anyhow::Result<()> {
         let shown = self.file.0.display();
         if let Some(first) = unread.first() {
@@ -92,7 +92,7 @@ impl Saving<'_> {
 
 /// Refuses, before anything connects, what surely cannot be saved.
 ///
-/// Errors: the project uses variables, and has nobody to encrypt them for.
+/// Errors: the project uses variables, and has no recipient for them.
 pub(super) fn check(project: &Project) -> anyhow::Result<()> {
     if Recipients::find(&project.root)?.is_none() {
         refuse_variables(&project.variables.used())?;

@@ -1,6 +1,6 @@
 //! Shell text that reads archives, and the records of what was extracted from them.
 //!
-//! A record is a folder that only root can enter: its `names` say what may be removed later, so nobody else may write them.
+//! A record is a folder that only root can enter: its `names` say what may be removed later, so only root may write them.
 //! `of` says from what, `state` what the files were like then. Without `of`, an extraction was interrupted.
 
 use serde::{Deserialize, Serialize};

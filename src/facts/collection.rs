@@ -24,7 +24,8 @@ impl Facts {
         }
     }
 
-    /// Plans are made for root, whoever read the host. What the reader may not write to says nothing of root, and the reader may see
+    /// Plans are made for root, even if another user read the host. What the reader may not write to says nothing of root,
+    /// and the reader may see
     /// all file systems read-only.
     pub fn plan_as_root(&mut self) {
         for fact in Arc::make_mut(&mut self.known).values_mut() {

@@ -23,7 +23,7 @@ pub const DEFAULT_FILES: [&str; 4] = [
 ];
 
 /// A shell function for every call of compose. `hl_clean` runs a command that talks to the engine of the host, without the variables of
-/// whoever runs it: compose puts these into what it reads.
+/// its caller: compose puts these into what it reads.
 pub const CLEAN: &str = r#"home=${HOME:-/}; [ "$(id -u)" != 0 ] || home=/root
 hl_clean() { env -i PATH="$PATH" HOME="$home" DOCKER_HOST= DOCKER_CONTEXT=default "$@"; }
 "#;

@@ -95,7 +95,7 @@ impl Control {
     }
 
     /// Shell text that makes a package with nothing in it that says the same of itself: its path is `$deb/local.deb`, and `$deb` is to
-    /// be removed. apt simulates with it what it would do with the real one. Whoever reads it needs a folder for temporary files
+    /// be removed. apt simulates with it what it would do with the real one. Reading it needs a folder for temporary files
     /// (`TMPDIR`), as dpkg-deb does: it is a folder there, so that a review leaves `/tmp` as it is.
     pub fn stand_in(&self) -> String {
         let text = format!("{}Maintainer: homelab\nDescription: homelab\n", self.text());

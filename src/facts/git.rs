@@ -1,7 +1,7 @@
 //! Shell text that reads a working tree of git and what its source has now, and that brings the tree to a commit.
 //!
 //! All of it runs as the owner of the tree, in the tree, and only where the tree has a `.git` of its own: git would look for one in the
-//! folders above, and would run what somebody else wrote in a configuration.
+//! folders above, and would run what another user wrote in a configuration.
 
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +85,7 @@ const LONGEST_PROBE: u32 = 50;
 /// How many changed files are named.
 pub const MOST: usize = 20;
 
-/// Nobody is there to answer a question, and a source names no program: only these protocols are used. What others than root can write is
+/// Questions get no answer, and a source names no program: only these protocols are used. What others than root can write is
 /// not root's: git would run programs that it names.
 const ENVIRONMENT: &str = r#"export LC_ALL=C GIT_TERMINAL_PROMPT=0 GIT_ALLOW_PROTOCOL=file:git:http:https:ssh
 export GIT_HTTP_LOW_SPEED_LIMIT=1 GIT_HTTP_LOW_SPEED_TIME=60
@@ -135,7 +135,7 @@ printf "%s\n" "$remote"
 hl_commits "${branch:-$(printf "%s\n" "$remote" | sed -n "s/^default //p")}" | sed "s/^/commits /""#;
 
 /// A new repository is made under another name, and gets its own once all files are there: what was interrupted is not taken for one.
-/// In a repository that is there, `refs/homelab/wanted` says so: what was checked out in part is no change of somebody else.
+/// In a repository that is there, `refs/homelab/wanted` says so: what was checked out in part is no change of another user.
 /// The commit is the one of the review, also if the source has a newer one by now.
 const UPDATE: &str = r#"cd -P -- "$dest" && [ "$(pwd -P)" = "$dest" ] && hl_own . || { echo "$dest is not a directory of $(id -un)"; exit 1; }
 command -v git >/dev/null || { echo "git is not installed"; exit 1; }

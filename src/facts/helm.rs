@@ -256,7 +256,7 @@ impl Revision {
             && self.labels.get(CHART_LABEL).is_some_and(|own| own == label(chart))
     }
 
-    /// Whether whoever made it did not come to the end.
+    /// Whether the run of Helm that made it did not finish.
     pub fn is_pending(&self) -> bool {
         self.status.starts_with("pending-")
     }

@@ -40,7 +40,7 @@ pub enum DependsOn {
     /// Any change. Within a plan the fact is unknown too, once something changes.
     Anything,
     /// Any change but one that sets the fact itself. Within a plan it is unknown once something else changes, and as it was
-    /// read for whoever asks how things are now.
+    /// read for what asks how things are now.
     Others,
 }
 

@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(marks(&state), 2);
         sh(&of(&["--only y"]).settle(at, journals, "no"));
         assert_eq!(marks(&state), 2);
-        // A mark that nobody of homelab wrote.
+        // A mark that homelab did not write.
         std::fs::write(of(&["--only z"]).path(at), "../../x\n").expect("written");
         std::fs::create_dir(of(&["--only y"]).path(at)).expect("made");
         sh(&of(&[]).settle(at, journals, "{\"x\":'1'}"));

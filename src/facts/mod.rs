@@ -3,7 +3,7 @@
 //! A kind of fact is in two files: its key and its value here, and how it is read in `families`: the probe (shell text that only
 //! reads) and the parser of the probe's output. `key` joins the values, and `questions` joins the families.
 //!
-//! A new kind is these two files with their `mod` lines, three lines in `key.rs` and an example in `examples.rs`.
+//! A new kind is these two files with their `mod` lines, two lines in `key.rs` and its examples: docs/adding-an-operation.md.
 
 pub mod account;
 mod answer;

@@ -89,7 +89,7 @@ impl Ports {
     }
 }
 
-/// An address; `None` is any, and so is `::`: whoever listens there gets what comes over IPv4 too.
+/// An address; `None` is any, and so is `::`: a listener there gets what comes over IPv4 too.
 fn parsed(text: &str) -> Result<Option<IpAddr>, AddrParseError> {
     let text = text.trim_start_matches('[').trim_end_matches(']');
     let text = text.split('%').next().unwrap_or_default();

@@ -393,7 +393,7 @@ mod tests {
         assert!(!set(path("/etc/x")).is_within(&[]));
         assert!(!set(FactKey::User("anna".to_owned())).is_within(&[FactScope::Units, FactScope::Packages]));
         assert!(set(FactKey::UserNumber(7)).is_within(&[FactScope::Accounts]));
-        // What a package may create is absent before, and nobody can say what it is like then.
+        // What a package may create is absent before, and what it is like then is unknown.
         assert!(!set(path("/etc/x")).is_within(&[FactScope::MayComeWithPackages]));
     }
 

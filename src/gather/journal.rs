@@ -92,7 +92,7 @@ pub async fn read_journal_of(
 }
 
 async fn read(reader: &mut impl Reader, host: &str, wanted: Wanted<'_>) -> Result<HostJournal, GatherError> {
-    // What is told of the whole host is told with its own units.
+    // What concerns the whole host is reported with its own units.
     let own = matches!(wanted, Wanted::LastOfEach).then_some(FactKey::OwnUnits);
     let system = FactProbes::of(&own.into_iter().chain([FactKey::System]).collect());
     let mut probes = system.probes.clone();
@@ -115,7 +115,7 @@ async fn read(reader: &mut impl Reader, host: &str, wanted: Wanted<'_>) -> Resul
     })
 }
 
-/// The latest run has no end yet if whoever began it holds the lock of the host, and is connected.
+/// The latest run has no end yet if the process that began it holds the lock of the host, and is connected.
 fn mark_running(runs: &mut [(Run, Option<String>)], facts: &Facts) {
     let (Some((run, _)), Some(Fact::System(system))) = (runs.first_mut(), facts.get(&FactKey::System)) else {
         return;

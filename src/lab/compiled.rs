@@ -24,7 +24,7 @@ pub(super) struct Compiled {
     pub(super) takes: &'static str,
 }
 
-/// Where it is being compiled. Nobody else does that meanwhile.
+/// Where it is being compiled. No other process does that meanwhile.
 pub(super) struct Compiling<'a, 'b> {
     events: &'a Events<'b>,
     name: String,

@@ -24,7 +24,7 @@ pub(super) async fn hold(name: &'static str) -> Result<File, LabError> {
     locked.map_err(|error| failed(path(name))(error.into())).flatten()
 }
 
-/// For whoever starts or ends containers beside the lab: as long as the file is open, no container of a lab joins or leaves
+/// For programs that start or end containers beside the lab: as long as the file is open, no container of a lab joins or leaves
 /// the network. Docker before 20.10.27 can lock up when two do so at once.
 ///
 /// Errors: the lock cannot be created or opened.

@@ -279,7 +279,7 @@ impl PlanContext<'_> {
             if !is_open && (!is_writable || is_sticky) {
                 safe.push((directory.clone(), location.map(|location| location.device)));
             }
-            // In a sticky directory, nobody else can replace what this user owns.
+            // In a sticky directory, no other user can replace what this user owns.
             let next = found.get(at + 1).and_then(Option::as_ref);
             let is_kept = is_sticky && next.is_some_and(|next| self.is_trusted(&next.owner));
             is_open |= is_writable && !is_kept;
@@ -343,7 +343,7 @@ impl PlanContext<'_> {
     }
 }
 
-/// What does not stay as it was although nobody asked for it.
+/// What does not stay as it was although no parameter asks for it.
 fn describe(before: &mut Attributed, after: &mut Attributed, resolved: &ResolvedPath, metadata: &Metadata) {
     if resolved.in_place {
         after.insert("written", Attribute::known("in place, as it is a mount point"));

@@ -16,7 +16,7 @@ use crate::secret::hex;
 pub enum Kind {
     /// It signs others.
     Authority,
-    /// Whoever has it is let in.
+    /// It lets its owner in.
     Client,
     /// A server shows it.
     Server,

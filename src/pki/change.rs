@@ -103,7 +103,7 @@ impl Draft {
 
 /// Makes the certificate authority of the project at `root`, valid for so many years from `now`.
 ///
-/// Errors: it has one already, nobody can decrypt its secrets, or the file cannot be written.
+/// Errors: it has one already, it has no recipients, or the file cannot be written.
 pub fn begin(root: &Path, name: &str, years: u16, now: Timestamp) -> Result<Certificate, Diagnostics> {
     let pki = read(root)?;
     if pki.authority.is_some() {

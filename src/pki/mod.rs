@@ -1,7 +1,7 @@
 //! The certificates of a project: an authority of its own, and what it signs for people, devices and servers.
 //!
 //! `pki/ca.toml` and `pki/NAME.toml` hold a certificate in clear text and its private key, encrypted as all secrets of a project
-//! are. Nothing here asks what time it is: whoever does passes it on.
+//! are. Nothing here asks what time it is: the caller does.
 
 mod authority;
 mod certificate;

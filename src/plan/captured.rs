@@ -155,7 +155,7 @@ impl Captures {
 
     /// What templates see at a place of the plan.
     ///
-    /// Without a host (`is_offline`), a capture whose condition does not hold is a mistake: nobody knows whether its file is there.
+    /// Without a host (`is_offline`), a capture whose condition does not hold is a mistake: whether its file is there is unknown.
     pub(super) fn visible(
         &self,
         host: &str,

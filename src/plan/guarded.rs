@@ -99,7 +99,8 @@ impl Entrance {
             .collect()
     }
 
-    /// Whether of all users and groups only some are touched which are nobody's way in, although the files of all of them are written.
+    /// Whether of all users and groups only some are touched, with which no user logs in, although the files
+    /// of all of them are written.
     fn spares_login(&self, touches: &[FactScope]) -> bool {
         let is_other = |scope: &FactScope| match scope {
             FactScope::Accounts | FactScope::Everything => false,
@@ -123,7 +124,7 @@ impl Entrance {
 
     fn of_path(&self, path: &str) -> Option<Access> {
         let keys = format!("{}/.ssh", self.home.trim_end_matches('/'));
-        // The servers that the user knows are nobody's way in.
+        // The servers that the user knows let no user in.
         let is_known_hosts = path == format!("{keys}/known_hosts");
         let is_key = path == self.home || path == keys || (parent(path) == keys && !is_known_hosts);
         Access::of_path(path).or(is_key.then_some(Access::Ssh))

@@ -84,7 +84,7 @@ impl HostPlan {
                 earlier.push(operation.id.slug().to_owned());
             }
         }
-        // Nobody looks at what comes after the last one.
+        // What comes after the last one is not looked at.
         let last = parts.iter().rposition(|part| matches!(part, StagedPart::Validate(_)))?;
         parts.truncate(last + 1);
         let limit: Duration = staged_limit(&parts);

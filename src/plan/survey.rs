@@ -72,7 +72,7 @@ impl Survey {
     }
 }
 
-/// The digests of what a fact is about. Whoever needs a unit needs its file.
+/// The digests of what a fact is about. What needs a unit needs its file.
 fn names(key: &FactKey) -> Vec<String> {
     let subjects = match key {
         FactKey::Package(name) => vec![Subject::Package(name.clone())],
@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// A condition, or a content, of which nobody knows what it is: a value that another deploy captures is not there yet.
+    /// A condition, or a content, that is not known: a value that another deploy captures is not there yet.
     #[test]
     fn a_mistake_counts_only_where_it_decides_what_an_operation_is_about() {
         let capture = "[[operation]]\ncapture = 'token'\nfile = '/srv/token'\n";

@@ -40,7 +40,7 @@ impl Asked {
         }
     }
 
-    /// A text of a host that stands in a command without its quotes, and that nobody wrote there.
+    /// A text of a host that stands in a command without its quotes, and that the project did not write there.
     ///
     /// `homelab check` finds unquoted facts by the names in the template. This finds the others by their text.
     pub(super) fn unquoted(&self, command: &str, written: &str) -> Option<String> {

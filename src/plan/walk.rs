@@ -205,7 +205,7 @@ impl<'a> Walk<'a> {
         self.captures.pass(&with_includes(selection, task), is_open);
     }
 
-    /// What is left to do when all entries of the stage are through.
+    /// What is left to do when all entries of the stage are finished.
     fn at_end_of_stage(&mut self, given: &Given<'a>, overlay: &Overlay, build: &mut Build) -> Option<Ahead<'a>> {
         if let Some(turn) = self.handlers.next_of_stage() {
             return Some(Ahead::Handler(Box::new(turn)));

@@ -15,7 +15,7 @@ pub struct Allowance {
 pub(super) const ALLOW: &str = "allow";
 pub(super) const ALLOW_REASON: &str = "allow_reason";
 
-/// Takes both keys. Neither works alone: somebody has to be able to judge the reason.
+/// Takes both keys. Neither works alone: a reader has to be able to judge the reason.
 pub(super) fn allowance(fields: &mut Fields<'_>) -> Allowance {
     let place = [ALLOW, ALLOW_REASON].map(|key| fields.value_place(key));
     let has = [ALLOW, ALLOW_REASON].map(|key| fields.has(key));

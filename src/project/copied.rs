@@ -34,7 +34,7 @@ pub struct CopiedProject {
 pub struct LargeCopy {
     /// Its path in the project.
     pub path: String,
-    /// Empty if nobody needed it yet.
+    /// Empty until it is needed.
     pub sha256: String,
     pub size: u64,
     /// Whether the plan uses it.

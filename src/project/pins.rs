@@ -23,7 +23,7 @@ pub fn lock_line(name: &str, digest: &str) -> String {
     format!("\"{name}\" = \"{digest}\"")
 }
 
-/// Writes the file of an inventory in the project at `root`, with digests by the names of images. Whoever reads it meanwhile sees the old
+/// Writes the file of an inventory in the project at `root`, with digests by the names of images. A reader meanwhile sees the old
 /// or the new one.
 ///
 /// Errors: it cannot be written.

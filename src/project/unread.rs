@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// The names in a task that its mistakes leave out: whoever uses them makes no mistake.
+/// The names in a task that its mistakes leave out: using them is no mistake.
 #[derive(Debug, Default)]
 pub struct Unread {
     pub handlers: BTreeSet<String>,

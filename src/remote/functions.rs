@@ -46,7 +46,7 @@ hl_mark "$1" ended "$hl_status" >&4
 ///
 /// What a step prints goes into a file without a name (descriptor 3), and from there to homelab when the step has ended
 /// (`hl_pass`), or as the file grows (`hl_watch`). A process that the step leaves behind can write into that file only, and
-/// nobody reads it afterwards. Its name is random and new (`set -C`), and it needs a folder with a little room. Of longer
+/// it cannot be read afterwards. Its name is random and new (`set -C`), and it needs a folder with a little room. Of longer
 /// output the last part is sent, after the number of bytes that are left out; the room that they take is given back where the file system
 /// can do that.
 ///
@@ -59,7 +59,7 @@ hl_mark "$1" ended "$hl_status" >&4
 /// for later ones (`hl_short`), the steps after that are not begun.
 ///
 /// `hl_mind` looks whether the link is lost: homelab sends line breaks now and then (`beat`), so a shell that has no child at work
-/// and has not run at all for several looks hears nobody. It is killed, since `dash` looks at no trap while it reads.
+/// and has not run at all for several looks has lost its link. It is killed, since `dash` looks at no trap while it reads.
 /// `hl_unmind` kills that process too. `dash` loses a caught signal that comes between a fork and the reset of traps in the child, so
 /// `hl_watch` forks while `TERM` is not caught.
 ///
@@ -67,7 +67,7 @@ hl_mark "$1" ended "$hl_status" >&4
 ///
 /// The scripts of a step run outside of `if` and `&&`, where `set -e` would have no effect.
 ///
-/// An answer that nobody reads any more ends the shell by a signal, and `EXIT` is only called after one that is caught.
+/// An answer that is not read any more ends the shell by a signal, and `EXIT` is only called after one that is caught.
 pub(super) const CHANGING: &str = r#"hl_halt=
 hl_later=
 hl_file=

@@ -292,7 +292,7 @@ fn closing(step: &StepScript) -> Result<Option<String>, Unquotable> {
         .transpose()
 }
 
-/// The name of a file for what a step prints, which nobody can guess.
+/// The name of a file for what a step prints, which cannot be guessed.
 fn random_name() -> String {
     format!("{:016x}", rand::random::<u64>())
 }

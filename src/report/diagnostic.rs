@@ -72,7 +72,7 @@ fn is_same(one: &Diagnostic, other: &Diagnostic) -> bool {
             && one.causes.iter().map(words).eq(other.causes.iter().map(words)))
 }
 
-/// The mistakes with their number. Of many with one reason, the first ones are enough to mend it.
+/// The mistakes with their number. Of many with one reason, the first ones are enough to fix it.
 pub(super) fn together(all: &[(&Diagnostic, Vec<&str>)]) -> String {
     let mut blocks: Vec<String> = Vec::new();
     let mut reasons: Vec<(&Diagnostic, usize)> = Vec::new();

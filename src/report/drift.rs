@@ -17,7 +17,7 @@ pub struct HostDrift {
     pub end: HostEnd,
 }
 
-/// What is told of a cause.
+/// What is printed about a cause.
 const CAUSES: [(Cause, &str); 4] = [
     (Cause::Host, "changed on the host"),
     (Cause::Configuration, "changed in the configuration"),

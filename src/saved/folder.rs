@@ -51,7 +51,7 @@ fn remove_abandoned(above: &Path) {
     }
 }
 
-/// Nobody else can change what is in a folder of this user's own.
+/// No other user can change what is in a folder of this user's own.
 fn is_abandoned(folder: &Path) -> bool {
     let user = rustix::process::geteuid().as_raw();
     let is_own = folder.symlink_metadata().is_ok_and(|metadata| {

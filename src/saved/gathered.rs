@@ -222,7 +222,7 @@ mod tests {
             expected.map(|(path, is_used)| (path.to_owned(), is_used))
         );
 
-        // What is used elsewhere or by nobody may go, and the copy of a small file stays as it was.
+        // What is used elsewhere or not at all may go, and the copy of a small file stays as it was.
         fs::remove_file(home.join("downloads/other.tar")).expect("removed");
         fs::remove_file(home.join("templates/large.bin")).expect("removed");
         fs::write(home.join("charts/web/Chart.yaml"), "name: other\n").expect("writable");

@@ -1,4 +1,4 @@
-//! The secrets of this process, and their removal from text that nobody made of them on purpose: what commands and hosts say.
+//! The secrets of this process, and their removal from text that was not made of them on purpose: what commands and hosts say.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -49,7 +49,7 @@ pub fn remember(secret: &str) {
     remember_all(lines(secret));
 }
 
-/// The same for the content of a file: of each line also what it sets, as in `password = "…"`. Nobody prints what is no text by
+/// The same for the content of a file: of each line also what it sets, as in `password = "…"`. What is no text is not printed by
 /// chance.
 pub fn remember_file(content: &[u8]) {
     let Ok(text) = std::str::from_utf8(content) else {

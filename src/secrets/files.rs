@@ -130,7 +130,7 @@ pub fn remove_unfinished(root: &Path) {
         let Ok(file) = std::fs::File::open(&place) else {
             continue;
         };
-        // The lock is held until the name is gone: whoever gets it after that sees that it is.
+        // The lock is held until the name is gone: the next holder sees that it is.
         if file.try_lock().is_ok() {
             // Otherwise the next command tries again.
             let _ = std::fs::remove_file(place);
@@ -138,7 +138,7 @@ pub fn remove_unfinished(root: &Path) {
     }
 }
 
-/// Replaces a file at once: whoever reads it sees the old or the new one. Without `mode` it keeps its own, or gets that of a
+/// Replaces a file at once: a reader sees the old or the new one. Without `mode` it keeps its own, or gets that of a
 /// new file.
 pub fn replace(place: &Path, bytes: &[u8], mode: Option<u32>) -> std::io::Result<()> {
     let kept = place

@@ -1,5 +1,5 @@
 //! The lab's key: `.lab-key.age` at the root of a project. Salts are made with it, so they are the same for everyone who can
-//! decrypt, and nobody else can compute them.
+//! decrypt, and only they can compute them.
 
 use std::path::Path;
 

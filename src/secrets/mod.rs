@@ -2,7 +2,7 @@
 //! they are encrypted for.
 //!
 //! An encrypted value is the string `ENC[age,…]`. What is encrypted is the text together with the dotted name of the data
-//! that it belongs to. So whoever can write to the project but has no key cannot move a secret to a name that is printed.
+//! that it belongs to. So a person who can write to the project but has no key cannot move a secret to a name that is printed.
 
 mod change;
 mod document;

@@ -1,4 +1,4 @@
-//! Seals: they show that a file was made by someone with a certain private key, to whoever has the same key.
+//! Seals: they show that a file was made by someone with a certain private key, to the owner of the same key.
 //!
 //! Everyone can encrypt for the recipients of a project, whose public keys are in it. So what only they can read may come from
 //! anyone; what one of them has sealed does not.

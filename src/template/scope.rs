@@ -451,7 +451,7 @@ impl Inner {
             inner: Arc::clone(self),
             local: Local::default(),
         };
-        // In a `stack.toml`, `stack` is that stack, whoever reads it.
+        // In a `stack.toml`, `stack` is that stack, for every reader.
         let rendered = scope.with_stack(stack_at(path)).render(value);
 
         let mut seen = self.watch.seen();

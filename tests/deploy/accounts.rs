@@ -1,4 +1,4 @@
-//! An account and what belongs to it, on an empty host of each Debian: planned in full, made, kept, mended, and gone again.
+//! An account and what belongs to it, on an empty host of each Debian: planned in full, made, kept, repaired, and removed.
 
 use crate::deploy::review::{Review, applied};
 use crate::support::host::Host;

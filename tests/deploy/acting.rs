@@ -146,7 +146,7 @@ fn commands_run_as_who_is_named_and_new_files_are_theirs() {
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
     assert!(again.stderr.contains("alpha: round trips: 1\n"), "{}", again.stderr);
 
-    // The same through sudo, where somebody else logged in, and with su where the host has no runuser.
+    // The same through sudo, where another user logged in, and with su where the host has no runuser.
     host.inside(clear);
     settle(&host, &project, "become = 'sudo'");
     host.inside("echo 'anna ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/anna; mv /usr/sbin/runuser /usr/sbin/away");
@@ -260,7 +260,7 @@ fn nobody_is_a_mistake_with_its_place() {
     assert!(!host.is("test -e /tmp/ran"));
 }
 
-/// As whom: of a task, of an include and of an entry, the nearest counts; what it means nothing for is left as it is.
+/// `become_user` of a task, of an include and of an entry: the nearest counts; operations without support for it are left as they are.
 #[test]
 fn tasks_and_their_uses_say_it_for_all_inside() {
     let shell = |name: &str, more: &str| {

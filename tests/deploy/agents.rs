@@ -21,7 +21,7 @@ agent_models.large-one.port = 8199
 ";
 const DEPLOY: [&str; 4] = ["deploy", "dev", "agents", "--yes"];
 
-/// A project with the agents on hosts that this machine may reach, and nobody else.
+/// A project with the agents on hosts that this machine may reach, and no other.
 fn project() -> Project {
     let project = Project::of_this_repository();
     project.write(".env", "HOMELAB_LAB_KEY=the-key-of-a-test-only\n");
@@ -124,12 +124,12 @@ fn hosts_are_powered_off_and_run_models_over_http() {
         others_are_refused(host);
         models_are_started_and_stopped(host);
     }
-    // Nobody else reaches the port.
+    // No other machine reaches the port.
     let other = format!("timeout 3 bash -c '</dev/tcp/{}/5001'", old.address());
     assert!(!new.is(&other));
     an_update_restarts_once(&project, [&old, &new]);
     for host in [&old, &new] {
-        // It was started more than a minute ago by then, and nobody reported that it is used.
+        // It was started more than a minute ago by then, and no report said that it is used.
         let patience = Duration::from_secs(120);
         host.wait_until("! systemctl is-active -q 'model@large\\x2done.service'", patience);
     }
@@ -258,7 +258,7 @@ fn shutdowns_are_scheduled(host: &Host<'_>) {
     assert_eq!(caller.post("/shutdown/cancel", "{}").code, 200);
     assert_eq!(caller.post("/shutdown/cancel", "{}").code, 404);
     assert_eq!(scheduled(host), "(st) \"\" 18446744073709551615");
-    // Somebody holds the host.
+    // A caller holds the host.
     host.start("exec systemd-inhibit --what=shutdown --mode=block --who=test --why=backup sleep 600");
     host.wait_until(
         "systemd-inhibit --list --no-legend | grep -q backup",

@@ -34,7 +34,7 @@ fn publish_with_slow(host: &Host<'_>, seconds: u32) {
     fetch_lists(host);
 }
 
-/// Somebody installs that package; its number once it holds dpkg's lock.
+/// A user installs that package; its number once it holds dpkg's lock.
 fn somebody_installs(host: &Host<'_>) -> String {
     host.start("DEBIAN_FRONTEND=noninteractive exec apt-get -y -q install slow");
     host.wait_until(

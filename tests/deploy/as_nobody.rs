@@ -35,7 +35,7 @@ fn script(verb: AptVerb, packages: &[&str]) -> String {
     questions(&keys)[0].probe().text().to_owned()
 }
 
-/// The answers to all questions; and whether apt was asked as nobody. A stand-in for setpriv keeps what it is given.
+/// The answers to all questions; and whether apt was asked as `nobody`. A stand-in for setpriv keeps what it is given.
 fn answers(host: &Host<'_>) -> (Vec<String>, bool) {
     host.inside("rm -f /tmp/asked");
     let wishes: [(AptVerb, &[&str]); 5] = [
@@ -49,7 +49,7 @@ fn answers(host: &Host<'_>) -> (Vec<String>, bool) {
     (answers.to_vec(), host.is("grep -q apt-get /tmp/asked"))
 }
 
-/// Asks with setpriv and without it; the answers, which must be the same, and whether nobody was asked.
+/// Asks with setpriv and without it; the answers, which must be the same, and whether apt was asked as `nobody`.
 #[track_caller]
 fn agreed(host: &Host<'_>) -> (String, bool) {
     let before = snapshot::files(host);

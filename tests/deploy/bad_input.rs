@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use crate::support::project::Project;
 
-/// A project whose host is a port of this machine on which nobody may knock.
+/// A project whose host is a port of this machine that must not be connected to.
 pub(crate) struct Guarded {
     pub(crate) project: Project,
     door: TcpListener,

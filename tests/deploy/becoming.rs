@@ -1,4 +1,4 @@
-//! Ways to be somebody else than who logged in: `doas`, and another user than root.
+//! Ways to run as another user than the login user: `doas`, and another user than root.
 
 use crate::deploy::bad_input::Guarded;
 use crate::deploy::people::{PASSWORD, inventory, is_deployed, project, settle};

@@ -175,7 +175,7 @@ fn a_request_with_a_captured_header_is_made_in_the_same_deploy() {
     assert!(looked.contains("~ file /etc/api.conf"), "{looked}");
     project.homelab(DEPLOY).expect(0);
     assert_eq!(host.inside("cat /srv/api.json"), r#"{"name":"anna","level":2}"#);
-    // Nobody asks with what stands in for the token.
+    // No request carries what stands in for the token.
     assert!(!host.is("grep -qi known /srv/refused"));
     let again = project.homelab(DEPLOY).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);

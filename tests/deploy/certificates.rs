@@ -84,7 +84,7 @@ service = "caddy"
 reload = ["caddy", "reload", "--force", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
 "#;
 
-/// Each Caddy: its stack, its image, its port, and how it is told of clients.
+/// Each Caddy: its stack, its image, its port, and how it learns of clients.
 const CADDIES: [(&str, &str, u16, &str); 2] = [("old", "caddy:2.6", 8441, OLD), ("new", "caddy:2.10", 8442, NEW)];
 
 fn project() -> Project {

@@ -140,7 +140,7 @@ fn services_that_were_scaled_or_started_go_back_too() {
     deploy(&project).expect(0);
     quiet(&project);
 
-    // Without an engine nothing goes back, and nobody says so.
+    // Without an engine nothing goes back, and no message says so.
     let slow = "{ image: 'demo:1', command: [sleep, infinity], init: true, healthcheck: { test: [CMD, cat, /missing], interval: 30s } }";
     write(&project, &services(slow));
     host.inside("(sleep 1; while ! docker ps | grep -q 'health: starting'; do sleep 1; done; systemctl stop docker docker.socket) >/dev/null 2>&1 &");

@@ -126,7 +126,7 @@ fn what_can_be_known_before_is_refused_in_the_review() {
     assert!(deploy(&project).expect(0).stdout.contains("nothing to do"));
 }
 
-/// A change of the compose file, and what is told of it.
+/// A change of the compose file, and the expected message.
 const AT_APPLY: [[&str; 3]; 6] = [
     ["traefik/whoami:v1.11", "lab/missing:1", "manifest unknown"],
     ["traefik/whoami:v1.11", "lab/damaged:1", "verification failed"],

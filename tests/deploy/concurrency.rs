@@ -31,7 +31,7 @@ fn the_second_of_two_runs_is_told_who_was_first() {
     let said = format!("{}{}", second.stdout, second.stderr);
     assert!(holder.contains('@') && said.contains(holder.trim()), "{said}");
     assert!(said.contains("alpha") && said.contains("/run/homelab.lock"), "{said}");
-    // Whoever only looks is in nobody's way.
+    // A run that only looks blocks no other.
     project.homelab(&["deploy", "dev", "other", "--dry-run"]).expect(0);
 
     let first = first.wait_with_output().unwrap();

@@ -83,7 +83,7 @@ fn a_command_runs_where_its_condition_says_so() {
             review.stderr
         );
     }
-    // A condition may hang on anything that a command before it did: it is asked when that is through.
+    // A condition may depend on anything that a command before it did: it is asked when that is finished.
     let marks: String = Review(&review.stdout)
         .resources()
         .iter()
@@ -201,7 +201,7 @@ fn files_are_touched_and_removed_and_links_too() {
     assert_eq!(host.inside("readlink /opt/link; cat /opt/link"), "/opt/kept\nkept\n");
 }
 
-/// A port that nobody listens on, another that somebody does, and a page of it.
+/// A closed port, an open one, and a page of it.
 fn checks(port: u16, text: &str) -> String {
     format!(
         "[[operation]]\nop = 'verify.tcp'\nport = {port}\nwithin = '2s'\n\n\

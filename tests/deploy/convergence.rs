@@ -183,7 +183,7 @@ fn allowed_origins(host: &Host<'_>) -> String {
     host.on("unattended-upgrade --dry-run -v 2>&1 | sed -n 's/^Allowed origins are: //p'")
 }
 
-/// Compares with a host on which apt installed the same packages and nobody did anything else.
+/// Compares with a host on which apt installed the same packages and nothing else was done.
 fn nothing_was_done_that_was_not_announced(project: &Project, review: &Review<'_>, before: &State, after: &State) {
     let installed: BTreeSet<(String, String)> = changed(&before.packages, &after.packages)
         .into_iter()

@@ -1,7 +1,7 @@
 //! A deploy of many operations whose connection is cut at the host's answers and at single bytes between them, by a proxy.
 //!
 //! The proxy sees one encrypted stream: sshd acts on whole packets only, so a cut within one is a cut before it. What the host
-//! has sent reaches nobody after the cut, and what homelab has sent may run to its end.
+//! has sent is lost after the cut, and what homelab has sent may run to its end.
 //!
 //! `scripts/chaos` makes more cuts than a test run does (`HOMELAB_CUTS`, `HOMELAB_CUTS_SEED`).
 

@@ -276,7 +276,7 @@ fn addresses_are_given(one: &Host<'_>) {
     assert!(other.starts_with("lease of 10.77.0.1"), "{other}");
 }
 
-/// Only a server with the right certificate is asked; the change to it is made on one box after the other, which nobody notices.
+/// Only a server with the right certificate is asked; the change to it is made on one box after the other, which no client notices.
 fn upstream_is_asked_by_tls(project: &Project, one: &Host<'_>, two: &Host<'_>, upstream: &str) {
     two.inside(
         "mkdir /srv/upstream; cd /srv/upstream; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key \
@@ -338,7 +338,7 @@ end",
 #[derive(Debug, Default)]
 struct Asked {
     number: usize,
-    /// When nobody answered.
+    /// When there was no answer.
     failed: Vec<Duration>,
 }
 
@@ -376,7 +376,7 @@ fn is_answered(server: &str) -> bool {
     socket.connect((server, 53)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
     let mut answer = [0; 512];
-    // A port that nobody listens at is refused at once.
+    // A closed port is refused at once.
     let received = socket.send(&question).and_then(|_| socket.recv(&mut answer));
     received.is_ok_and(|length| length > 12) && answer[..2] == [0x12, 0x34] && answer[3] % 16 == 0 && answer[7] == 1
 }
@@ -553,7 +553,7 @@ fn pihole_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<'_>, act
     assert!(again.stdout.contains("nothing to do on 1 host"), "{}", again.stdout);
 }
 
-/// The box's own address: one that nobody reaches goes back by itself.
+/// The box's own address: one that cannot be reached goes back by itself.
 fn a_wrong_address_goes_back(project: &Project, two: &Host<'_>, upstream: &str) {
     let shown = "ip -4 -o addr show dev eth0 | grep -o 'inet [0-9./]*'";
     let (before, gateway) = (

@@ -17,7 +17,7 @@ use crate::support::project::Project;
 const PAGE: &str = include_str!("../../docs/language.md");
 const OPERATIONS_PAGE: &str = include_str!("../../docs/operations.md");
 
-/// A project without a mistake gets as far as the question for consent, which nobody is there to answer; and no
+/// A project without a mistake gets as far as the question for consent, which gets no answer; and no
 /// connection has been made until then.
 #[track_caller]
 fn is_accepted(project: &Project, inventory: &str, deploy: &str) {

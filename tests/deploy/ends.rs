@@ -94,7 +94,7 @@ fn what_changed_since_the_review_is_not_overwritten() {
     let host = project.up("dev", "alpha");
     let first = start(&project, &["deploy", "dev", "all", "--yes"]);
     host.wait_until("ls /opt/.homelab*", PATIENCE);
-    // The second has its review and waits for the first; meanwhile somebody else makes the file.
+    // The second has its review and waits for the first; meanwhile another user makes the file.
     let second = start(&project, &["deploy", "dev", "other", "--yes", "--lock-wait", "1m"]);
     host.wait_until(
         "[ $(pgrep -xc sshd-session) -ge 4 ] || [ $(pgrep -c -f 'sshd.*root') -ge 4 ]",
@@ -134,7 +134,7 @@ fn a_run_that_waited_looks_again_and_asks_only_if_there_is_more_to_do() {
     assert!(told.contains("1 applied, 1 unchanged"), "{told}");
     assert_eq!(host.inside("cat /opt/both /opt/own"), "23");
 
-    // Somebody makes one of its files meanwhile: it shows the new plan and asks a second time.
+    // A user makes one of its files meanwhile: it shows the new plan and asks a second time.
     host.inside("rm /opt/slow /opt/both /opt/own");
     let first = start(&project, &["deploy", "dev", "all", "--yes"]);
     host.wait_until("ls /opt/.homelab*", PATIENCE);

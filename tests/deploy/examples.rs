@@ -100,7 +100,7 @@ fn the_examples_are_one_project_without_a_mistake() {
     assert!(told.starts_with("no problems found (4 hosts checked"), "{told}");
     for inventory in ["home", "dev"] {
         for deploy in ["site", "rolling"] {
-            // As far as the question, which nobody is there to answer.
+            // As far as the question, which gets no answer.
             let ran = project.homelab(&["deploy", inventory, deploy]).expect(3);
             assert!(ran.stderr.contains("cannot ask for confirmation"), "{}", ran.stderr);
         }

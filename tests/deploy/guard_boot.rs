@@ -7,7 +7,7 @@ use crate::support::docker::docker;
 use crate::support::host::Host;
 use crate::support::project::Project;
 
-/// A port that nobody connects to, a firewall that lets nobody in, for the next boot, and a new unit file. Then the guard waits.
+/// A port without clients, a firewall that lets no connection in, for the next boot, and a new unit file. Then the guard waits.
 fn task(last: &str) -> String {
     format!(
         "[[operation]]\nop = 'files.put'\ndest = '{DROP_IN}'\ncontent = \"Port 2222\\n\"\nnotify = ['restart ssh']\n

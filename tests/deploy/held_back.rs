@@ -1,4 +1,4 @@
-//! Deploys in stages and batches: who fails holds back those that come after, and nobody else.
+//! Deploys in stages and batches: a host that fails holds back those that come after, and no other.
 
 use serde_json::Value;
 

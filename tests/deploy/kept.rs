@@ -64,7 +64,7 @@ fn a_kept_connection_serves_the_next_run_and_goes() {
     assert_eq!(logins(&host) - before, 1, "the second run logged in anew");
     host.is_left_in_order();
 
-    // Whoever does not ask for it neither uses nor keeps any.
+    // A run without the option neither uses nor keeps any.
     deploy(&[]);
     assert_eq!(logins(&host) - before, 2);
     assert_eq!(names(&folder), kept);

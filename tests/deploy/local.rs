@@ -1,4 +1,4 @@
-//! A host that is this machine, without `ssh`: as root, and as somebody who becomes root by `sudo`.
+//! A host that is this machine, without `ssh`: as root, and as a user with `sudo`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -21,7 +21,7 @@ dest = '/opt/name'
 content = '{{ host.name }}'
 ";
 
-/// Ten lab hosts, and two more that never answer: one behind an address that is nobody's, one that takes the connection and
+/// Ten lab hosts, and two more that never answer: one behind an unused address, one that takes the connection and
 /// then says nothing.
 fn project(silent: &TcpListener) -> Project {
     let lab = NAMES.map(|name| format!("[hosts.{name}]\nlab = true\n")).concat();

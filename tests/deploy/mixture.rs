@@ -145,7 +145,7 @@ fn a_purged_package_leaves_the_rest_of_the_plan_known() {
         CONFIGURATION.replace("port = 1", "port = 8080")
     );
     assert_eq!(snapshot::etc(&host), converged.0);
-    // Times included: nobody has written these again.
+    // Times included: these were not written again.
     let files = snapshot::files(&host);
     for path in [
         "/etc/lab-web.conf",

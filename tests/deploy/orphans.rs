@@ -318,7 +318,7 @@ fn what_was_put_back_was_not_changed_by_hand() {
     assert!(!is_there(&host, "/etc/app.conf") && !host.is("systemctl is-active app"));
 }
 
-/// What nobody can know without a secret, or before another deploy, is the content alone.
+/// Without a secret, or before another deploy, only the content is unknown.
 #[test]
 fn values_that_are_not_there_hide_no_orphan() {
     let gone = "[[operation]]\nop = 'files.put'\ndest = '/etc/gone.conf'\ncontent = 'x'\n";
@@ -478,7 +478,7 @@ content = "marked\n"
     host.is_left_in_order();
 }
 
-/// What a failed run did not come to is not homelab's, whoever makes it later.
+/// What a failed run did not come to is not homelab's, even if it is made later.
 #[test]
 fn what_was_not_reached_is_no_orphan_later() {
     let put = |path: &str| format!("[[operation]]\nop = 'files.put'\ndest = '{path}'\ncontent = 'x'\n");

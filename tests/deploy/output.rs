@@ -194,7 +194,7 @@ fn interrupted_exec(project: &Project, host: &Host<'_>) {
         text(&output.stderr),
         "interrupted: the command may continue on the hosts\n"
     );
-    // A command that writes nothing does not notice that nobody listens any more: that is what the words are about.
+    // A command that writes nothing does not notice that its reader is gone: that is what the words are about.
     host.inside("pkill -x sleep || true");
     nothing_is_left(project, host);
 }

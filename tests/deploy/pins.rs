@@ -86,7 +86,7 @@ fn a_tag_that_moves_changes_nothing_until_it_is_pinned_again() {
     assert!(running(&host).0.contains(&first));
     assert!(deploy(&project).stdout.contains("nothing to do"));
 
-    // Somebody moves the tag on the host.
+    // A user moves the tag on the host.
     let (_, before) = running(&host);
     assert_ne!(before, container);
     host.inside("docker pull -q lab/held:1.37");

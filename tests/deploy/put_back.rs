@@ -214,7 +214,7 @@ fn what_a_restart_stopped_stays_owed_as_a_start() {
     has(&deploy_other(0), &["unit app.service failed → started"]);
     // That start is all that was owed.
     assert_eq!(state(&host), "mended\nactive\n0\n");
-    // Whoever stops it now means it.
+    // A user who stops it now means it.
     host.inside("systemctl stop app");
     other("two");
     has(&deploy_other(0), &["not running, and a handler does not start it"]);
@@ -239,7 +239,7 @@ fn what_a_restart_stopped_stays_owed_as_a_start() {
     assert_eq!(state(&host), "better\nactive\n0\n");
     let quiet = deploy(&project, 0);
     assert!(quiet.starts_with("nothing to do"), "{quiet}");
-    // Whoever stops it now means it.
+    // A user who stops it now means it.
     host.inside("systemctl stop app");
     value(&project, "other", false);
     deploy(&project, 0);

@@ -61,7 +61,7 @@ impl Lie {
     }
 }
 
-/// What lies, the operation, and what is told of it.
+/// What lies, the operation, and the expected message.
 const LIES: &[(&Lie, &str, &str)] = &[
     (
         &NO_CHMOD,

@@ -112,7 +112,7 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Seen::default()));
-        // Somebody has quoted the marker before.
+        // A user has quoted the marker before.
         let quoted = json!({"id": 3, "body": "<!-- homelab: ci site -->\nhello", "user": {"login": "mallory"}});
         seen.lock().unwrap().comments.push(quoted);
         let shared = Arc::clone(&seen);
@@ -502,7 +502,7 @@ fn reads(scene: &Scene, alpha: &Host<'_>) {
     assert!(!alpha.is("test -e /etc/app.conf"));
 }
 
-/// One comment, which follows the pull request, and a plan that nobody can apply.
+/// One comment, which follows the pull request, and a plan that cannot be applied.
 fn is_reviewed(scene: &Scene, alpha: &Host<'_>) {
     let own = pull_request("anna/lab");
     scene.act("pull_request", &own);

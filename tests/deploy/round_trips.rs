@@ -85,7 +85,7 @@ fn round_trips(ran: &Ran) -> u32 {
         .unwrap()
 }
 
-/// What the task needs on a host beside packages. sshd would soon refuse whoever asks for its keys that often.
+/// What the task needs on a host beside packages. sshd would soon refuse a client that asks for its keys that often.
 fn make_ready(host: &Host<'_>) {
     host.inside(&format!(
         "apt-get -qq update && apt-get -qq install -y --no-install-recommends cron git nftables >/dev/null && \

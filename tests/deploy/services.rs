@@ -189,7 +189,7 @@ fn dockge_asks_for_its_password(project: &Project, host: &Host<'_>) {
     assert_eq!(logins, "400\n");
 }
 
-/// Who may write to a topic is recorded; nobody else is, with whatever password.
+/// Who may write to a topic is recorded; no other is, with any password.
 fn sensors_are_recorded(project: &Project, host: &Host<'_>) {
     let publish = |user: &str, message: &str| {
         let password = password(project, &format!("mqtt {user}"));
@@ -386,7 +386,7 @@ fn expiry_is_measured(host: &Host<'_>) {
     assert!(metrics.contains("\nnode_textfile_scrape_error 0\n"), "{metrics}");
 }
 
-/// Only the sites, the broker and FTP are reached from outside, the broker takes nobody without a password, and only proxies have
+/// Only the sites, the broker and FTP are reached from outside, the broker takes no client without a password, and only proxies have
 /// Docker's socket.
 fn nothing_is_open_that_must_not_be(host: &Host<'_>) {
     let published = host.inside("docker ps --format '{{.Ports}}' | grep -o '0.0.0.0:[0-9]*' | sort -u");

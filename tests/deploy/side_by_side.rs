@@ -56,14 +56,14 @@ fn what_another_run_has_recorded_is_its_own() {
     assert_eq!(host.inside("cat /srv/noted; ls -A /var/lib/homelab/owed"), "new\n");
     let after = project.homelab(&["deploy", "dev", "other", "--yes"]).expect(0);
     assert!(!after.stdout.contains("another run"), "{}", after.stdout);
-    // What a run that was killed has left is told of as before.
+    // What a killed run has left is reported as before.
     host.inside("rm /etc/app.conf");
     let mut run = project.command(&["deploy", "dev", "all", "--yes"]);
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     host.wait_until("pgrep -x sleep -a | grep -q 'sleep 12'", Duration::from_secs(30));
     run.kill().unwrap();
     run.wait().unwrap();
-    // The command that was under way keeps the lock. What that run came to no more is in the review, and nobody misses it.
+    // The command that was under way keeps the lock. What that run did not reach is in the review, so nothing is lost.
     let all = |more: &[&str], code| {
         let ran = project
             .homelab(&[&["deploy", "dev", "all"], more].concat())

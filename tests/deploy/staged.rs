@@ -23,7 +23,7 @@ fn put(dest: &str, content: &str, validate: &str) -> String {
     format!("[[operation]]\nop = 'files.put'\ndest = '{dest}'\ncontent = '''\n{content}\n'''\n{validate}\n\n")
 }
 
-/// Each kind of file with something that only its own program finds, what that program says, and the same mended.
+/// Each kind of file with something that only its own program finds, what that program says, and the same without the mistake.
 fn kinds() -> Vec<(&'static str, String, String, &'static str)> {
     let sshd = |value| {
         put(
@@ -256,7 +256,7 @@ fn what_only_later_changes_show_is_validated_at_apply() {
     project.homelab(DEPLOY).expect(0);
     host.inside("nginx -t && systemctl is-active nginx");
 
-    // Nobody wants commands of the project to run before.
+    // Commands of the project must not run before.
     let broken = file.replace("8080", "eighty");
     project.write("tasks/test/files.toml", &broken);
     let ran = project.homelab(&[DRY_RUN, &["--no-conditions"]].concat()).expect(0);
@@ -304,7 +304,7 @@ fn what_only_later_changes_show_is_validated_at_apply() {
     );
 }
 
-/// Nobody is left to clean up then: the view ends with its processes, and those at the latest after their time.
+/// Nothing is left to clean up then: the view ends with its processes, and those at the latest after their time.
 #[test]
 fn a_run_that_is_killed_while_it_validates_leaves_nothing() {
     let slow = "timeout = '5s'\nvalidate = ['sh', '-c', 'touch /opt/trace /run/trace; sleep 61 & sleep 61']";

@@ -81,7 +81,7 @@ fn an_empty_host_exports_directories() {
 
     host.inside("apt-get -qq install --no-install-recommends libnfs-utils >/dev/null && echo films >/srv/appdata/list");
     let share = format!("nfs://{}/srv/appdata", host.address());
-    // The server lets nobody open anything before those of before had the time to do so.
+    // The server refuses new opens until earlier clients had time to get theirs back.
     let read = format!("nfs-cat '{share}/list?version=4' | grep -qx films");
     host.wait_until(&read, Duration::from_secs(60));
     host.inside(&format!("nfs-cp /srv/appdata/list '{share}/copy?version=4'"));

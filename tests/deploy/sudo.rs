@@ -120,7 +120,7 @@ fn the_password_is_asked_for_once_and_seen_by_nobody() {
     grant(&host, "anna ALL=(ALL) ALL");
     host.inside(&format!("chpasswd <<'END'\nanna:{UNSEEN}\nEND"));
 
-    // Without a terminal there is nobody to ask.
+    // Without a terminal there is no user to ask.
     let asking = [DEPLOY, &["--ask-become-password"]].concat();
     let mut command = Command::new("setsid");
     let ran = command

@@ -42,7 +42,7 @@ fn unknown_keys_are_shown_and_added_and_changed_ones_are_not() {
     let ran = project.homelab(&only).expect(4);
     assert!(ran.stderr.contains("homelab trust"), "{}", ran.stderr);
 
-    // Nobody to ask: told, not done.
+    // No terminal to ask: reported, not done.
     let ran = project.homelab(&["trust", "own"]).expect(3);
     assert!(
         ran.stdout.contains(&fingerprint(&outer)) && ran.stderr.contains("--yes"),

@@ -42,7 +42,7 @@ creates = "/home/anna/ran-by"
 touches = ["/home/anna"]
 "#;
 
-/// What is as wanted and may be seen needs nobody's rights.
+/// What is as wanted and may be seen needs no rights.
 const SEEN: &str = r#"
 [[operation]]
 op = "apt.packages"

@@ -372,7 +372,7 @@ fn spoil(root: &Path, counts: &mut Counts, missed: &mut Vec<String>) {
         let Some(mut mutation) = way(path, &right[path], &mut random) else {
             continue;
         };
-        // Data that nothing else names are used by nobody.
+        // Data that nothing else names are not used.
         if mutation.kind == "key of data: a letter" && !is_named_elsewhere(&right, path, &mutation.word) {
             mutation.is_harmful = false;
         }

@@ -10,7 +10,7 @@ use homelab::value::{Entry, Kind, Table, Value, parse_toml};
 pub(crate) enum Class {
     /// A key of the language, or a parameter.
     Key,
-    /// A key of data, of `[vars]` or of a stack's defaults: whoever uses it would miss it.
+    /// A key of data, of `[vars]` or of a stack's defaults: what uses it would miss it.
     DataKey,
     /// A text that names an operation, a task, a host, a group or a file.
     Reference,
@@ -18,7 +18,7 @@ pub(crate) enum Class {
     Choice,
     /// A name in a template or in an expression.
     Name,
-    /// A text that nobody can judge, such as a package's name, a description, or a line of a file.
+    /// A text that cannot be judged, such as a package's name, a description, or a line of a file.
     Free,
 }
 

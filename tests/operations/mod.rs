@@ -10,6 +10,7 @@ mod facts;
 mod hostile;
 mod hosts;
 mod planned;
+mod probes;
 mod table;
 
 use std::collections::BTreeSet;
@@ -30,10 +31,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         let paths = paths.clone();
         move || table::is_current(&paths)
     });
+    let small = Trial::test("operations::probes_stay_small", {
+        let paths = paths.clone();
+        move || probes::probes_stay_small(&paths)
+    });
     let cases = paths
         .into_iter()
         .map(|path| Trial::test(case::name_of(&path), move || planned::check(&Case::read(&path)?)));
-    [complete, counted].into_iter().chain(cases).collect()
+    [complete, counted, small].into_iter().chain(cases).collect()
 }
 
 /// A test for each case and Debian release on lab hosts, which run only when ignored tests are asked for.

@@ -1,5 +1,6 @@
 //! A case planned from its facts, without a host.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use homelab::error::Diagnostic;
 use homelab::facts::path::{InodeKind, PathFact, Place, follow};
 use homelab::facts::{Fact, FactKey, Facts, Identity};
 use homelab::plan::{Build, CheckRequest, Plan, PlannedOperation, Snapshot, build, plan_next_run};
-use homelab::project::{Filter, Selection, read, select};
+use homelab::project::{Filter, LoadedProject, Selection, read, select};
 use homelab::report::review::Review;
 use homelab::report::{self, TextOptions};
 use homelab::secret::DigestKey;
@@ -61,7 +62,7 @@ fn plan(case: &Case) -> Result<Expect, Failed> {
     let mut answers = Answers::of(case);
     let mut snapshot = Snapshot::default();
     let digests = DigestKey::random();
-    let build = settle(&selection, &mut snapshot, &digests, &mut answers)?;
+    let (build, _) = settle(&selection, &mut snapshot, &digests, &mut answers)?;
     if let Some(unused) = answers.unused() {
         return Err(format!(
             "{}: the plan does not use {unused}: remove it from the facts",
@@ -93,6 +94,24 @@ pub(super) fn plan_of(case: &Case) -> Result<Build, Failed> {
     if let Some(mistake) = checked.mistakes.first() {
         return Err(mistake.diagnostic.to_string().into());
     }
+    let (build, _) = lenient(case, &loaded)?;
+    Ok(build)
+}
+
+/// What each round of a plan of the case reads.
+///
+/// Errors: the project is refused, or the case has facts that are not valid.
+pub(super) fn rounds_of(case: &Case) -> Result<Vec<BTreeSet<FactKey>>, Failed> {
+    let project = tempfile::tempdir()?;
+    write(project.path(), case)?;
+    let (_, rounds) = lenient(case, &read(project.path()))?;
+    Ok(rounds)
+}
+
+/// A plan, and what each round read for it.
+type Settled = (Build, Vec<BTreeSet<FactKey>>);
+
+fn lenient(case: &Case, loaded: &LoadedProject) -> Result<Settled, Failed> {
     let mut selection = select(&loaded.project, "test", "test", &Filter::default())?;
     // That of the folder is another one in each run.
     "home".clone_into(&mut selection.project);
@@ -160,17 +179,17 @@ fn settle(
     snapshot: &mut Snapshot,
     digests: &DigestKey,
     answers: &mut Answers<'_>,
-) -> Result<Build, Failed> {
-    let mut rounds = 0;
+) -> Result<Settled, Failed> {
+    let mut rounds = Vec::new();
     loop {
         let build = build(selection, snapshot, digests);
         let Some(missing) = build.missing.get(HOST) else {
-            return Ok(build);
+            return Ok((build, rounds));
         };
-        if rounds == MOST_ROUNDS {
-            return Err(format!("after {rounds} rounds the plan still lacks {missing:?}").into());
+        if rounds.len() == MOST_ROUNDS {
+            return Err(format!("after {MOST_ROUNDS} rounds the plan still lacks {missing:?}").into());
         }
-        rounds += 1;
+        rounds.push(missing.clone());
         let facts: &mut Facts = snapshot.facts.entry(HOST.to_owned()).or_default();
         for key in missing {
             facts.insert(key.clone(), answers.answer(key)?);

@@ -281,7 +281,7 @@ fn without_a_key_a_check_says_what_it_left_out_and_a_deploy_is_refused() {
         .says("no private key to decrypt `grafana.password` and another value")
         .says("group_data/all.toml:6:12")
         .says("HOMELAB_AGE_IDENTITY");
-    // A key of somebody else.
+    // A key of another person.
     let elsewhere = Lab::new();
     let bela = Person::who_begins("bela", &elsewhere);
     bela.run(&lab, &["check"])

@@ -63,7 +63,7 @@ fn nothing_is_written_unless_all_secrets_can_be_encrypted_again() {
     anna.run(&lab, &["secrets", "recipients", "remove", "anna"])
         .expect(3)
         .says("last recipient");
-    // Nobody locks themselves out, or lets in who cannot prove a key.
+    // No person locks themselves out, or lets in a person who cannot prove a key.
     bela.run(&lab, &["secrets", "rekey"])
         .expect(3)
         .says("you are not in `.age-recipients`");

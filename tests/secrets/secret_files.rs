@@ -86,7 +86,7 @@ fn without_a_key_its_uses_are_named_before_anything_connects() {
         .says("no private key to decrypt `templates/app.env.j2.age`")
         .says("tasks/web.toml:9:7");
     assert!(!told.err.contains("192.0.2.1"), "{}", told.err);
-    // A key of somebody else, and a file that was changed.
+    // A key of another person, and a file that was changed.
     let bela = Person::who_begins("bela", &Lab::new());
     bela.run(&lab, &["deploy", "dev", "site", "--dry-run"])
         .expect(3)

@@ -1,4 +1,4 @@
-//! `env('NAME')` where nobody has set the variable.
+//! `env('NAME')` where the variable is not set.
 
 use super::{Lab, Person};
 

@@ -244,7 +244,7 @@ fn node<'a>(parent: &'a Place, place: &'a Place) -> Option<&'a str> {
     Some(rest.first().map_or(OWN, String::as_str))
 }
 
-/// All that one leads to; what names nothing leads to nobody.
+/// All that one leads to; what names nothing leads nowhere.
 fn reached<'a>(from: &str, named: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let mut open: Vec<&str> = named.get(from).into_iter().flatten().copied().collect();

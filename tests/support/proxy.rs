@@ -35,7 +35,7 @@ pub(crate) enum Place {
 pub(crate) enum Fault {
     /// Both ends see that the connection is closed.
     Close,
-    /// Nothing passes any more, and nobody is told; both ends see the close after this time.
+    /// Nothing passes any more, without a notice; both ends see the close after this time.
     Silence(Duration),
     /// It is called while nothing passes; then all goes on.
     Call(Box<dyn FnOnce() + Send>),
@@ -51,7 +51,7 @@ struct Shared {
     state: Mutex<State>,
     /// Told when something passes again.
     flows: Condvar,
-    /// Kept open, so that neither end is told of a loss.
+    /// Kept open, so that neither end notices a loss.
     lost: Mutex<Vec<TcpStream>>,
 }
 

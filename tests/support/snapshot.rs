@@ -8,7 +8,7 @@ use super::host::Host;
 
 /// Kind, mode, owner, size, times, target and digest of every file, by path. `/run` and `/tmp` are separate file systems.
 /// Access times are left out, since reading changes them. What nothing wrote to since the host was created has no digest: the
-/// time of its last change says so, which nobody can set.
+/// time of its last change says so, which cannot be set.
 const FILES: &str = r#"export LC_ALL=C
 for top in / /run /tmp; do
     find "$top" -xdev -printf '%p\t%y %m %u:%g %s %T@ %C@ %l\n'

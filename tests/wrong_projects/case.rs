@@ -1,4 +1,4 @@
-//! A case: what somebody wrote wrong, where the mistake is, and what they are told.
+//! A case: a mistake, where it is, and what the user is told.
 //!
 //! ```text
 //! What was done wrong, in a line.
@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-/// What stands between a case and what is told of it.
+/// What stands between a case and what is printed about it.
 const END: &str = "==";
 
 /// A wrong project and what is said of it.
@@ -46,7 +46,7 @@ pub(crate) enum Odd {
     Large(u64),
 }
 
-/// A place that somebody marked.
+/// A place that the case marks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
     pub(crate) file: String,

@@ -1,7 +1,7 @@
 //! Wrong projects, each a little different from a right one, and what `homelab check` says of them, to the letter.
 //!
 //! A case of `cases/` marks where its mistakes are. Here it is seen to that every mistake is told at its word, once, and
-//! with a next step, that nothing else is told, and that the text is the one that somebody read and found helpful.
+//! with a next step, that nothing else is told, and that the text is the one that a person read and found helpful.
 //! A hint that names what to write is followed: it must not lead into another mistake.
 //! `HOMELAB_WRITE_TEXTS=1 cargo test --test cases wrong_projects` writes what is told into the cases: read it before you
 //! commit.
@@ -108,7 +108,7 @@ fn homelab(project: &Path, arguments: &[&str]) -> (Option<i32>, String, String) 
     (ran.status.code(), text(ran.stdout), text(ran.stderr))
 }
 
-/// What is not as it should be about what is told of a case.
+/// What is wrong with the text that is printed about a case.
 fn failures(case: &Case) -> Vec<String> {
     let project = project(case);
     let command: Vec<&str> = case.command.iter().map(String::as_str).collect();

@@ -17,7 +17,7 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Whoever is called.
+/// The service that is called.
 #[derive(Clone)]
 pub(super) struct Calls(Arc<Caller>);
 

@@ -23,7 +23,7 @@ pub(super) struct Settings {
     pub(super) wake: Option<wake::Settings>,
 }
 
-/// Who is told of activity.
+/// The services that get reports of activity.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Models {

@@ -183,7 +183,7 @@ mod tests {
         let mut tail = Tail::from_end(&path).expect("works");
         append(&path, "1\n");
         fs::rename(&path, &old).expect("works");
-        // Nobody has opened the new one yet.
+        // The new one has not been opened yet.
         append(&old, "2\n");
         assert_eq!(turn(&mut tail), ["1", "2"]);
         append(&path, "4\n");

@@ -10,7 +10,7 @@ use zbus::{Connection, DBusError as _, OwnedVariant};
 
 use super::fault::{Fault, FaultKind};
 
-/// A polkit rule that never ends is stopped after 15 s; whoever waits learns of it before.
+/// A polkit rule that never ends is stopped after 15 s; the caller learns of it before.
 const LONGEST_CALL: Duration = Duration::from_secs(10);
 
 /// A connection to the system bus, made when it is first needed and again when it broke.

@@ -17,7 +17,7 @@ pub enum FaultKind {
     NoSuchUnit,
     /// Another job of the same unit is in the way.
     Conflict,
-    /// The bus itself cannot be reached, or nobody answers.
+    /// The bus itself cannot be reached, or there is no answer.
     Unreachable,
     /// Anything else.
     Other,
@@ -62,7 +62,7 @@ impl Fault {
         Self::new(kind, format!("{name}: {message}"))
     }
 
-    /// The answer to whoever asked for it. `what` is what was attempted, such as `schedule a shutdown`.
+    /// The answer to the caller. `what` is what was attempted, such as `schedule a shutdown`.
     pub fn problem(&self, what: &str) -> Problem {
         let unavailable = |why: &str, hint: &str| {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("Cannot {what}: {why}")).with_hint(hint)

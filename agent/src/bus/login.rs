@@ -19,7 +19,7 @@ pub struct Scheduled {
 pub trait Login: Send + Sync {
     /// Whether the agent may power the host off: `yes`, `no`, `challenge` or `na`.
     async fn can_power_off(&self) -> Result<String, Fault>;
-    /// What is scheduled, whoever did it.
+    /// What is scheduled, by any program.
     async fn scheduled(&self) -> Result<Option<Scheduled>, Fault>;
     /// Schedules something, in place of what is scheduled.
     async fn schedule(&self, kind: &str, at: u64) -> Result<(), Fault>;

@@ -27,7 +27,7 @@ pub struct FolderError {
     source: std::io::Error,
 }
 
-/// The folder of models. It is read again each time: whoever adds a file has added a model.
+/// The folder of models. It is read again each time: a new file is a new model.
 #[derive(Debug, Clone)]
 pub struct Folder(PathBuf);
 

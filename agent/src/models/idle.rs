@@ -1,4 +1,4 @@
-//! Stops models that nobody uses.
+//! Stops models that are not used.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -19,7 +19,7 @@ const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// A ConfigMap has one MiB, and its managed fields come with it.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
-/// How often a write is tried again that somebody else was faster than.
+/// How often a write is tried again after another client was faster.
 const MOST_CONFLICTS: u32 = 5;
 
 /// Why the ConfigMap does not hold what it should.
@@ -103,7 +103,7 @@ impl Store {
     }
 
     /// Has the ConfigMap hold `wanted`. What it holds is read each time, so changes by hand are found. `conflict` hears of each
-    /// write that somebody else was faster than. Whether anything had to be written.
+    /// write that another client was faster than. Whether anything had to be written.
     pub(super) async fn reconcile(&self, wanted: &Rendered, conflict: impl Fn()) -> Result<bool, StoreError> {
         for _ in 0..MOST_CONFLICTS {
             let held = self.read().await?;

@@ -179,7 +179,7 @@ mod tests {
     struct Held {
         version: u64,
         data: Value,
-        /// How many of the next writes somebody else is faster than.
+        /// For how many of the next writes another client is faster.
         overtaken: u32,
     }
 

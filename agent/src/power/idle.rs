@@ -56,7 +56,7 @@ impl Idle {
             Shown::Own(_) | Shown::Foreign(_) => None,
         });
         if self.is_pending && own.is_none() {
-            // Somebody cancelled it: they want the host for a while.
+            // A user cancelled it: they want the host for a while.
             self.since = now;
         }
         self.is_pending = own.is_some();

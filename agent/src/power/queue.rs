@@ -11,7 +11,7 @@ const MOST_ENTRIES: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// Somebody asked for it.
+    /// A caller asked for it.
     Request,
     /// No model has run for a while.
     Idle,

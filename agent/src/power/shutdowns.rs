@@ -18,7 +18,7 @@ const LAST_LOOK: u64 = 15_000_000;
 pub enum Shown {
     /// One of the agent's own.
     Own(Entry),
-    /// Somebody else told logind, such as `shutdown -r`.
+    /// Another program told logind, such as `shutdown -r`.
     Foreign(Scheduled),
 }
 
@@ -99,12 +99,12 @@ impl Shutdowns {
 
     /// Schedules a shutdown for `at`. One within the same minute is returned as it is.
     ///
-    /// Errors: the host does not allow it, something blocks it, the queue is full, or somebody else's would be lost.
+    /// Errors: the host does not allow it, something blocks it, the queue is full, or another program's would be lost.
     pub async fn schedule(&self, at: u64, by: &str, reason: Reason, now: u64) -> Result<Entry, Refused> {
         let mut held = self.held.lock().await;
         let foreign = self.reconcile(&mut held, now).await?;
         if let Some(id) = held.queue.close_to(at).map(|entry| entry.id) {
-            // One that somebody asked for stays, also if the host is no longer idle.
+            // One that a caller asked for stays, also if the host is no longer idle.
             if let Some(entry) = held
                 .queue
                 .entry_mut(id)
@@ -137,7 +137,7 @@ impl Shutdowns {
             held.queue.remove(id);
             return Err(error.into());
         }
-        // To arm it would take away what somebody else scheduled.
+        // To arm it would take away what another program scheduled.
         if !has_foreign && let Err(fault) = self.arm_first(&mut held).await {
             held.queue.remove(id);
             held.save()?;
@@ -257,7 +257,7 @@ impl Shutdowns {
         Ok(held.save()?)
     }
 
-    /// Makes queue and logind agree. Returns what somebody else scheduled.
+    /// Makes queue and logind agree. Returns what another program scheduled.
     async fn reconcile(&self, held: &mut Held, now: u64) -> Result<Option<Scheduled>, Refused> {
         let boot = self.login.boot().await?;
         let mut scheduled = self.login.scheduled().await?;

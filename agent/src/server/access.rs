@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq as _;
 use super::reply::Problem;
 use super::settings::ClientCertificates;
 
-/// What a route asks for. Whoever may operate may read too.
+/// What a route asks for. Callers that may operate may read too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     Read,
@@ -53,7 +53,7 @@ pub struct Caller {
     pub(super) sent_credentials: bool,
 }
 
-/// Why nobody could be let in.
+/// Why no caller could be let in.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     #[error("cannot read the credential `{}`", .path.display())]

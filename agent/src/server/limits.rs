@@ -37,7 +37,7 @@ impl RateLimit {
     pub fn take(&self, peer: &str, now: Instant) -> bool {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         if peers.len() >= MOST_PEERS && !peers.contains_key(peer) {
-            // Whoever has been quiet for a minute has a full bucket, so nothing is lost. If nobody has been, all wait.
+            // A caller that was quiet for a minute has a full bucket, so nothing is lost. If none was, all wait.
             peers.retain(|_, (_, last)| now.saturating_duration_since(*last) < Duration::from_secs(60));
             if peers.len() >= MOST_PEERS {
                 return false;

@@ -62,7 +62,7 @@ impl Metrics {
 
     fn change(&self, name: &'static str, labels: &[(&str, &str)], change: impl FnOnce(&mut f64)) {
         let mut families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A number that nobody described would have no type: it is left out, and the test of its mode misses it.
+        // A number without a description would have no type: it is left out, and the test of its mode misses it.
         if let Some(family) = families.get_mut(name) {
             change(family.series.entry(label_text(labels)).or_insert(0.0));
         }

@@ -28,6 +28,6 @@ pub(super) async fn keep_alive() {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
-    // Without systemd there is nobody to tell.
+    // Without systemd there is nothing to notify.
     let _ = sd_notify::notify(states);
 }

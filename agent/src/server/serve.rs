@@ -57,7 +57,7 @@ pub enum ServerError {
     Signals(#[source] std::io::Error),
 }
 
-/// What a process is given by whoever starts it.
+/// What a process is given by the program that starts it.
 #[derive(Debug, Default)]
 pub struct Environment {
     pub listeners: Listeners,
@@ -101,7 +101,7 @@ struct Guard {
 }
 
 impl Server {
-    /// Reads tokens and certificates. With `needs_callers`, a mode that nobody could call does not start.
+    /// Reads tokens and certificates. With `needs_callers`, a mode without callers does not start.
     ///
     /// Errors: a credential is not usable, there is none, or there is nothing to listen on.
     pub fn prepare(settings: &Settings, environment: Environment, needs_callers: bool) -> Result<Self, ServerError> {
@@ -195,7 +195,7 @@ impl Server {
         accepting.abort_all();
         drop(stop);
         let all = u32::try_from(MOST_CONNECTIONS).unwrap_or(u32::MAX);
-        // Whoever takes longer than that is cut off.
+        // A peer that takes longer is cut off.
         let _ = tokio::time::timeout(LAST_WORDS, connections.acquire_many(all)).await;
     }
 
@@ -386,7 +386,7 @@ impl Acceptor {
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            // One request each: whoever sends many at once and reads no answer holds nothing for long.
+            // One request each: a peer that sends many at once and reads no answer holds nothing for long.
             .keep_alive(false)
             .header_read_timeout(PATIENCE)
             .max_headers(64)
@@ -394,7 +394,7 @@ impl Acceptor {
             .serve_connection(TokioIo::new(Explained::new(stream)), service);
         tokio::pin!(connection);
         tokio::select! {
-            // What a peer breaks off concerns nobody else.
+            // What a peer breaks off concerns no other.
             _ = tokio::time::timeout(LONGEST, &mut connection) => {}
             _ = self.stopped.changed() => {
                 connection.as_mut().graceful_shutdown();

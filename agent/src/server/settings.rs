@@ -26,7 +26,7 @@ pub struct Settings {
 pub enum MetricsAccess {
     /// Everybody who reaches the port.
     Open,
-    /// Whoever has a token or certificate for reading.
+    /// Callers with a token or certificate for reading.
     Read,
 }
 

@@ -246,7 +246,7 @@ impl Agent {
         client.ask(question).await.expect("an answer")
     }
 
-    /// As whoever may operate.
+    /// As a caller that may operate.
     pub(crate) async fn json(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let token = format!("Bearer {OPERATE}");
         let headers = [("authorization", &*token), ("content-type", "application/json")];

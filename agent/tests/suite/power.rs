@@ -324,7 +324,7 @@ async fn shutdowns_of_others_are_shown_and_left_alone() {
 
     let (_, body) = host.agent().json("GET", "/shutdown/next", "").await;
     assert_eq!(body["shutdown"]["scheduled_by"], "test");
-    // Somebody runs `shutdown +90`: logind has only that one from then on.
+    // A user runs `shutdown +90`: logind has only that one from then on.
     let other = Scheduled {
         kind: "poweroff".to_owned(),
         at: now + 90 * MINUTE,
@@ -333,7 +333,7 @@ async fn shutdowns_of_others_are_shown_and_left_alone() {
     let (_, body) = host.agent().json("GET", "/shutdown/next", "").await;
     assert_eq!(body["shutdown"]["scheduled_by"], "another program");
     assert_eq!(host.shutdowns.all(now).await.expect("known"), [Shown::Foreign(other)]);
-    // Somebody runs `shutdown -c`.
+    // A user runs `shutdown -c`.
     host.login.change(|state| state.scheduled = None);
     assert_eq!(host.next(now).await, None);
 }
@@ -399,7 +399,7 @@ async fn the_queue_survives_the_agent_and_the_host() {
     });
     let host = host.restarted();
     assert_eq!(own(host.next(now + 6 * MINUTE).await), second);
-    // Cancelled by somebody else while the agent was away.
+    // Cancelled by another program while the agent was away.
     host.login.change(|state| state.scheduled = None);
     let host = host.restarted();
     assert_eq!(host.next(now + 6 * MINUTE).await, None);
@@ -468,7 +468,7 @@ async fn a_host_without_work_goes_off_after_a_warning() {
         let looked = idle.look(&[], &host.shutdowns, start + seconds, clock).await;
         assert_eq!(looked.expect("looked"), Duration::from_secs(pause), "{before} s before");
     }
-    // Whoever cancels it wants the host for a while.
+    // The user who cancels it wants the host for a while.
     host.shutdowns.cancel(at(91).1).await.expect("cancelled");
     for (minute, armed) in [(92, None), (121, None), (122, Some(127))] {
         let (now, clock) = at(minute);

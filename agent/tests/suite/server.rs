@@ -289,7 +289,7 @@ async fn clients_need_a_certificate_where_there_is_an_authority() {
     let token = format!("Bearer {OPERATE}");
     let question = Question::post(&url, "application/json", Vec::new()).with("authorization", &token);
     assert_eq!(guest.ask(question).await.expect("an answer").code, 200);
-    // Nobody talks to it in the clear, nor does the client to a server that another authority signed.
+    // No client talks to it in the clear, nor does this one to a server that another authority signed.
     let plain = format!("http://{address}/health");
     assert!(
         Client::new(Duration::from_secs(10), 4096)

@@ -11,7 +11,8 @@
 //!
 //! So a later run, or a timer of the host, can put back what this run kept.
 //!
-//! Where nobody has to put it back by itself, a file or link gets a second name below `tree`, under its own path, which copies
+//! Where the host does not have to put it back by itself, a file or link gets a second name below `tree`, under its own path,
+//! which copies
 //! nothing: what replaces it is a new file. A file that is written in place is copied.
 
 use serde::{Deserialize, Serialize};

@@ -161,7 +161,8 @@ pub(super) fn refuse_append_only(folder: &str) -> String {
     )
 }
 
-/// Shell text that enters a new folder in the parent directory, which only this user can enter: `../$n` is the path, and nobody can
+/// Shell text that enters a new folder in the parent directory, which only this user can enter: `../$n` is the path, and no
+/// other user can
 /// replace what is in the folder. Its parent may have given it a setgid bit or an ACL, under which a user could enter it at first: so
 /// what is made in it must be new. It removes the folder at the end, and those that earlier runs left.
 pub(super) fn enter_stage(resolved: &ResolvedPath, random: u64) -> String {
@@ -231,7 +232,7 @@ pub(super) fn carry_over(old: &str, new: &str) -> String {
 
 /// Shell text that sets the attributes of a path where others may write: of what was reviewed, or not at all.
 pub(super) fn set_attributes_of_end(resolved: &ResolvedPath, random: u64, attributes: &Attributes) -> String {
-    // What nobody reviewed is given to no user.
+    // What was not reviewed is given to no user.
     let (expected, format, links) = match &resolved.end {
         End::Present {
             number, owner, links, ..

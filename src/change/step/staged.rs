@@ -15,7 +15,7 @@ use crate::quote::quote;
 
 /// More bytes of files than this are not sent for it.
 const MOST_CONTENT: usize = 4 << 20;
-/// How long a validator may take where nobody set a limit.
+/// How long a validator may take if no limit is set.
 const LIMIT: Duration = Duration::from_secs(60);
 /// How much of what a validator says is kept, in bytes.
 const MOST_SAID: usize = 8192;

@@ -55,7 +55,7 @@ pub(super) fn file_is(path: &str, digest: Option<&str>, attributes: &Attributes)
     )
 }
 
-/// A named pipe may take the place of the file at any time: nobody is waited for, and no more is read than the file had.
+/// A named pipe may take the place of the file at any time: there is no wait for a writer, and no more is read than the file had.
 pub(super) fn content_is(path: &str, digest: &str) -> String {
     format!(
         "[ \"$(dd if={path} iflag=nonblock,nofollow,count_bytes bs=1M count=\"$(stat -c %s -- {path})\" 2>/dev/null | sha256sum)\" = '{digest}  -' ]",

@@ -79,7 +79,7 @@ enum Ended {
     Interrupted,
     Unchanged,
     Written(Edited),
-    /// Nobody can be asked whether to edit again.
+    /// There is no terminal to ask whether to edit again.
     Refused(Diagnostics),
 }
 

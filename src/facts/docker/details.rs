@@ -18,7 +18,7 @@ pub fn set_aside(name: &str) -> String {
 #[derive(Clone, Copy)]
 pub struct DetailsKey<'a>(pub &'a str);
 
-/// What can be told of a container without the values of its variables, which may be secrets.
+/// What is known about a container without the values of its variables, which may be secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Details {

@@ -18,7 +18,7 @@ pub struct Usage {
     pub images: Vec<HeldImage>,
     #[serde(default)]
     pub networks: Vec<HeldNetwork>,
-    /// Those that a container got without a name. The data in others is somebody's.
+    /// Those that a container got without a name. The others may have data that is still needed.
     #[serde(default)]
     pub volumes: Vec<HeldVolume>,
 }

@@ -42,7 +42,7 @@ const LONGEST_VALUE: usize = 60;
 ///
 /// A shell says that a program is not there with an exit code that programs have too, and with words. `command -v` has the code and
 /// is silent: what it finds out is an answer. Only for such a code, the command is run a second time to hear the words. What it leaves
-/// behind may keep its output open, which nobody waits for.
+/// behind may keep its output open, which is not waited for.
 pub(in crate::facts) const CONDITION: &str = r#"hl_condition() {
 since=0 now=0; read -r since _ </proc/uptime
 hl_tried >/dev/null 2>&1; code=$?

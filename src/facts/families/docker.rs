@@ -110,7 +110,7 @@ impl<'a> Readable<'a> for ContainerKey<'a> {
 /// The label that compose writes on what it makes.
 const PROJECT_LABEL: &str = "com.docker.compose.project";
 
-/// What is read of each container, in the order of [`container`]. As JSON, since whoever writes a label may write line breaks.
+/// What is read of each container, in the order of [`container`]. As JSON, since a label may contain line breaks.
 const OF_CONTAINER: [&str; 8] = [
     "{{json .Names}}",
     "{{json .Networks}}",

@@ -65,7 +65,7 @@ const PIECE: u64 = 64 << 20;
 /// a host may be silent. In seconds.
 const LIMIT: u32 = 20;
 
-/// The start of a line for a directory that this user may not write to. For root, that is one that nobody may write to.
+/// The start of a line for a directory that this user may not write to. For root, that is one that no user may write to.
 const CLOSED: &str = "- ";
 
 /// One `stat` for all paths and one for the file systems of directories, what may not be seen, one `sha256sum` for those that are

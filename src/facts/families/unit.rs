@@ -155,7 +155,7 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
     // A file that is gone has no time.
     state.needs_reload |= state.load == "loaded" && clock.is_some_and(|clock| clock.has_unknown(&state.id, &drop_ins));
     state.is_outdated = runs && !invocation.is_empty() && further.contains(&format!("noted {} {invocation}", state.id));
-    // Whoever started it since its files changed had it run without those that systemd has not loaded.
+    // If it was started since its files changed, it runs without those that systemd has not loaded.
     let has_own = |clock: &Clock| clock.changed.keys().any(|file| is_own_file(&state.id, file));
     state.is_outdated |= runs && state.needs_reload && clock.is_some_and(has_own);
     if let Some(clock) = clock

@@ -26,7 +26,7 @@ impl Api {
         }
     }
 
-    /// The words of a shell that start `helm`. It keeps nothing of its own on the host, and takes no setting of whoever runs it.
+    /// The words of a shell that start `helm`. It keeps nothing of its own on the host, and takes no setting of its caller.
     pub fn helm(&self) -> String {
         let config = self.kubeconfig.as_deref().unwrap_or(K3S_CONFIG);
         // What it writes cannot be made. What it reads is not there: it takes a path below a file for an error.

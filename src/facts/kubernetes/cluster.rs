@@ -61,7 +61,7 @@ pub struct Answers {
     /// The version of its API server: `v1.34.4+k3s1`.
     #[serde(default)]
     pub version: String,
-    /// Whether this run makes it: then nobody has asked it anything.
+    /// Whether this run makes it: then it has not been asked anything.
     #[serde(default)]
     pub is_predicted: bool,
     /// Those in which objects can be made.
@@ -85,7 +85,7 @@ pub struct Answers {
     /// The Service that has a port of all nodes, as `namespace/name`, by port.
     #[serde(default)]
     pub node_ports: BTreeMap<u16, String>,
-    /// By name; `None` if nobody asked.
+    /// By name; `None` if it was not asked.
     #[serde(default)]
     pub storage_classes: Option<BTreeMap<String, StorageClass>>,
 }

@@ -127,7 +127,7 @@ impl FieldPath {
     }
 }
 
-/// What the API server will write down as owned by whoever applies `object`.
+/// What the API server will write down as owned by the manager that applies `object`.
 pub fn owned_by_applying(object: &Value) -> Value {
     fn mirrored(value: &Value, list: &str) -> Value {
         let keys: Map<String, Value> = match value {

@@ -31,7 +31,7 @@ pub struct AskedObject {
     /// Fields that are left alone once the object is there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<FieldPath>,
-    /// As whom it is applied, if that is not homelab.
+    /// The manager that applies it, if that is not homelab.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager: Option<String>,
     /// It is never stored.
@@ -208,7 +208,7 @@ impl Object {
         (group == id.group && version != id.version).then_some(version)
     }
 
-    /// Whether somebody has deleted it, and it is not gone yet.
+    /// Whether it was deleted, and it is not gone yet.
     pub fn is_going(&self) -> bool {
         let live = self.live.as_ref();
         live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())

@@ -2,7 +2,7 @@
 fetch
 install nginx
 
-# Only the mirrors that lab hosts use are reached, so it is nobody's way to anywhere else.
+# Only the mirrors that lab hosts use are reached, so it leads nowhere else.
 mirrors= upstreams=
 for uri in "$archive" "$security"; do
     authority=${uri#http://} authority=${authority%%/*}
@@ -27,7 +27,7 @@ http {
     tcp_nopush on;
     map \$http_host \$mirror { default ""; $mirrors }
     $upstreams
-    # A page where a package was asked for is somebody's in between, such as the login of a guest network.
+    # A page where a package was asked for comes from a machine in between, such as the login of a guest network.
     map \$upstream_http_content_type \$is_page { default ""; ~^text/html 1; }
     proxy_cache_path /var/cache/packages levels=1:2 keys_zone=packages:8m max_size=4g inactive=60d use_temp_path=off;
     proxy_http_version 1.1;

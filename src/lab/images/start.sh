@@ -29,7 +29,7 @@ if [ -z "$again" ]; then
             'ff02::1 ip6-allnodes' 'ff02::2 ip6-allrouters' > /etc/hosts
         chmod 0644 /etc/hosts /etc/hostname /etc/resolv.conf
     fi
-    # The workstation may have other name servers by now: only a file that nobody changed follows them.
+    # The workstation may have other name servers by now: only an unchanged file follows them.
     if [ ! -e "$here/resolv.conf" ] || cmp -s /etc/resolv.conf "$here/resolv.conf"; then
         printf '%s\n' "$servers" > /etc/resolv.conf
         cp /etc/resolv.conf "$here/resolv.conf"

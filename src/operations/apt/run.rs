@@ -41,7 +41,7 @@ impl LockTimeout {
     }
 }
 
-/// Shell text that fetches the lists. apt itself waits only for dpkg's lock, not for that of the lists, hence the loop. By
+/// Shell text that fetches the lists. apt itself waits only for dpkg's lock, not for that of the lists, so there is a loop. By
 /// default apt only warns about a mirror that does not respond. After a failure the lists get their old age back; otherwise
 /// the next run would take them for fresh.
 fn update(lock: LockTimeout) -> String {
@@ -182,7 +182,7 @@ const CHECKED: &str = "-o 'DPkg::Pre-Install-Pkgs::=eval \"$homelab_check\"' -o 
 
 /// The program of [`CHECKED`]: prints what is not in the file `$homelab_reviewed`, and fails if there is such a thing. Until an empty
 /// line there are settings. Then a line has a package, its old version, architecture and kind, a sign, the same of the new one, and what
-/// is done. What is only configured is unpacked, and was installed by somebody else. With `$homelab_exactly`, it also fails if something in
+/// is done. What is only configured is unpacked, and was installed by another run. With `$homelab_exactly`, it also fails if something in
 /// the file is not to be done.
 const CHECK: &str = r#"awk -v own="$(dpkg --print-architecture)" -v exactly="$homelab_exactly" '
 FILENAME != "-" { reviewed[$0] = 1; next }

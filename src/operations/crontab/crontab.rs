@@ -68,11 +68,11 @@ fn each() -> NumberOrText {
 const FOLDER: &str = "/var/spool/cron/crontabs";
 /// The group that `crontab` runs as.
 const GROUP: &str = "crontab";
-/// Nobody else may read what a command says.
+/// Other users may not read what a command says.
 const MODE: u32 = 0o600;
 /// The comment above a line.
 const MARK: &str = "# homelab: ";
-/// How many comments at the start of a table `crontab -l` of Debian leaves out, as if it had written them. Whoever writes its output
+/// How many comments at the start of a table `crontab -l` of Debian leaves out, as if it had written them. Writing its output
 /// back loses them.
 const HEADER_LINES: usize = 3;
 /// In bytes, by crontab(5) of Debian.
@@ -335,14 +335,14 @@ impl Crontab {
         edited
     }
 
-    /// The line of this entry, without those of others, which may say what nobody else may read.
+    /// The line of this entry, without those of others, which may be private.
     fn shown(&self, text: &str) -> String {
         let line = self.entry(text).and_then(|at| text.lines().nth(at + 1));
         line.unwrap_or_default().to_owned()
     }
 }
 
-/// Where `line` stands already without a mark: somebody wrote it, or the mark was lost.
+/// Where `line` stands already without a mark: a user wrote it, or the mark was lost.
 fn unmarked(lines: &[&str], line: &str) -> Option<usize> {
     (0..lines.len())
         .find(|at| lines[*at] == line && !at.checked_sub(1).is_some_and(|above| lines[above].starts_with(MARK)))

@@ -103,7 +103,7 @@ pub(in crate::operations) enum WishedContent<'a> {
 }
 
 impl WishedContent<'_> {
-    /// Whether reviews must not show it, whoever may read the file that gets it.
+    /// Whether reviews must not show it, even if every user may read the file that gets it.
     fn is_sensitive(&self) -> bool {
         matches!(self, Self::Copy { is_sensitive: true, .. })
     }
@@ -500,14 +500,14 @@ impl Shows {
     }
 }
 
-/// Nobody wants to see one in a review, wherever it comes from.
+/// None is for a review, wherever it comes from.
 fn is_private_key(content: &Content) -> bool {
     const END: &[u8] = b" PRIVATE KEY-----";
     let bytes = content.bytes().unwrap_or_default();
     bytes.starts_with(b"-----BEGIN ") && bytes.windows(END.len()).any(|part| part == END)
 }
 
-/// The mode of a file with a secret in it, if none is given: nobody else may read it.
+/// The mode of a file with a secret in it, if none is given: no other user may read it.
 fn secret_mode(wish: &FileWish<'_>, content: &Content) -> Option<u32> {
     content.is_secret().then_some(wish.new_mode & 0o700)
 }
@@ -703,7 +703,7 @@ fn effects(path: &str, attributes: &Attributes, content: &Content) -> Vec<Effect
     ]
 }
 
-/// How systemd looks at a unit file that nobody asked it to validate: it would skip what it does not understand.
+/// How systemd looks at a unit file without `validate`: it would skip what it does not understand.
 fn read_by_systemd(path: &str) -> Option<Vec<String>> {
     UnitFilePath::of(path)?;
     Some(UnitValidator::Lines.command())

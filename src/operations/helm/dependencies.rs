@@ -83,7 +83,7 @@ impl<'a> Chart<'a> {
     /// What a chart that it brings is called in values.
     fn names(&self, chart: &Chart<'static>) -> Vec<String> {
         let names: Vec<String> = self.entries(chart).map(|entry| called(entry, &chart.name)).collect();
-        // Helm takes what nobody names too.
+        // Helm takes what is not named too.
         if names.is_empty() {
             vec![chart.name.clone()]
         } else {
@@ -169,7 +169,7 @@ mod tests {
             "charts/sub/charts/deep/crds/deep.yaml",
         );
         for (entry, defaults, values, expected) in [
-            // Nobody names it; no condition; a condition that leads nowhere.
+            // It is not named; no condition; a condition that leads nowhere.
             ("[]", "", json!({}), &[own, sub][..]),
             ("[{ name: sub }]", "", json!({}), &[own, sub]),
             ("[{ name: sub, condition: sub.use }]", "", json!({}), &[own, sub]),

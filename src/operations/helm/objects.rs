@@ -18,7 +18,7 @@ use crate::operations::k8s::wish::{CustomKind, Described, Wish, placed};
 use crate::operations::k8s::{refusal, shown};
 use crate::secret::Secret;
 
-/// As whom Helm writes.
+/// The manager that Helm writes as.
 const HELM: &str = "helm";
 /// The annotation of an object that stays when it leaves its release.
 const POLICY: &str = "helm.sh/resource-policy";
@@ -43,7 +43,7 @@ pub(super) struct Objects<'a> {
 impl Objects<'_> {
     /// What becomes of each, in the order in which Helm makes them.
     ///
-    /// Errors: something is not known, the API server refuses an object, or it belongs to somebody else.
+    /// Errors: something is not known, the API server refuses an object, or it has another owner.
     pub(super) fn changes(&self, upgrade: &Upgrade<'_>) -> Result<Vec<ResourceChange>, Stop> {
         let context = upgrade.context;
         let wishes = self.wishes(upgrade, self.wanted);

@@ -26,7 +26,7 @@ use crate::secret::{Secret, sha256_hex};
 
 /// Where operations put the program.
 const PROGRAMS: [&str; 3] = ["/usr/local/bin/helm", "/usr/bin/helm", "/usr/local/sbin/helm"];
-/// What stands for a value of somebody else that is not shown: it may be a secret.
+/// What stands for a value that others set and that is not shown: it may be a secret.
 const NOT_SHOWN: &str = "(not shown)";
 
 /// What happens to the release.
@@ -186,7 +186,7 @@ impl Upgrade<'_> {
         self.context.tell(text);
     }
 
-    /// Refuses a release that somebody else did not finish.
+    /// Refuses a release that another run of Helm did not finish.
     fn check_pending(&self, found: &Found) -> Result<(), Stop> {
         let Some(last) = found.last.as_ref().filter(|last| last.is_pending()) else {
             return Ok(());
@@ -363,7 +363,7 @@ impl Upgrade<'_> {
     }
 
     /// The release before anything can render its chart: what its objects are is not known. `is_new` if there is none yet; of a cluster
-    /// that does not answer nobody knows it.
+    /// that does not answer, it is unknown.
     fn later(&self, by: Option<OperationId>, why: &str, is_new: bool) -> Outcome {
         let after = self.wanted(None);
         let release = ResourceChange::new(self.id(), Action::Create, Before::Absent, Some(after));

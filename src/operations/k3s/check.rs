@@ -238,7 +238,7 @@ fn follows(context: &PlanContext<'_>, wish: &Wish<'_>, found: &K3s) -> Result<()
     }
 }
 
-/// Refuses a unit that somebody else wrote with settings in it.
+/// Refuses a unit with settings that homelab did not write.
 pub(super) fn flags(context: &PlanContext<'_>, role: Role, given: &BTreeSet<String>) -> Result<(), Stop> {
     if given.is_empty() {
         return Ok(());

@@ -403,7 +403,7 @@ fn of_lab(context: &PlanContext<'_>, path: &str, file: &str) -> Result<Content, 
     if let Some(content) = context.kept("src", &lab_file(file))? {
         return Ok(content);
     }
-    // Without a host nobody needs it: a project is correct before its lab was ever up.
+    // Without a host it is not needed: a project is correct before its lab was ever up.
     context.get(NodeImagesKey)?;
     let title = format!("the lab of this project has no `{file}`");
     Err(context.refuse("src", title, "`homelab lab up` puts it there").hint(

@@ -31,7 +31,7 @@ use crate::value::Text;
 
 /// Where k3s writes the credentials of its cluster.
 const OWN: &str = "/etc/rancher/k3s/k3s.yaml";
-/// What nobody can use: certificates without their keys, and names and paths.
+/// What gives no access: certificates without their keys, and names and paths.
 const OPEN: [&str; 4] = [
     "client-certificate-data",
     "client-certificate",

@@ -1,5 +1,5 @@
 //! k3s: the program, its settings and unit, and the node that it runs. All of it is written by homelab; the install script of k3s is
-//! not used, since nobody can say before what it will do.
+//! not used, since what it will do is not known before.
 
 pub(super) mod agent;
 mod check;

@@ -42,7 +42,7 @@ pub(super) enum Decision {
     },
     /// It is deleted and made again.
     Recreate,
-    /// Somebody has deleted it: it is made again when it is gone.
+    /// It was deleted, and is made again when it is gone.
     Going,
     /// Fields belong to others, with their managers.
     Conflict(Vec<(String, String)>),

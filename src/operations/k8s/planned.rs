@@ -75,7 +75,7 @@ pub(in crate::operations) fn plan(
     set.plan(context, described)
 }
 
-/// A new object in the place of one that somebody has deleted, and that is not gone yet.
+/// A new object in the place of one that was deleted and is not gone yet.
 fn made_again(mut planned: Planned) -> Planned {
     let after = planned.change.after.get_or_insert_default();
     let text = "made again when the one that is being deleted is gone";
@@ -544,7 +544,7 @@ impl Set<'_> {
             let step = {
                 let members = &planned[at..end];
                 let mut applied = Applied::default();
-                // The record takes fields from nobody.
+                // The record takes no manager's fields.
                 if !group.1 {
                     applied.objects.extend(begun.take());
                 }

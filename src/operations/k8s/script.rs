@@ -57,7 +57,7 @@ pub(super) struct Applied<'a> {
     pub(super) is_redefined: bool,
     /// Objects that are deleted before.
     pub(super) deleted: Vec<&'a ObjectId>,
-    /// Objects that somebody has deleted: they are made again when they are gone.
+    /// Objects that were deleted: they are made again when they are gone.
     pub(super) awaited: Vec<&'a ObjectId>,
     /// Fields that homelab gives up before it applies the objects, and after that.
     pub(super) released_before: Vec<(&'a ObjectId, &'a Held)>,

@@ -18,7 +18,7 @@ pub(in crate::operations) struct Set<'a> {
     pub(in crate::operations) api: Api,
     /// The parameter that names them.
     pub(in crate::operations) argument: &'static str,
-    /// The name under which the cluster remembers them; `None` for an object that is nobody's set.
+    /// The name under which the cluster remembers them; `None` for an object that is in no set.
     pub(in crate::operations) name: Option<String>,
     /// For objects that name none.
     pub(in crate::operations) namespace: Option<&'a str>,

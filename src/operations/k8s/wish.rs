@@ -47,7 +47,7 @@ impl CustomKind {
 #[derive(Debug)]
 pub(in crate::operations) struct Wish {
     pub(in crate::operations) manifest: Manifest,
-    /// Its name with the namespace that it comes to be in.
+    /// Its name with the namespace that it is created in.
     pub(in crate::operations) id: ObjectId,
     pub(in crate::operations) question: Question,
     /// Fields that are left alone once it is there.
@@ -173,7 +173,7 @@ pub(in crate::operations) fn placed(
     described.into_iter().map(place).collect()
 }
 
-/// Whether objects of this kind are in namespaces. What nobody knows is taken to be.
+/// Whether objects of this kind are in namespaces. An unknown kind is taken to be.
 fn is_namespaced(id: &ObjectId, custom: &[CustomKind], answers: Option<&Answers>) -> bool {
     let built_in = || built_in(&id.group, &id.kind);
     let own = custom.iter().find(|one| one.group == id.group && one.kind == id.kind);

@@ -73,7 +73,7 @@ impl FstabLine {
     }
 }
 
-/// Plans that the table has `line`, or none about the same if it is not `present`. systemd is told of a change.
+/// Plans that the table has `line`, or none about the same if it is not `present`. systemd is notified of a change.
 ///
 /// The second value is the line that is there now.
 pub(super) fn plan_line(

@@ -293,7 +293,7 @@ impl User {
         }
     }
 
-    /// Refuses a new shell that is not on the host: nobody could log in with it.
+    /// Refuses a new shell that is not on the host: the user could not log in with it.
     fn check_shell(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let Some(shell) = self.shell.as_ref().filter(|_| !context.has_stand_ins()) else {
             return Ok(());

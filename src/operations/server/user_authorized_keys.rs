@@ -45,7 +45,7 @@ pub(in crate::operations) struct UserAuthorizedKeys {
     file: Option<String>,
 }
 
-/// What nobody but the user may read or change.
+/// What only the user may read or change.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 

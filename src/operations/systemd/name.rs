@@ -38,7 +38,7 @@ pub(in crate::operations) fn check(context: &PlanContext<'_>, argument: &str, wr
 /// Refuses what is not the name of a unit or of a template, or looks like an option.
 pub(super) fn check_file(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
     let unit = full(written);
-    // The one name with a leading `-` that nobody takes for an option: the root file system, and its slice.
+    // The one name with a leading `-` that is not taken for an option: the root file system, and its slice.
     if unit.starts_with('-') && !matches!(unit.as_str(), "-.mount" | "-.slice") {
         let title = format!("`{written}` is not a valid unit name");
         return Err(context

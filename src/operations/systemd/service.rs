@@ -390,7 +390,7 @@ impl Service {
             },
             steps: steps.collect(),
             risk: match risk(unit, &due) {
-                // Nobody uses yet what a package starts.
+                // What a package starts has no users yet.
                 Risk::None if may_renew && !context.is_absent_but_for_packages(&key(unit)) => renewal_risk(unit),
                 other => other,
             },

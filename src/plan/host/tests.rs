@@ -322,7 +322,7 @@ fn is_told_apart(handler: &str, (op, parameters, project, expected): Recorded) {
         matches!(&planned.notices[..], [notice] if notice.contains(expected) && notice.contains(&way)),
         "{case}"
     );
-    // Nobody but its own project runs it from its record.
+    // Only its own project runs it from its record.
     selection.runs_owed = true;
     let operations = host(&selection, &snapshot).operations;
     let runs = operations.iter().any(|one| one.id.0.contains("/ owed /"));

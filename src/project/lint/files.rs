@@ -93,7 +93,7 @@ fn brought_in(text: &str) -> impl Iterator<Item = &str> {
     bringing.flat_map(|block| block.split(['"', '\'']).skip(1).step_by(2))
 }
 
-/// Whether all templates could be read: without a key, nobody knows which names an encrypted one uses.
+/// Whether all templates could be read: without a key, the names that an encrypted one uses are unknown.
 pub(super) fn are_read(project: &Project) -> bool {
     encrypted(project).all(|file| file.text().is_some())
 }

@@ -1,4 +1,4 @@
-//! Answers travel apart from output: what a step leaves behind reaches nobody.
+//! Answers travel apart from output: what a step leaves behind is not sent.
 
 use std::time::Instant;
 

@@ -56,7 +56,7 @@ const WHOLE: &[(&str, &str)] = &[
     ),
 ];
 
-/// An authority for fifty years, whose key nobody has.
+/// An authority for fifty years, whose key was thrown away.
 const AUTHORITY: &str = include_str!("ca.toml");
 
 /// What the loader finds wrong in the project, with `text` in the place of the file at `path`.

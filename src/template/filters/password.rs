@@ -1,5 +1,5 @@
 //! The filter `password_hash`: hashes of passwords for `/etc/shadow`, web servers and Mosquitto; and `lab_password`: passwords that
-//! nobody needs to keep.
+//! the user does not need to keep.
 //!
 //! Salts and these passwords are derived from a text and the lab's key, so they are the same in every run.
 

@@ -13,7 +13,7 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
-/// Somebody with a token.
+/// A caller with a token.
 pub(super) struct Caller {
     address: String,
     pub(super) token: String,

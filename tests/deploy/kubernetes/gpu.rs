@@ -222,7 +222,7 @@ fn nvidias_operator_gets_what_it_reads(project: &Project, host: &Host<'_>, helm:
     host.inside(&format!(
         "{KUBECTL} delete runtimeclass nvidia && {KUBECTL} delete daemonset -n gpu-operator lab-device-plugin"
     ));
-    // Nobody can render a chart without Helm: the release with its values.
+    // A chart cannot be rendered without Helm: the release with its values.
     let review = deploy(project, "gpu", &["--dry-run"]).expect(0);
     for words in [
         "helm-v3.19.5-linux-amd64.tar.gz",

@@ -179,7 +179,7 @@ fn a_release_is_what_the_review_shows() {
     }
     let host = &project.up("dev", "alpha");
 
-    // An empty host: the release with its values; nobody has rendered its objects.
+    // An empty host: the release with its values; its objects are not rendered yet.
     let review = deploy(project, &["--dry-run"]).expect(0);
     for line in [
         "helm release web in shop",
@@ -340,7 +340,7 @@ fn a_run_that_was_cut_off_is_put_right(project: &Project, host: &Host<'_>) {
     assert!(done.stdout.contains("pending-upgrade"), "{}", done.stdout);
     assert_eq!((level(host).as_str(), status(host).as_str()), ("debug", "deployed"));
     quiet(project);
-    // One of somebody else is not touched.
+    // One of another owner is not touched.
     let packed = Command::new("tar")
         .args(["-C", project.root().join("charts").to_str().unwrap(), "-cz", "."])
         .output()
@@ -477,7 +477,7 @@ fn an_object_of_another_release_is_refused(project: &Project) {
 fn cut_off(run: &mut Child, host: &Host<'_>) {
     run.kill().unwrap();
     run.wait().unwrap();
-    // The host is cut off too, with the shell that would go back: nobody writes the end of the revision.
+    // The host is cut off too, with the shell that would go back: the end of the revision is not written.
     host.inside("pkill -9 -s $(ps -o sid= -C helm | head -n 1)");
 }
 

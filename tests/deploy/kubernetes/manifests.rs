@@ -1,4 +1,4 @@
-//! Objects of a cluster: what reviews say of them is what the cluster gets, whoever else writes to it.
+//! Objects of a cluster: what reviews say of them is what the cluster gets, even if other clients write to it.
 
 use std::fmt::Write as _;
 use std::process::Stdio;
@@ -243,7 +243,7 @@ fn a_field_in_keep_is_left_to_others(project: &Project, host: &Host<'_>) {
         (r#"{"level":"info","other":"x"}"#.to_owned(), "debug x".to_owned())
     );
     quiet(project);
-    // Somebody writes it, and homelab writes what is beside it.
+    // A user writes it, and homelab writes what is beside it.
     host.inside("kubectl -n shop patch configmap state --field-manager=agent --type=merge -p '{\"data\":{\"level\":\"trace\"}}'");
     quiet(project);
     project.write("templates/shop/state.yaml", state("\"y\""));

@@ -1,5 +1,5 @@
 //! nginx in front of models, as this repository's own project deploys it: its list follows the models, models that sleep are started
-//! when somebody asks them, and nothing that a model is called gets further than its name.
+//! when a client asks them, and nothing that a model is called gets further than its name.
 
 mod models;
 
@@ -239,7 +239,7 @@ fn another_port_is_loaded_without_a_lost_request(models: &Models, nginx: &Nginx<
     enough.store(true, Ordering::Relaxed);
     let answers: u32 = asking.join().unwrap();
     assert!(answers > 100, "{answers}");
-    // While nobody lists the models, the last list stays.
+    // While the models are not listed, the last list stays.
     models.is_silent(true);
     thread::sleep(Duration::from_secs(3));
     assert_eq!(nginx.code("/tiny/v1/models"), "200");
@@ -293,7 +293,7 @@ fn only_one_config_map(host: &Host<'_>) {
     );
 }
 
-/// The API server refuses a write over an older version, and nginx-sync gets its list through while somebody else keeps writing.
+/// The API server refuses a write over an older version, and nginx-sync gets its list through while another client keeps writing.
 fn writes_over_what_changed_are_refused(models: &Models, nginx: &Nginx<'_>) {
     let host = nginx.host;
     let version = host.inside(&format!(

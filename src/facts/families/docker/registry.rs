@@ -32,7 +32,7 @@ const DOCKER_HUB_ENTRY: &str = "https://index.docker.io/v1/";
 /// Shell functions. `hl_login ENTRY` prints what the engine takes as the login of a registry, if Docker keeps one for the user; no command
 /// line has it. `hl_registry NUMBER IMAGE ENTRY` asks about an image.
 ///
-/// The engine gives up if nobody listens any more, so the connection is held open from this side until it has answered. `dial-stdio` may
+/// The engine gives up if its client is gone, so the connection is held open from this side until it has answered. `dial-stdio` may
 /// then complain that the engine closed it, which is no part of the answer.
 const FUNCTIONS: &str = r#"hl_json() { printf '%s' "$1" | sed 's/[\\"]/\\&/g'; }
 hl_login() {

@@ -82,7 +82,7 @@ fn unpacked(coded: &str) -> Option<Vec<Value>> {
 
 /// What is known of each object.
 ///
-/// Errors: the server printed an object that nobody asked for.
+/// Errors: the server printed an object that was not asked for.
 pub(super) fn object_facts(
     objects: &BTreeMap<usize, &AskedObject>,
     answered: &Answered,
@@ -225,7 +225,7 @@ fn cleaned(mut object: Value, asked: &AskedObject) -> Value {
     object
 }
 
-/// The key for digests. Without one nobody compares them.
+/// The key for digests. Without one they are not compared.
 pub(in crate::facts::families) fn digest_key(key: Option<&Secret>) -> DigestKey {
     key.and_then(|key| DigestKey::from_hex(key.expose()))
         .unwrap_or_else(DigestKey::random)

@@ -8,7 +8,7 @@ use crate::facts::kubernetes::{FieldPath, Held, is_item};
 
 /// The manager of what homelab applies.
 const OWN: &str = "homelab";
-/// The manager of what `kubectl apply` wrote without `--server-side`. `kubectl` hands its fields over to whoever applies.
+/// The manager of what `kubectl apply` wrote without `--server-side`. `kubectl` hands its fields over to the next manager that applies.
 const BY_CLIENT: &str = "kubectl-client-side-apply";
 
 /// The fields of each manager, those of `status` left out.
@@ -29,7 +29,7 @@ impl Owners {
         let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
         for entry in entries.into_iter().flatten() {
             let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
-            // What was set by `scale` belongs to somebody as anything else does.
+            // What was set by `scale` has a manager as anything else has.
             if text("subresource") == "status" {
                 continue;
             }

@@ -22,7 +22,7 @@ const (
 )
 
 // provision gives each claim of the class a folder of the node that the scheduler chose, and takes volumes away whose claim is
-// gone. Their folders stay: nobody empties them here, other than in k3s.
+// gone. Their folders stay: unlike in k3s, they are not emptied here.
 func (s *server) provision() {
 	ctx := context.Background()
 	for ; ; time.Sleep(poll / 2) {

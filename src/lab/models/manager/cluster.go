@@ -17,7 +17,7 @@ const (
 	account  = "/var/run/secrets/kubernetes.io/serviceaccount"
 	settings = "model-usage-stats"
 	key      = "usage_data"
-	// Somebody else may write at the same time.
+	// Another client may write at the same time.
 	attempts = 5
 )
 
@@ -100,7 +100,7 @@ func (c *cluster) read() (map[string]usage, string, error) {
 	return all, found.Metadata.ResourceVersion, nil
 }
 
-// change has what is kept changed, and reads it again if somebody else did that at the same time.
+// change has what is kept changed, and reads it again if another client did that at the same time.
 func (c *cluster) change(how func(map[string]usage)) error {
 	for range attempts {
 		all, version, err := c.read()

@@ -247,7 +247,7 @@ fn meant(name: &Name, near: &Near) -> String {
     format!("did you mean, {}?", each.collect::<Vec<_>>().join(", "))
 }
 
-/// What is said of a name to be removed that is no package, as in a list that somebody mistyped.
+/// What is said of a name to be removed that is no package, such as a typo in a list.
 pub(super) fn perhaps_meant(name: &Name, near: &[String]) -> String {
     format!(
         "nothing to remove: no package is called `{}`; did you mean {}?",

@@ -350,7 +350,7 @@ impl Situation<'_> {
         let is_mounted = |path: &&String| self.is_of(path, name, service);
         let mut changed: BTreeSet<String> = self.changed.iter().filter(is_mounted).cloned().collect();
         let recorded = self.now.record.as_ref().and_then(|record| record.services.get(name));
-        // What was recorded of other containers says nothing: these were started since, by whoever created them.
+        // What was recorded of other containers says nothing: these were started since, by other means.
         let Some(recorded) = recorded.filter(|of| containers.iter().all(|one| of.containers.contains(&one.id))) else {
             return changed;
         };

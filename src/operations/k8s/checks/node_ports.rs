@@ -45,7 +45,7 @@ pub(super) fn taken(run: &Run<'_>) -> Vec<Diagnostic> {
     mistakes
 }
 
-/// Ports that an API server with the usual settings refuses. Which it takes is a setting that nobody can ask for.
+/// Ports that an API server with the usual settings refuses. Which it takes is a setting that cannot be read.
 pub(super) fn out_of_range(run: &Run<'_>, is_changed: &dyn Fn(&ObjectId) -> bool) -> Vec<(String, Origin)> {
     let services = run
         .objects

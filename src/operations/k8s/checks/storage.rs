@@ -47,7 +47,7 @@ fn claims<'a>(run: &Run<'a>) -> Vec<Claim<'a>> {
     found
 }
 
-/// Classes that nobody has: those that are misspelled, and what to say of others, of which the cluster may have volumes.
+/// Classes that no cluster has: those that are misspelled, and what to say of others, of which the cluster may have volumes.
 pub(super) fn unknown_classes(run: &Run<'_>) -> (Vec<Diagnostic>, Vec<(String, Origin)>) {
     let (mut mistakes, mut notices) = (Vec::new(), Vec::new());
     let Some(known) = run.asked().and_then(|cluster| cluster.storage_classes.as_ref()) else {
@@ -164,7 +164,7 @@ mod tests {
             assert_eq!(told(mistakes).first().map(String::as_str), mistake, "{objects:?}");
             assert_eq!(notices.into_iter().next().map(|(text, _)| text), notice, "{objects:?}");
         }
-        // What nobody asked, or what this run makes, is not known.
+        // What was not asked, or what this run makes, is not known.
         let mut predicted = usual.clone();
         predicted.is_predicted = true;
         for answers in [predicted, cluster(&[])] {

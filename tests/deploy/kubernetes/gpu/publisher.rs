@@ -23,7 +23,7 @@ impl Publisher {
         let served = folder.path().to_owned();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // Whoever goes away before the answer is nobody's concern.
+                // A client that goes away before the answer does not matter.
                 let _ = answer(&stream, &served);
             }
         });

@@ -84,7 +84,7 @@ impl Shared {
 /// Answers one request a connection.
 fn serve(listener: &TcpListener, answer: impl Fn(&str, &str) -> (u16, String)) {
     for stream in listener.incoming().flatten() {
-        // Whoever goes away before the answer is nobody's concern.
+        // A client that goes away before the answer does not matter.
         let _ = exchange(&stream, &answer);
     }
 }
