@@ -2,6 +2,8 @@
 
 #[path = "structure/filters.rs"]
 mod filters;
+#[path = "structure/privileges.rs"]
+mod privileges;
 #[path = "structure/rings.rs"]
 mod rings;
 #[path = "structure/words.rs"]
@@ -287,6 +289,21 @@ fn no_banned_word_stands_in_pages_and_messages() {
         "docs/style.md names what to write instead:\n{}",
         found.join("\n")
     );
+}
+
+#[test]
+fn services_may_do_no_more_than_their_page_says() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = privileges::found(top);
+    assert!(found.wrong.is_empty(), "{:#?}", found.wrong);
+    assert!(found.rows.len() > 18, "{:#?}", found.rows);
+    let page = std::fs::read_to_string(top.join("docs/services.md")).expect("readable");
+    let missing: Vec<&String> = found
+        .rows
+        .iter()
+        .filter(|row| !page.contains(&format!("\n{row}")))
+        .collect();
+    assert!(missing.is_empty(), "docs/services.md has no such rows:\n{missing:#?}");
 }
 
 #[test]
