@@ -281,6 +281,19 @@ fn names_of_tests_in_scripts_and_pages_are_those_of_tests() {
 }
 
 #[test]
+fn what_shows_what_names_tests_that_are_there() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(top.join("docs/coverage.md")).expect("readable");
+    let (wrong, count) = filters::without_tests_on(&page, top);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(count > 35, "only {count} names are found");
+    // Each number of the requirements of these machines has its row.
+    for number in 5..=21 {
+        assert!(page.contains(&format!("\n| 2.{number} ")), "no row for 2.{number}");
+    }
+}
+
+#[test]
 fn no_banned_word_stands_in_pages_and_messages() {
     let sources: Vec<PathBuf> = sources().into_iter().chain(sources_below(AGENT)).collect();
     let found = words::found(Path::new(env!("CARGO_MANIFEST_DIR")), &sources);

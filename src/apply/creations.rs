@@ -310,7 +310,11 @@ fn of_service(change: &ResourceChange) -> Option<Remembered> {
 /// The digests of the compose projects that an operation removes. One that asks what compose makes of the files keeps its project, and
 /// removes at most a service of it.
 fn removed_projects(operation: &PlannedOperation) -> BTreeSet<String> {
-    if operation.asked.iter().any(|key| matches!(key, FactKey::ComposeConfig(_))) {
+    if operation
+        .asked
+        .iter()
+        .any(|key| matches!(key, FactKey::ComposeConfig(_)))
+    {
         return BTreeSet::new();
     }
     let services = operation

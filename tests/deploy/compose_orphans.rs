@@ -44,7 +44,10 @@ fn a_stack_that_left_the_list_is_told_and_pruned_without_its_volumes() {
     let round_trips = || {
         let ran = project.homelab(&["deploy", "dev", "site", "--dry-run", "-v"]).expect(0);
         assert!(ran.stdout.contains("nothing to do"), "{}", ran.stdout);
-        let found = ran.stderr.lines().find_map(|line| line.strip_prefix("box: round trips: "));
+        let found = ran
+            .stderr
+            .lines()
+            .find_map(|line| line.strip_prefix("box: round trips: "));
         found.unwrap_or_else(|| panic!("{}", ran.stderr)).to_owned()
     };
     let before = round_trips();
@@ -52,7 +55,10 @@ fn a_stack_that_left_the_list_is_told_and_pruned_without_its_volumes() {
     run(&["--prune", "--yes"]);
     assert_eq!(round_trips(), before);
     let volumes = host.inside("docker volume ls -q; ls /opt/stacks");
-    assert!(volumes.contains("plain_data") && !volumes.contains("plain\n"), "{volumes}");
+    assert!(
+        volumes.contains("plain_data") && !volumes.contains("plain\n"),
+        "{volumes}"
+    );
 
     host.inside("echo kept >/opt/stacks/web/export/report");
 

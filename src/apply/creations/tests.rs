@@ -131,9 +131,17 @@ fn a_compose_project_is_forgotten_once_its_removal_was_read_back() {
         let removal = operation(Outcome::Change(vec![change]));
         assert!(!forgets(creations.of(&[removal], &key)), "{name}: it may fail");
         assert!(!forgets(creations.undone(&[], false, &key)), "{name}: it failed");
-        assert_eq!(forgets(creations.undone(&[], true, &key)), is_removed, "{name}: at the end");
+        assert_eq!(
+            forgets(creations.undone(&[], true, &key)),
+            is_removed,
+            "{name}: at the end"
+        );
         let next = operation(Outcome::Unchanged);
-        assert_eq!(forgets(creations.of(&[next], &key)), is_removed, "{name}: with what follows");
+        assert_eq!(
+            forgets(creations.of(&[next], &key)),
+            is_removed,
+            "{name}: with what follows"
+        );
         assert!(!forgets(creations.undone(&[], true, &key)), "{name}: once");
     }
 }
