@@ -2,6 +2,8 @@
 
 #[path = "structure/filters.rs"]
 mod filters;
+#[path = "structure/privileges.rs"]
+mod privileges;
 #[path = "structure/rings.rs"]
 mod rings;
 #[path = "structure/words.rs"]
@@ -279,6 +281,19 @@ fn names_of_tests_in_scripts_and_pages_are_those_of_tests() {
 }
 
 #[test]
+fn what_shows_what_names_tests_that_are_there() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(top.join("docs/coverage.md")).expect("readable");
+    let (wrong, count) = filters::without_tests_on(&page, top);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(count > 35, "only {count} names are found");
+    // Each number of the requirements of these machines has its row.
+    for number in 5..=21 {
+        assert!(page.contains(&format!("\n| 2.{number} ")), "no row for 2.{number}");
+    }
+}
+
+#[test]
 fn no_banned_word_stands_in_pages_messages_and_comments() {
     let sources: Vec<PathBuf> = sources().into_iter().chain(sources_below(AGENT)).collect();
     let found = words::found(Path::new(env!("CARGO_MANIFEST_DIR")), &sources);
@@ -287,6 +302,21 @@ fn no_banned_word_stands_in_pages_messages_and_comments() {
         "docs/style.md names what to write instead:\n{}",
         found.join("\n")
     );
+}
+
+#[test]
+fn services_may_do_no_more_than_their_page_says() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = privileges::found(top);
+    assert!(found.wrong.is_empty(), "{:#?}", found.wrong);
+    assert!(found.rows.len() > 18, "{:#?}", found.rows);
+    let page = std::fs::read_to_string(top.join("docs/services.md")).expect("readable");
+    let missing: Vec<&String> = found
+        .rows
+        .iter()
+        .filter(|row| !page.contains(&format!("\n{row}")))
+        .collect();
+    assert!(missing.is_empty(), "docs/services.md has no such rows:\n{missing:#?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::events::{ApplyEvent, Failure, HostEnd, OperationResult, ResourceEnd};
 use super::halt::Halt;
 use super::host::HostApply;
 use super::keeping::Guarding;
-use crate::change::{NOT_ARMED, UNARMED};
+use crate::change::{NOT_ARMED, Outcome, UNARMED};
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
 use crate::facts::{Fact, FactKey};
@@ -31,6 +31,8 @@ enum Reason {
     NoConnection(Option<RemoteError>),
     /// The run ended before the handlers that load it.
     NotLoaded(String),
+    /// A check in the same task failed.
+    Refuted(String),
 }
 
 /// How a new connection ended.
@@ -57,7 +59,8 @@ impl HostApply<'_> {
     }
 
     /// Confirms an armed guard through a new connection. `halt` is why the host stops early, if it does: then what no handler has
-    /// loaded goes back.
+    /// loaded goes back, and so does what a check in the same task refutes. A new connection cannot see that, such as names that the
+    /// host does not find any more.
     ///
     /// Errors: that did not work, and the host took back what is guarded.
     pub(super) async fn settle_guard(&mut self, connection: &mut Connection, halt: Option<&Halt>) -> Result<(), Halt> {
@@ -73,6 +76,11 @@ impl HostApply<'_> {
             if !not_loaded.is_empty() && !self.ends_unchanged(connection, &guarding).await {
                 let reason = Reason::NotLoaded(told_unloaded(&not_loaded, halt));
                 return Err(self.take_back(connection, &guarding, reason, halt.end).await);
+            }
+            if let Some(told) = self.refuted(&guarding) {
+                return Err(self
+                    .take_back(connection, &guarding, Reason::Refuted(told), halt.end)
+                    .await);
             }
         }
         if self.keeping.guarding().is_none() {
@@ -105,6 +113,22 @@ impl HostApply<'_> {
         };
         let reason = Reason::NoConnection(error);
         Err(self.take_back(connection, &guarding, reason, HostEnd::Failed).await)
+    }
+
+    /// What is said of a check that ended the run and is in the task of the guarded operations.
+    fn refuted(&self, guarding: &Guarding) -> Option<String> {
+        let last = self.results.iter().chain(&self.under_way).last()?;
+        let failure = last.failure.as_ref()?;
+        let planned = self.planned_since.iter().flatten();
+        let mut all = self.reviewed.operations.iter().chain(planned);
+        let is_check = |one: &PlannedOperation| {
+            one.id == last.operation
+                && matches!(one.outcome, Outcome::Check { .. })
+                && !is_outside(&one.task, &guarding.task)
+        };
+        let is_refuted = all.any(is_check);
+        let cause = failure.cause.as_ref().map(|cause| format!(": {cause}"));
+        is_refuted.then(|| format!("failed to {}{}", failure.attempted, cause.unwrap_or_default()))
     }
 
     /// Whether none of the guarded operations changed anything, such as a file that was refused: then the guard has ended.
@@ -354,7 +378,7 @@ fn halt(
 ) -> Halt {
     let mut outcome = String::new();
     let cause = match reason {
-        Reason::NotLoaded(told) => told.clone(),
+        Reason::NotLoaded(told) | Reason::Refuted(told) => told.clone(),
         Reason::NoConnection(Some(error)) => {
             let source = std::error::Error::source(error).map(|source| format!(": {source}"));
             format!("{error}{}", source.unwrap_or_default())
@@ -370,6 +394,10 @@ fn halt(
                 (StepEnd::Done, Reason::NotLoaded(_)) => (
                     "the guard put back what these operations changed",
                     "fix the cause and rerun the deploy: it makes the changes again and runs the handlers",
+                ),
+                (StepEnd::Done, Reason::Refuted(_)) => (
+                    "the guard put back what these operations changed",
+                    "fix the change, or the check, and rerun the deploy",
                 ),
                 (StepEnd::Done, Reason::NoConnection(_)) => (
                     "the guard put back what these operations changed",
@@ -405,6 +433,7 @@ fn halt(
         failure: Some(Box::new(Failure {
             attempted: match reason {
                 Reason::NotLoaded(_) => "have guarded changes loaded".to_owned(),
+                Reason::Refuted(_) => "keep guarded changes: a check in their task failed".to_owned(),
                 Reason::NoConnection(_) => "confirm the changes with a new connection".to_owned(),
             },
             cause: Some(cause),

@@ -27,6 +27,9 @@ pub(super) struct Creations {
     all: BTreeSet<String>,
     /// What is not there any more.
     absent: BTreeSet<String>,
+    /// The compose projects that an operation of the segment before removes. They are forgotten once that was read back: what is left of
+    /// one that could not be stopped is to be found again.
+    leaving: BTreeSet<String>,
     /// What this run is to create, and what was not there before.
     begun: BTreeMap<(OperationId, ResourceId), String>,
     /// What this run says that it makes or writes anew.
@@ -81,6 +84,7 @@ impl Creations {
             own: own.flat_map(|made| made.digests.clone()).collect(),
             all: made.iter().flat_map(|made| made.digests.clone()).collect(),
             absent: absent.cloned().unwrap_or_default(),
+            leaving: BTreeSet::new(),
             begun: BTreeMap::new(),
             said: BTreeMap::new(),
             file,
@@ -89,8 +93,10 @@ impl Creations {
 
     /// Shell text that remembers what the operations create, and forgets what they remove; `None` if that is nothing.
     pub(super) fn of(&mut self, operations: &[PlannedOperation], key: &DigestKey) -> Option<String> {
+        let mut gone = std::mem::take(&mut self.absent);
+        gone.append(&mut self.left());
         let mut update = Update {
-            gone: std::mem::take(&mut self.absent),
+            gone,
             returning: self.rollback_of.as_ref().map(|run| Returning {
                 run: run.clone(),
                 ..Returning::default()
@@ -98,6 +104,7 @@ impl Creations {
             ..Update::default()
         };
         for operation in operations {
+            self.leaving.extend(removed_projects(operation));
             let own = [Survey::of(std::slice::from_ref(operation))];
             for change in operation.changes() {
                 if let (Some(returning), Some(user)) = (&mut update.returning, cron_user(change)) {
@@ -117,10 +124,21 @@ impl Creations {
         self.script(&update, key)
     }
 
+    /// The digests of the projects that are gone now, if the host remembers them.
+    fn left(&mut self) -> BTreeSet<String> {
+        let left = std::mem::take(&mut self.leaving);
+        let known: BTreeSet<String> = left.into_iter().filter(|digest| self.all.remove(digest)).collect();
+        self.own.retain(|digest| !known.contains(digest));
+        known
+    }
+
     /// Shell text that forgets what was not reached: if it is made later, then not by this run. Of what was put back, only what was
-    /// there before is remembered. `None` if that is nothing.
-    pub(super) fn undone(&self, results: &[OperationResult], key: &DigestKey) -> Option<String> {
+    /// there before is remembered. If all was done, what the last segment removed is forgotten too. `None` if that is nothing.
+    pub(super) fn undone(&self, results: &[OperationResult], is_done: bool, key: &DigestKey) -> Option<String> {
         let (mut update, mut stays) = (Update::default(), BTreeSet::new());
+        if is_done {
+            update.gone = self.leaving.intersection(&self.all).cloned().collect();
+        }
         for result in results {
             for line in &result.lines {
                 let end = (result.operation.clone(), line.resource.clone());
@@ -287,6 +305,26 @@ fn of_service(change: &ResourceChange) -> Option<Remembered> {
         (Action::Create, Before::Absent | Before::Unknown(_)) => Some(Remembered::Made(creation)),
         _ => None,
     }
+}
+
+/// The digests of the compose projects that an operation removes. One that asks what compose makes of the files keeps its project, and
+/// removes at most a service of it.
+fn removed_projects(operation: &PlannedOperation) -> BTreeSet<String> {
+    if operation
+        .asked
+        .iter()
+        .any(|key| matches!(key, FactKey::ComposeConfig(_)))
+    {
+        return BTreeSet::new();
+    }
+    let services = operation
+        .changes()
+        .iter()
+        .filter(|change| change.id.kind == ResourceKind::ComposeService && change.action == Action::Remove);
+    let projects = services.filter_map(|change| change.id.name.split_once('/'));
+    projects
+        .map(|(project, _)| digest(&Subject::Project(project.to_owned())))
+        .collect()
 }
 
 /// Whether what is there then comes from the project, and not from elsewhere on the host. A group that a user brings has no step of its

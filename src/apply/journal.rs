@@ -253,7 +253,10 @@ impl Journal {
                 ends.extend(number.copied().zip(unlike_its_steps(line.end)));
             }
         }
-        let undone = self.creations.undone(results, &self.key).unwrap_or_default();
+        let undone = self
+            .creations
+            .undone(results, end == HostEnd::Converged, &self.key)
+            .unwrap_or_default();
         if self.told == Some(end) && ends.is_empty() && undone.is_empty() {
             return None;
         }

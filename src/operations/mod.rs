@@ -49,7 +49,7 @@ pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::{OwedRecord, PlanContext, Role};
 pub use definition::Definition;
 pub use docker::{YamlNode, parse_yaml, signal_mistake};
-pub use files::pattern_mistake;
+pub use files::{is_needed, pattern_mistake};
 pub use k8s::wrong_objects;
 pub use operation::{CronEntry, Demand, ImageUse, Operation, Served, ServedService, Site, Stays, Tree};
 pub use placed::{PlacedObject, PlacedText};

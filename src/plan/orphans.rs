@@ -18,7 +18,7 @@ use crate::facts::path::{ContentFact, EntryKind, InodeKind, PathFact, ancestors,
 use crate::facts::remembered::Found;
 use crate::facts::unit::{UnitFact, UnitFilePath};
 use crate::facts::{Fact, FactKey, Facts};
-use crate::operations::CronEntry;
+use crate::operations::{CronEntry, is_needed};
 use crate::secret::sha256_hex;
 use crate::value::Known;
 
@@ -294,6 +294,7 @@ fn directory(path: &str, facts: &Facts, going: &BTreeSet<String>) -> State {
         !going.contains(&own) && !is_way
     });
     match other {
+        _ if is_needed(path) => State::stays("it stays, since homelab removes no directories of the system"),
         Some((name, _)) => State::stays(&format!("it stays, since `{}` is in it", below(name))),
         None if !listing.is_complete || !listing.unusable.is_empty() => {
             State::stays("there is more in it than can be listed")

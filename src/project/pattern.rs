@@ -33,7 +33,13 @@ pub(super) fn select<'a>(
                 Diagnostic::new(format!("`{text}` matches nothing in inventory `{inventory_name}`"))
                     .at_maybe(place, "no host or group has this name")
                     .hint(pattern_suggestion(text, known(inventory)).unwrap_or_else(|| {
-                        format!("`homelab inventory list {inventory_name}` lists the hosts and groups")
+                        let listed = format!("`homelab inventory list {inventory_name}` lists the hosts and groups");
+                        match place {
+                            Some(_) => format!(
+                                "{listed}; what this deploy made on a host that left the group is removed by another deploy of that host with `--prune`"
+                            ),
+                            None => listed,
+                        }
                     })),
             );
         }

@@ -108,6 +108,7 @@ fn two_empty_hosts_become_dns_and_dhcp_boxes() {
     what_is_broken_changes_nothing(project, one);
     a_box_that_finds_no_names_is_the_last(project, one, two);
     another_server_takes_the_place(project, one, two);
+    a_wrong_resolver_goes_back(project, two);
     a_wrong_address_goes_back(project, two, &upstream("dns.upstream.example"));
 }
 
@@ -551,6 +552,27 @@ fn pihole_takes_the_place(project: &Project, one: &Host<'_>, two: &Host<'_>, act
     assert_eq!(answer(two, &server, "nas.dev.lab.example"), "10.77.0.20\n");
     let again = deploy(project, &["--limit", "dns-1"]).expect(0);
     assert!(again.stdout.contains("nothing to do on 1 host"), "{}", again.stdout);
+}
+
+/// What the box itself asks: one that answers nothing does not end the connection, so the check in the same task has it put back.
+fn a_wrong_resolver_goes_back(project: &Project, two: &Host<'_>) {
+    let template = "templates/dns/resolv.conf.j2";
+    let right = std::fs::read_to_string(project.root().join(template)).unwrap();
+    let file = "cat /etc/resolv.conf";
+    let before = two.inside(file);
+    project.write(template, "nameserver 192.0.2.1\noptions timeout:1 attempts:1\n");
+    let failed = deploy(project, &["--limit", "dns-2"]).expect(1);
+    for told in [
+        "put back /etc/resolv.conf",
+        "failed to keep guarded changes: a check in their task failed",
+        "failed to verify `getent ahostsv4 dns-2.dev.lab.example`",
+    ] {
+        let said = format!("{}{}", failed.stdout, failed.stderr);
+        assert!(said.contains(told), "no `{told}` in {said}");
+    }
+    assert_eq!(two.inside(file), before);
+    project.write(template, right);
+    quiet(project);
 }
 
 /// The box's own address: one that cannot be reached goes back by itself.

@@ -119,6 +119,54 @@ pub(crate) fn without_tests(top: &Path) -> (Vec<String>, usize) {
     (wrong, all.len())
 }
 
+/// Names of tests on the page that says what shows what, which no test has, and how many there are in all.
+pub(crate) fn without_tests_on(page: &str, top: &Path) -> (Vec<String>, usize) {
+    let quoted = page.split('`').skip(1).step_by(2);
+    let is_name = |text: &&str| {
+        text.contains("::")
+            && text
+                .chars()
+                .all(|sign| sign.is_ascii_lowercase() || "_:0123456789".contains(sign))
+    };
+    let names: BTreeSet<&str> = quoted.filter(is_name).collect();
+    let (mut of_hosts, mut of_rest) = (BTreeSet::new(), BTreeSet::new());
+    words_below(&top.join("tests/deploy"), &mut of_hosts);
+    for folder in ["src", "tests"] {
+        words_below(&top.join(folder), &mut of_rest);
+    }
+    let is_missing = |name: &&&str| {
+        let words = if name.starts_with("deploy::") {
+            &of_hosts
+        } else {
+            &of_rest
+        };
+        !name
+            .split("::")
+            .filter(|part| !part.is_empty())
+            .all(|part| words.contains(part))
+    };
+    let wrong = names
+        .iter()
+        .filter(is_missing)
+        .map(|name| format!("no test is called `{name}`"));
+    (wrong.collect(), names.len())
+}
+
+#[test]
+fn a_name_on_the_page_that_no_test_has_is_found() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = "| a | `deploy::services`, `deploy::no_such`, units of `facts::no_such` | `docs/x`, `report::` |";
+    let (wrong, count) = without_tests_on(page, top);
+    assert_eq!(count, 4);
+    assert_eq!(
+        wrong,
+        [
+            "no test is called `deploy::no_such`",
+            "no test is called `facts::no_such`"
+        ]
+    );
+}
+
 #[test]
 fn the_names_that_a_command_hands_over_are_found() {
     let name = |binary: &str, name: &str| Filter {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::change::{Attributed, Outcome, ResourceId};
+use crate::facts::compose::{Files, ProjectFiles};
 use crate::facts::overlay::OperationId;
 use crate::operations::CronEntry;
 use crate::plan::{Holds, Trigger};
@@ -91,4 +92,56 @@ fn what_comes_along_with_something_else_is_not_remembered() {
         Subject::Package("jq".to_owned()),
     ];
     assert_eq!(creations.own, expected.iter().map(digest).collect());
+}
+
+#[test]
+fn a_compose_project_is_forgotten_once_its_removal_was_read_back() {
+    let key = DigestKey::random();
+    let web = digest(&Subject::Project("web".to_owned()));
+    let files = FactKey::ComposeConfig(ProjectFiles(Box::new(Files {
+        project: "web".to_owned(),
+        directory: "/opt/stacks/web".to_owned(),
+        compose_files: Vec::new(),
+        profiles: Vec::new(),
+        planned: Vec::new(),
+    })));
+    for (name, asked, is_removed) in [
+        ("its project stays, without a service", vec![files], false),
+        ("all of it goes", Vec::new(), true),
+    ] {
+        let change = ResourceChange::new(
+            ResourceId::new(ResourceKind::ComposeService, "web/app"),
+            Action::Remove,
+            Before::Present(Attributed::new()),
+            None,
+        );
+        let operation = |outcome| PlannedOperation {
+            asked: asked.iter().cloned().collect(),
+            ..PlannedOperation::for_test(OperationId("alpha / t / x".to_owned()), outcome)
+        };
+        let nothing = BTreeSet::new();
+        let mut creations = Creations::new(
+            "/var/lib/homelab",
+            ("20260101T000000Z-0", None),
+            Some(("made-x".to_owned(), &nothing)),
+            None,
+        );
+        creations.all.insert(web.clone());
+        let forgets = |text: Option<String>| text.is_some_and(|text| text.contains(&web));
+        let removal = operation(Outcome::Change(vec![change]));
+        assert!(!forgets(creations.of(&[removal], &key)), "{name}: it may fail");
+        assert!(!forgets(creations.undone(&[], false, &key)), "{name}: it failed");
+        assert_eq!(
+            forgets(creations.undone(&[], true, &key)),
+            is_removed,
+            "{name}: at the end"
+        );
+        let next = operation(Outcome::Unchanged);
+        assert_eq!(
+            forgets(creations.of(&[next], &key)),
+            is_removed,
+            "{name}: with what follows"
+        );
+        assert!(!forgets(creations.undone(&[], true, &key)), "{name}: once");
+    }
 }

@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use self::shown::{attributed, directory_id};
 
+pub use self::removal::is_needed;
 pub(super) use self::removal::{plan as plan_removal, plan_emptied};
 use super::parameters::{Mode, check_owners, check_path, path_and_ancestors};
 use super::removal::note_other_kind;

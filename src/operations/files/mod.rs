@@ -21,4 +21,5 @@ pub(super) mod unarchive;
 pub(super) mod unit_lines;
 pub(super) mod whole_file;
 
+pub use directory::is_needed;
 pub use sync::pattern_mistake;

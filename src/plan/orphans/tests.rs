@@ -153,6 +153,20 @@ fn a_directory_goes_if_only_orphans_are_in_it() {
 }
 
 #[test]
+fn a_directory_of_the_system_stays_and_nothing_else_is_said_of_it() {
+    let all = [found(Kind::Directory, "/config", "")];
+    let mut facts = facts(&[("/config", at(InodeKind::Directory))]);
+    listing(&mut facts, "/config", &[]);
+    let expected = "orphan: directory /config is no longer in the configuration; it stays, since homelab removes no directories of the system";
+    let orphans = judged(&all, &facts).orphans;
+    for prunes in [false, true] {
+        let told: Vec<String> = orphans.iter().filter_map(|one| one.notice(prunes)).collect();
+        assert_eq!(told, [expected]);
+    }
+    assert!(removals(orphans.iter().filter(|one| one.stays.is_none()), &facts).is_none());
+}
+
+#[test]
 fn units_go_by_their_own_operation_and_timers_first() {
     let all = [
         found(Kind::File, "/etc/systemd/system/old.service", "a"),

@@ -150,8 +150,13 @@ fn counted(entries: &Entries) -> String {
     }
 }
 
+/// Whether a directory is one that systems have, which is never removed.
+pub fn is_needed(path: &str) -> bool {
+    parent(path) == "/" || NEEDED.contains(&path)
+}
+
 fn check_needed(context: &PlanContext<'_>, path: &str) -> Result<(), Stop> {
-    if parent(path) != "/" && !NEEDED.contains(&path) {
+    if !is_needed(path) {
         return Ok(());
     }
     let title = format!("`{path}` is a directory of the system");
