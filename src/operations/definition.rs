@@ -11,7 +11,7 @@ use super::operation::Operation;
 use super::run_as::{RunAs, RunAsSupport};
 use super::wording::{Parameter, keys_below, schema_of, value_at};
 use crate::error::{Diagnostic, Origin};
-use crate::template::{is_template, script_words};
+use crate::template::{ScriptWord, is_template, script_words};
 use crate::value::{Kind, Part, Table, Value, ValueError, deserialize, keys_of};
 
 /// An operation as a type.
@@ -78,7 +78,8 @@ fn add_shell_values<'a>(shell_text: &[&str], path: &str, value: &'a Value, found
     match &value.kind {
         Kind::List(words) => {
             let plain: Vec<Option<&str>> = words.iter().map(Value::as_str).collect();
-            found.extend(script_words(&plain).into_iter().map(|at| &words[at]));
+            let scripts = script_words(&plain).into_iter().filter(|one| one.is_shell);
+            found.extend(scripts.map(|one| &words[one.at]));
             let deeper = words.iter().filter(|word| word.as_str().is_none());
             deeper.for_each(|word| add_shell_values(shell_text, path, word, found));
         }
@@ -87,6 +88,20 @@ fn add_shell_values<'a>(shell_text: &[&str], path: &str, value: &'a Value, found
                 add_shell_values(shell_text, &format!("{path}.{key}"), &entry.value, found);
             }
         }
+        _ => {}
+    }
+}
+
+/// Adds the words in `value` and below it that are programs of other languages: `python3 -c …`.
+fn add_program_words<'a>(value: &'a Value, found: &mut Vec<(&'a Value, ScriptWord)>) {
+    match &value.kind {
+        Kind::List(words) => {
+            let plain: Vec<Option<&str>> = words.iter().map(Value::as_str).collect();
+            let programs = script_words(&plain).into_iter().filter(|one| !one.is_shell);
+            found.extend(programs.map(|one| (&words[one.at], one)));
+            words.iter().for_each(|word| add_program_words(word, found));
+        }
+        Kind::Table(table) => table.values().for_each(|entry| add_program_words(&entry.value, found)),
         _ => {}
     }
 }
@@ -184,6 +199,16 @@ impl Definition {
             found.into_iter().map(|value| (key.as_str(), value))
         });
         values.collect()
+    }
+
+    /// The words of commands that are programs of other languages, for which no quotes of a shell do.
+    pub fn program_words<'a>(&self, arguments: &'a Table) -> Vec<(&'a Value, ScriptWord)> {
+        let mut found = Vec::new();
+        let own = arguments
+            .iter()
+            .filter(|(key, _)| !self.shell_text.contains(&key.as_str()));
+        own.for_each(|(_, entry)| add_program_words(&entry.value, &mut found));
+        found
     }
 
     /// The parameters that name a file which a shell runs, unless its first line names another program.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::facts::overlay::{Lookup, Overlay};
 use crate::facts::{Fact, FactKey, Facts, InTemplates};
 use crate::quote::quote;
-use crate::template::{FactSource, NamedFact};
+use crate::template::{FactSource, NamedFact, without_comments};
 
 /// The reason for a fact that the next round will read.
 pub(super) const NOT_READ: &str = "not read from the host yet";
@@ -44,6 +44,7 @@ impl Asked {
     ///
     /// `homelab check` finds unquoted facts by the names in the template. This finds the others by their text.
     pub(super) fn unquoted(&self, command: &str, written: &str) -> Option<String> {
+        let command = &without_comments(command);
         let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
         let is_loose = |text: &&String| {
             command.contains(text.as_str())

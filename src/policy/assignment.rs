@@ -58,7 +58,7 @@ pub(super) fn secrets(scene: &Scene<'_>) -> Vec<Assignment> {
     for (number, text) in scene.texts().filter(|(_, text)| is_configuration(text)) {
         found.extend(of_lines(number, text));
     }
-    found.retain(|one| Secrecy::of_key(&one.key).is_some() && is_written(&one.place));
+    found.retain(|one| Secrecy::of_key(&one.key).is_some() && is_written(&one.place, &one.value));
     for one in &mut found {
         one.place = one.place.of_key(&one.key);
     }
@@ -143,11 +143,41 @@ pub(super) fn is_no_secret(value: &str, secrecy: Secrecy) -> bool {
 }
 
 /// Whether the value is written at the place, and is not that of an expression.
-fn is_written(place: &Place) -> bool {
+fn is_written(place: &Place, value: &str) -> bool {
     let Origin { file, span } = &place.origin;
     let start = file.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
     let line = file.text[start..].lines().next().unwrap_or_default();
-    place.within.is_none() && !line.contains("{{") && !line.contains("{%")
+    place.within.is_none() && is_literal(line, value)
+}
+
+/// Whether `value` stands in a line as it is: if the line has expressions, as a whole word between them.
+fn is_literal(line: &str, value: &str) -> bool {
+    if !line.contains("{{") && !line.contains("{%") {
+        return true;
+    }
+    let mut rest = line;
+    while let Some(start) = ["{{", "{%"].iter().filter_map(|sign| rest.find(sign)).min() {
+        if has_word(&rest[..start], value) {
+            return true;
+        }
+        let close = if rest[start..].starts_with("{{") { "}}" } else { "%}" };
+        // What touches the expression is a part of its word.
+        let Some(end) = rest[start..].find(close).map(|end| start + end + close.len()) else {
+            return false;
+        };
+        rest = &rest[end..];
+    }
+    has_word(rest, value)
+}
+
+/// Whether `value` stands in the text between signs that end a value.
+fn has_word(text: &str, value: &str) -> bool {
+    let is_end = |sign: Option<char>| sign.is_some_and(|sign| sign.is_whitespace() || "\"'=:,;}])".contains(sign));
+    !value.is_empty()
+        && text.match_indices(value).any(|(at, _)| {
+            let after = text[at + value.len()..].chars().next();
+            is_end(text[..at].chars().next_back()) && is_end(after)
+        })
 }
 
 fn of_table(number: usize, planned: &Planned<'_>, table: &Table, found: &mut Vec<Assignment>) {
@@ -250,6 +280,35 @@ mod tests {
             ("false", Secrecy::Certain, true),
         ] {
             assert_eq!(is_no_secret(value, secrecy), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_value_beside_an_expression_is_written() {
+        for (line, value, expected) in [
+            (
+                "env = { A_PASSWORD = \"clear\", B = \"{{ inventory }}\" }",
+                "clear",
+                true,
+            ),
+            (
+                "env = { B = \"{{ inventory }}\", A_PASSWORD = \"clear\" }",
+                "clear",
+                true,
+            ),
+            (
+                "flow: { image: \"{{ x }}\", environment: { DB_PASSWORD: clear } }",
+                "clear",
+                true,
+            ),
+            ("A_PASSWORD = \"{{ x }}\"", "clear", false),
+            ("A_PASSWORD = \"cle{{ x }}\"", "clear", false),
+            ("A_PASSWORD = \"clear{{ x }}\"", "clear", false),
+            ("A_PASSWORD = \"{{ 'clear' }}\"", "clear", false),
+            ("A_PASSWORD = \"{% if x %}\"", "clear", false),
+            ("A_PASSWORD = 'clear'", "clear", true),
+        ] {
+            assert_eq!(is_literal(line, value), expected, "{line}");
         }
     }
 

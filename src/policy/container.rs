@@ -99,22 +99,43 @@ fn compose_files<'a>(planned: &'a Planned<'_>) -> impl Iterator<Item = &'a Place
 
 fn of_compose(number: usize, planned: &Planned<'_>) -> Vec<Container> {
     let mut found = Vec::new();
-    for text in compose_files(planned) {
-        let Ok(file) = parse_yaml(&text.text) else { continue };
+    let files = compose_files(planned).filter_map(|text| Some((text, parse_yaml(&text.text).ok()?)));
+    let files: Vec<_> = files.collect();
+    let services = files.iter().filter_map(|(_, file)| file.get("services"));
+    let built = services
+        .flat_map(|services| services.entries().iter())
+        .filter(|service| service.value.get("build").is_some())
+        .filter_map(|service| Some(without_latest(service.value.get("image")?.text()?)));
+    let built: Vec<&str> = built.collect();
+    for (text, file) in &files {
         let Some(services) = file.get("services") else { continue };
         for service in services.entries() {
             let place = |at: usize| line_place(text, line_number(&text.text, at));
             let name = format!("service `{}`", service.key);
             let container = Container::new(number, name, place(service.place.start));
-            found.push(with_service(container, &service.value, &place));
+            found.push(with_service(container, &service.value, &built, &place));
         }
     }
     found
 }
 
-fn with_service(mut container: Container, node: &YamlNode, place: &dyn Fn(usize) -> Place) -> Container {
+/// The name of an image, whose version is `latest` if it has none.
+fn without_latest(image: &str) -> &str {
+    image.strip_suffix(":latest").unwrap_or(image)
+}
+
+/// Images in `built` are built from the project by a service.
+fn with_service(
+    mut container: Container,
+    node: &YamlNode,
+    built: &[&str],
+    place: &dyn Fn(usize) -> Place,
+) -> Container {
     let at = |node: &YamlNode| place(node.place.start);
-    let image = node.get("image").filter(|_| node.get("build").is_none());
+    let policy = node.get("pull_policy").and_then(|policy| policy.text());
+    let is_own = node.get("build").is_some() || policy.is_some_and(|policy| ["never", "build"].contains(&policy));
+    let is_built = |image: &YamlNode| image.text().is_some_and(|image| built.contains(&without_latest(image)));
+    let image = node.get("image").filter(|image| !is_own && !is_built(image));
     container.image = image.and_then(|image| Some((image.text()?.to_owned(), at(image))));
     for port in node.get("ports").map(|ports| ports.used_items()).unwrap_or_default() {
         container.ports.extend(published(port, &at));

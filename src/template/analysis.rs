@@ -13,6 +13,7 @@ use std::sync::Arc;
 use minijinja::machinery::ast::{self, BinOpKind, Expr, Stmt};
 
 use super::place::{slip_error, whole_name};
+use super::script::ScriptWord;
 use super::slip::{Form, Slip};
 use super::sorts::{misfit, not_among, numbers_in_strings, sign_of_test, without_quotes};
 use super::syntax::tree_of;
@@ -20,11 +21,12 @@ use super::tree::{Tree, argument, range};
 use super::{is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, SourceFile};
 use shape::{constant, item_of};
-use shell::Quotes;
+use shell::Script;
 use signs::{sign_of, sign_of_two};
 
 pub use super::sorts::Sort;
 pub use shape::{Shape, World};
+pub use shell::without_comments;
 
 /// What is known of a template.
 #[derive(Debug, Default)]
@@ -69,21 +71,22 @@ impl Analysis {
 
     /// Text of hosts that is not quoted, in a script that is a whole file.
     ///
-    /// Quotes around quoted text are looked for on its line alone: a comment of a script may have an apostrophe.
     /// A file that a script brings in may have macros for it.
     pub fn loose_in(&self, file: &Arc<SourceFile>, is_brought_in: bool) -> Vec<Diagnostic> {
-        let is_between_quotes = |slip: &&Slip| {
-            let before = file.text[..slip.place.start].rsplit('\n').next().unwrap_or_default();
-            let before = before.replace("\\'", "").replace("\\\"", "");
-            let is_open = ['"', '\''].iter().any(|quote| before.matches(*quote).count() % 2 == 1);
-            is_open && !before.contains('#')
-        };
-        let misquoted = self.misquoted.iter().filter(is_between_quotes);
         let in_macros = self.in_macros.iter().filter(|_| is_brought_in);
-        let mut slips: Vec<&Slip> = self.loose.iter().chain(misquoted).chain(in_macros).collect();
+        let mut slips: Vec<&Slip> = self.loose.iter().chain(&self.misquoted).chain(in_macros).collect();
         slips.sort_by_key(|slip| slip.place.start);
         let shown = |slip: &Slip| slip.shown(Some(&Origin::new(file, slip.place.clone())));
         slips.into_iter().map(shown).collect()
+    }
+
+    /// Text of hosts in a word of a command that is a program of another language, in a string at `origin`.
+    pub fn in_program(&self, word: &ScriptWord, origin: Option<&Origin>) -> Vec<Diagnostic> {
+        let slips = self
+            .written
+            .iter()
+            .map(|(place, fact)| read_as_script(place.clone(), fact, "", word));
+        self.shown(&slips.collect::<Vec<_>>(), origin)
     }
 
     /// Text of hosts in scripts of a unit's commands, in a string at `origin`.
@@ -100,12 +103,13 @@ impl Analysis {
     /// systemd undoes quotes before the shell reads them, so `quote` is not enough there.
     fn slips_in_commands(&self) -> Vec<Slip> {
         let scripts = unit::scripts_in(&self.source);
-        let is_in_script = |place: &Range<usize>| {
-            let mut scripts = scripts.iter();
-            scripts.any(|script| script.start <= place.start && place.end <= script.end)
-        };
-        let inside = self.written.iter().filter(|(place, _)| is_in_script(place));
-        inside
+        let is_within =
+            |place: &Range<usize>, whole: &Range<usize>| whole.start <= place.start && place.end <= whole.end;
+        let inside = self
+            .written
+            .iter()
+            .filter(|(place, _)| scripts.iter().any(|script| is_within(place, script)));
+        let mut slips: Vec<Slip> = inside
             .map(|(place, fact)| {
                 Slip::new(
                     place.clone(),
@@ -114,7 +118,20 @@ impl Analysis {
                     format!("hand it over as an argument: `sh -c 'echo \"$$1\"' sh {{{{ {fact} | systemd_words }}}}`"),
                 )
             })
-            .collect()
+            .collect();
+        for (name, variable) in unit::substituted(&self.source, &scripts) {
+            let inside = self.written.iter().filter(|(place, _)| is_within(place, &variable));
+            slips.extend(inside.map(|(place, fact)| {
+                Slip::new(
+                    place.clone(),
+                    format!("systemd writes `{fact}` into the script of a shell"),
+                    format!("comes from the host, and `${{{name}}}` of a command is replaced with it"),
+                    format!("write `\"$${name}\"` in the command: then the shell reads the variable"),
+                )
+            }));
+        }
+        slips.sort_by_key(|slip| slip.place.start);
+        slips
     }
 
     fn shown(&self, slips: &[Slip], origin: Option<&Origin>) -> Vec<Diagnostic> {
@@ -172,7 +189,7 @@ fn analyze(source: &str, form: Form, world: &dyn World) -> Option<Analysis> {
         world,
         scopes: vec![HashMap::new()],
         branches: 0,
-        quotes: Quotes::default(),
+        script: Script::default(),
         found: Analysis::default(),
         emitted: None,
         aside: Vec::new(),
@@ -200,13 +217,37 @@ fn analyze(source: &str, form: Form, world: &dyn World) -> Option<Analysis> {
     })
 }
 
+/// The mistake of text of a host in a word that a program reads as a script; `written` is the quoted expression.
+fn read_as_script(place: Range<usize>, fact: &str, written: &str, word: &ScriptWord) -> Slip {
+    let (fact, by) = (fact.trim_end_matches(".*"), &word.by);
+    if !word.is_shell {
+        return Slip::new(
+            place,
+            format!("`{by}` reads `{fact}` as a part of a program"),
+            "comes from the host, and no quotes for a shell protect it here",
+            "hand it over in `env` or as an argument, which the program reads as text",
+        );
+    }
+    let hint = if word.is_joined {
+        format!("quote it for both shells: `{{{{ {written} | quote }}}}`; or leave out `{by}`")
+    } else {
+        format!("hand it over as an argument: `sh -c 'echo \"$1\"' sh {{{{ {written} }}}}`")
+    };
+    Slip::new(
+        place,
+        format!("`{by}` reads `{fact}` as a script"),
+        "is quoted for one shell, and a second one reads it",
+        hint,
+    )
+}
+
 struct Walk<'a> {
     source: &'a str,
     world: &'a dyn World,
     scopes: Vec<HashMap<String, Shape>>,
     /// How many conditions the current statement depends on.
     branches: usize,
-    quotes: Quotes,
+    script: Script,
     found: Analysis,
     /// The first foreign text that was written.
     emitted: Option<String>,
@@ -228,7 +269,7 @@ impl Walk<'_> {
     fn statement(&mut self, statement: &Stmt<'_>) {
         match statement {
             Stmt::Template(template) => self.statements(&template.children),
-            Stmt::EmitRaw(raw) => self.quotes.read(raw.raw),
+            Stmt::EmitRaw(raw) => self.script.read(raw.raw),
             Stmt::EmitExpr(emit) => {
                 let shape = self.expression(&emit.expr);
                 self.emit(&shape, &emit.expr);
@@ -237,9 +278,9 @@ impl Walk<'_> {
             Stmt::IfCond(condition) => {
                 self.expression(&condition.expr);
                 self.branches += 1;
-                let before = self.quotes.clone();
+                let before = self.script.clone();
                 self.statements(&condition.true_body);
-                self.quotes = before;
+                self.script = before;
                 self.statements(&condition.false_body);
                 self.branches -= 1;
             }
@@ -332,10 +373,10 @@ impl Walk<'_> {
             self.expression(filter);
         }
         // What the end of the body sets, its start may see.
-        let (quotes, was_counted) = (self.quotes.clone(), self.is_counted);
+        let (script, was_counted) = (self.script.clone(), self.is_counted);
         self.is_counted = false;
         self.statements(&each.body);
-        (self.quotes, self.is_counted) = (quotes, was_counted);
+        (self.script, self.is_counted) = (script, was_counted);
         self.statements(&each.body);
         self.scopes.pop();
         self.statements(&each.else_body);
@@ -344,16 +385,16 @@ impl Walk<'_> {
 
     /// What a body writes, which is not written at its place.
     fn aside(&mut self, body: &[Stmt<'_>]) -> Option<String> {
-        let (emitted, quotes, was_counted) = (self.emitted.take(), self.quotes.clone(), self.is_counted);
+        let (emitted, script, was_counted) = (self.emitted.take(), self.script.clone(), self.is_counted);
         let found = &self.found;
         let [loose, misquoted, written] = [found.loose.len(), found.misquoted.len(), found.written.len()];
         self.scopes.push(HashMap::new());
         self.statements(body);
         self.scopes.pop();
         self.aside = self.found.loose.split_off(loose);
-        self.found.misquoted.truncate(misquoted);
+        self.aside.append(&mut self.found.misquoted.split_off(misquoted));
         self.found.written.truncate(written);
-        (self.quotes, self.is_counted) = (quotes, was_counted);
+        (self.script, self.is_counted) = (script, was_counted);
         std::mem::replace(&mut self.emitted, emitted)
     }
 
@@ -417,22 +458,21 @@ impl Walk<'_> {
     }
 
     fn emit(&mut self, shape: &Shape, expression: &Expr<'_>) {
-        if shape.foreign.is_none()
-            && shape.is_quoted
-            && self.is_counted
-            && let Some(place) = self.quotes.open()
-        {
-            let (title, hint) = place.words();
-            let whole = self.braces(expression);
-            self.found
-                .misquoted
-                .push(Slip::new(whole, title, "is quoted for the shell already", hint));
+        let place = self.braces(expression);
+        let is_comment = self.script.is_comment();
+        if self.is_counted {
+            let misplaced = if is_comment {
+                self.in_comment(shape, &place)
+            } else {
+                self.misplaced(shape, &place)
+            };
+            self.found.misquoted.extend(misplaced);
         }
-        self.quotes.word();
+        self.script.value();
         let hosts = shape.foreign.as_ref().or(shape.quoted.as_ref());
         if let Some(fact) = hosts.filter(|_| self.is_counted) {
-            let place = self.braces(expression);
-            self.found.written.push((place, fact.trim_end_matches(".*").to_owned()));
+            let written = (place.clone(), fact.trim_end_matches(".*").to_owned());
+            self.found.written.push(written);
         }
         let Some(fact) = shape
             .foreign
@@ -442,10 +482,9 @@ impl Walk<'_> {
             return;
         };
         self.emitted.get_or_insert_with(|| fact.clone());
-        if !self.is_counted {
+        if !self.is_counted || is_comment {
             return;
         }
-        let place = self.braces(expression);
         let written = inside(self.source.get(place.clone()).unwrap_or_default()).to_owned();
         let is_short = !written.is_empty() && written.len() < 60 && !written.contains(" if ");
         let hint = if is_short {
@@ -464,6 +503,40 @@ impl Walk<'_> {
             label,
             hint,
         ));
+    }
+
+    /// Text of a host in a comment of a script: a line break in it would end the comment.
+    fn in_comment(&self, shape: &Shape, place: &Range<usize>) -> Option<Slip> {
+        let fact = shape
+            .foreign
+            .as_ref()
+            .or(shape.quoted.as_ref())
+            .filter(|_| !shape.is_line)?;
+        Some(Slip::new(
+            place.clone(),
+            format!("`{}` in a comment of a script", fact.trim_end_matches(".*")),
+            "may hold a line break, which ends the comment",
+            "remove it from the comment; a single fact such as `facts.hostname` has no line break",
+        ))
+    }
+
+    /// A quoted value that is no word where it stands, or one that is read as a script.
+    fn misplaced(&self, shape: &Shape, place: &Range<usize>) -> Option<Slip> {
+        if shape.foreign.is_some() || !shape.is_quoted {
+            return None;
+        }
+        if let Some(open) = self.script.open() {
+            let (title, hint) = open.words();
+            return Some(Slip::new(place.clone(), title, "is quoted for the shell already", hint));
+        }
+        let fact = shape.quoted.as_ref()?;
+        let after = self.source.get(place.end..).unwrap_or_default();
+        let word = self.script.reader(after)?;
+        if word.is_shell && shape.is_quoted_again {
+            return None;
+        }
+        let written = inside(self.source.get(place.clone()).unwrap_or_default());
+        Some(read_as_script(place.clone(), fact, written, &word))
     }
 
     /// The place of an expression with its braces, without white space: minijinja's places begin late.

@@ -14,6 +14,7 @@ mod inspect;
 mod limits;
 mod mistake;
 mod place;
+mod readers;
 mod scope;
 mod script;
 mod slip;
@@ -27,6 +28,7 @@ mod watch;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
+pub use analysis::without_comments;
 pub use analysis::{Analysis, Shape, Sort, World, analyze_expression, analyze_file, analyze_string};
 pub use captured::{Captured, CapturedSource, NoCaptures};
 pub use facts::{Attribute, FactSource, NamedFact, NoValue};
@@ -36,7 +38,7 @@ pub use filters::yaml::{readable as readable_yaml, text as yaml_text};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, Peer, STACKS, TemplateData, stack_of};
-pub use script::{is_shell_script, script_words};
+pub use script::{ScriptWord, is_shell_script, script_words};
 pub use variables::{Unset, Variables};
 
 use crate::error::{Diagnostic, Origin};

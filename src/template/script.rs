@@ -1,4 +1,6 @@
-//! Which words of a command are scripts that a shell reads.
+//! Which words of a command are scripts that a shell or another program reads.
+
+use super::readers::{READERS, Reads, Stands, beginnings, is_short, program_name, words_read};
 
 /// Shells by the names of their programs.
 const SHELLS: &[&str] = &[
@@ -26,10 +28,6 @@ const SHELLS: &[&str] = &[
     "zsh",
     "zsh-static",
 ];
-/// Programs that hand what follows `-c` to a shell, wherever that option stands.
-const STARTS_SHELLS: &[&str] = &["flock", "runuser", "script", "sg", "su"];
-/// Programs that read each of their words as a shell does, or have another host's shell read them.
-const READS_ALL: &[&str] = &["rsh", "ssh", "watch"];
 /// Options of shells that are followed by a word of their own.
 const WITH_OPERAND: &[&str] = &[
     "-o",
@@ -42,33 +40,117 @@ const WITH_OPERAND: &[&str] = &[
     "--init-command",
 ];
 
-/// The places of the words that a shell reads as a script; `None` is a word that is not known.
+/// A word of a command that is read as text of a language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptWord {
+    /// Its place in the command.
+    pub at: usize,
+    /// The name of the program that reads it.
+    pub by: String,
+    /// Whether a shell reads it. Otherwise no quotes of a shell protect it.
+    pub is_shell: bool,
+    /// Whether the same shell reads other words with it, so that a word is quoted again and not handed over.
+    pub is_joined: bool,
+}
+
+/// The words that are read as scripts; `None` is a word that is not known.
 ///
 /// Every word may be the name of a shell: `env`, `timeout`, `sudo`, `busybox` and many others run what follows them. Names that are also
 /// those of packages and services, such as `ssh`, count only where a command begins.
-pub fn script_words(words: &[Option<&str>]) -> Vec<usize> {
-    let mut found: Vec<usize> = Vec::new();
-    for (at, word) in words.iter().enumerate() {
-        let Some(word) = word else { continue };
-        let name = word.rsplit('/').next().unwrap_or(word);
-        let rest = at + 1..words.len();
+pub fn script_words(words: &[Option<&str>]) -> Vec<ScriptWord> {
+    let mut found: Vec<ScriptWord> = Vec::new();
+    let beginnings = beginnings(words);
+    for (by, word) in words.iter().enumerate() {
+        let Some(name) = word.map(program_name) else { continue };
+        let mut add = |at: usize, is_shell: bool, is_joined: bool| {
+            found.push(ScriptWord {
+                at,
+                by: word.map_or(name, file_name).to_owned(),
+                is_shell,
+                is_joined,
+            });
+        };
         if SHELLS.contains(&name) {
-            found.extend(script_of_shell(words, rest.clone()));
+            for at in scripts_of_shell(words, by + 1) {
+                add(at, true, false);
+            }
         }
-        if STARTS_SHELLS.contains(&name) {
-            found.extend(rest.clone().filter(|at| follows(words, *at, &["c"], "--command")));
+        // `capsh -- -c SCRIPT` starts bash.
+        if name == "capsh"
+            && let Some(end) = words.iter().skip(by).position(|word| *word == Some("--"))
+        {
+            for at in scripts_of_shell(words, by + end + 1) {
+                add(at, true, false);
+            }
         }
-        if at == 0 && READS_ALL.contains(&name) {
-            found.extend(rest.clone());
-        }
-        // `env -S 'sh -c …'` makes words of one.
-        if name == "env" {
-            found.extend(rest.filter(|at| follows(words, *at, &["S"], "--split-string")));
+        for reader in READERS.iter().filter(|reader| reader.names.contains(&name)) {
+            if reader.stands == Stands::Anywhere || beginnings.contains(&by) {
+                for at in words_read(reader.reads, words, by) {
+                    add(
+                        at,
+                        reader.is_shell,
+                        matches!(reader.reads, Reads::Each | Reads::Operands { .. }),
+                    );
+                }
+            }
         }
     }
-    found.sort_unstable();
-    found.dedup();
+    found.extend(of_entrypoint(words));
+    found.sort_by_key(|one| (one.at, one.is_shell));
+    found.dedup_by_key(|one| one.at);
     found
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// `docker run --entrypoint sh IMAGE -c SCRIPT`.
+fn of_entrypoint(words: &[Option<&str>]) -> Vec<ScriptWord> {
+    let given = words.iter().enumerate().find_map(|(at, word)| {
+        let value = word.as_ref()?.strip_prefix("--entrypoint")?;
+        match value.strip_prefix('=') {
+            Some(program) => Some((at, program)),
+            None => Some((at + 1, (*words.get(at + 1)?)?)),
+        }
+    });
+    let Some((at, program)) = given else { return Vec::new() };
+    let name = program_name(program);
+    // What stands between is the image, with options of `docker`.
+    let Some(option) = (at + 1..words.len()).find(|at| {
+        words[*at].is_some_and(|word| word.starts_with('-') && (is_short(word, 'c') || is_short(word, 'e')))
+            && words[*at - 1].is_some_and(|before| !before.starts_with('-'))
+    }) else {
+        return Vec::new();
+    };
+    let mut command = vec![Some(name)];
+    command.extend(&words[option..]);
+    let inner = script_words(&command).into_iter();
+    inner
+        .map(|one| ScriptWord {
+            at: one.at + option - 1,
+            ..one
+        })
+        .collect()
+}
+
+/// The script of a shell whose words begin at `start`, and the words behind it if the script reads those as scripts again.
+fn scripts_of_shell(words: &[Option<&str>], start: usize) -> Vec<usize> {
+    let Some(at) = script_of_shell(words, start..words.len()) else {
+        return Vec::new();
+    };
+    let is_read_again = words[at].is_some_and(|script| {
+        let mut parts = script.split(|one: char| one.is_whitespace() || ";&|({`".contains(one));
+        parts.any(|part| part == "eval")
+            && ["$1", "$2", "$3", "$@", "$*", "${"]
+                .iter()
+                .any(|name| script.contains(name))
+    });
+    if is_read_again {
+        (at..words.len()).collect()
+    } else {
+        vec![at]
+    }
 }
 
 /// The script of `sh OPTIONS -c OPTIONS SCRIPT`.
@@ -96,29 +178,6 @@ fn script_of_shell(words: &[Option<&str>], rest: std::ops::Range<usize>) -> Opti
     None
 }
 
-/// Whether the word at `at` is the value of one of these options.
-fn follows(words: &[Option<&str>], at: usize, short: &[&str], long: &str) -> bool {
-    let is_value = |before: &str| before == long || short.iter().any(|one| is_short_ending(before, one));
-    let own = words[at].is_some_and(|word| {
-        word.strip_prefix(long).is_some_and(|value| value.starts_with('='))
-            || short.iter().any(|one| {
-                let option = format!("-{one}");
-                word.len() > option.len() && word.starts_with(&option)
-            })
-    });
-    own || at.checked_sub(1).and_then(|before| words[before]).is_some_and(is_value)
-}
-
-/// Whether it is an option of one letter, or several in one word, with `letter` among them.
-fn is_short(word: &str, letter: char) -> bool {
-    let letters = word.strip_prefix('-').unwrap_or_default();
-    !letters.starts_with('-') && letters.chars().all(|one| one.is_ascii_alphanumeric()) && letters.contains(letter)
-}
-
-fn is_short_ending(word: &str, letter: &str) -> bool {
-    letter.chars().all(|one| is_short(word, one)) && word.ends_with(letter)
-}
-
 /// Whether the first line of a file names a shell as its interpreter.
 pub fn is_shell_script(text: &str) -> bool {
     let line = text.lines().next().unwrap_or_default();
@@ -138,7 +197,7 @@ mod tests {
     /// The words that are scripts; `?` is a word that is not known.
     fn scripts(command: &[&'static str]) -> Vec<&'static str> {
         let words: Vec<Option<&str>> = command.iter().map(|word| (*word != "?").then_some(*word)).collect();
-        script_words(&words).into_iter().map(|at| command[at]).collect()
+        script_words(&words).into_iter().map(|one| command[one.at]).collect()
     }
 
     #[test]
@@ -192,12 +251,112 @@ mod tests {
             &["sh", "-e", "/opt/tool", "-c", "WORD"],
             &["test", "-c", "WORD"],
             &["nginx", "-t", "-c", "WORD"],
-            &["git", "-c", "WORD", "fetch"],
+            &["git", "-c", "user.name=WORD", "fetch"],
+            &["apt-get", "install", "ssh", "watch", "WORD"],
+            &["sudo", "apt-get", "install", "make", "WORD"],
+            &["sudo", "-u", "anna", "cp", "watch", "WORD"],
+            &["systemctl", "restart", "ssh", "WORD"],
+            &["ssh", "-p", "22", "WORD"],
+            &["awk", "-f", "/opt/program", "WORD"],
+            &["awk", "{ print }", "WORD"],
+            &["sed", "-e", "s/a/b/", "WORD"],
+            &["sed", "-i", "s/a/b/", "WORD"],
+            &["python3", "/opt/tool", "WORD"],
+            &["python3", "-c", "pass", "WORD"],
+            &["perl", "-e", "1", "WORD"],
+            &["make", "-C", "WORD"],
+            &["tar", "-xf", "WORD"],
+            &["tar", "-C", "WORD"],
+            &["su", "WORD"],
+            &["docker", "run", "--entrypoint", "sh", "image", "WORD"],
+            &["tmux", "new-session", "-s", "WORD"],
+            &["systemd-run", "-p", "User=WORD", "true"],
+            &["trap", "-", "WORD"],
             &["push", "-c", "WORD"],
         ] {
-            assert_eq!(scripts(command), [""; 0], "{command:?}");
+            let found = scripts(command);
+            assert!(
+                found.iter().all(|word| !word.contains("WORD")),
+                "{command:?}: {found:?}"
+            );
         }
         assert_eq!(scripts(&["sh", "-c", "echo \"$1\"", "sh", "WORD"]), ["echo \"$1\""]);
+    }
+
+    #[test]
+    fn other_programs_read_scripts_too() {
+        for (command, is_shell) in [
+            (&["eval", "echo", "SCRIPT"][..], true),
+            (&["alias", "SCRIPT"], true),
+            (&["trap", "SCRIPT", "EXIT"], true),
+            (&[".", "SCRIPT"], true),
+            (&["source", "SCRIPT"], true),
+            (&["sudo", "ssh", "host", "SCRIPT"], true),
+            (&["timeout", "5", "ssh", "host", "SCRIPT"], true),
+            (&["timeout", "-k", "5", "5", "ssh", "host", "SCRIPT"], true),
+            (&["env", "A=1", "ssh", "-p", "22", "host", "SCRIPT"], true),
+            (&["sudo", "-u", "anna", "ssh", "host", "SCRIPT"], true),
+            (&["systemd-run", "--wait", "ssh", "host", "SCRIPT"], true),
+            (&["nohup", "nice", "watch", "SCRIPT"], true),
+            (&["doas", "chroot", "/srv", "su", "-c", "SCRIPT"], true),
+            (&["docker", "exec", "-u", "root", "c", "ssh", "host", "SCRIPT"], true),
+            (&["docker", "run", "--entrypoint", "sh", "image", "-c", "SCRIPT"], true),
+            (
+                &[
+                    "docker",
+                    "run",
+                    "--entrypoint=/bin/sh",
+                    "--rm",
+                    "image",
+                    "-ec",
+                    "SCRIPT",
+                ],
+                true,
+            ),
+            (
+                &["docker", "run", "--entrypoint", "python3", "image", "-c", "SCRIPT"],
+                false,
+            ),
+            (&["docker", "run", "--health-cmd", "SCRIPT", "image"], true),
+            (&["docker", "exec", "c", "sh", "-c", "SCRIPT"], true),
+            (&["find", ".", "-exec", "sh", "-c", "SCRIPT", ";"], true),
+            (&["sg", "group", "SCRIPT"], true),
+            (&["su", "anna", "--comm", "SCRIPT"], true),
+            (&["capsh", "--user=anna", "--", "-c", "SCRIPT"], true),
+            (&["tar", "-xf", "a.tar", "--to-command", "SCRIPT"], true),
+            (&["tar", "--checkpoint-action=exec=SCRIPT"], true),
+            (&["tar", "-I", "SCRIPT", "-cf", "a"], true),
+            (&["git", "-c", "alias.x=!SCRIPT", "x"], true),
+            (&["sftp", "-o", "ProxyCommand SCRIPT", "host"], true),
+            (&["ssh", "-oProxyCommand=SCRIPT", "host"], true),
+            (&["rsync", "-e", "SCRIPT", "a", "b"], true),
+            (&["parallel", "SCRIPT"], true),
+            (&["tmux", "new-session", "-d", "SCRIPT"], true),
+            (&["systemd-run", "-p", "ExecStartPre=sh -c SCRIPT", "true"], true),
+            (&["sh", "-c", "eval \"$1\"", "sh", "SCRIPT"], true),
+            (&["make", "X=SCRIPT"], false),
+            (&["make", "--eval", "SCRIPT"], false),
+            (&["perl", "-e", "SCRIPT"], false),
+            (&["perl", "-ne", "SCRIPT"], false),
+            (&["perl", "-eSCRIPT"], false),
+            (&["sudo", "/usr/bin/python3", "-c", "SCRIPT"], false),
+            (&["python3.13", "-Ic", "SCRIPT"], false),
+            (&["ruby", "-e", "SCRIPT"], false),
+            (&["node", "--eval=SCRIPT"], false),
+            (&["node", "-e", "SCRIPT"], false),
+            (&["php", "-r", "SCRIPT"], false),
+            (&["lua5.4", "-e", "SCRIPT"], false),
+            (&["awk", "-F", ":", "SCRIPT", "/etc/passwd"], false),
+            (&["awk", "-v", "a=1", "SCRIPT"], false),
+            (&["sed", "-i", "SCRIPT", "/etc/hosts"], false),
+            (&["sed", "-n", "-e", "SCRIPT", "/etc/hosts"], false),
+        ] {
+            let words: Vec<Option<&str>> = command.iter().map(|word| Some(*word)).collect();
+            let found = script_words(&words);
+            let wanted = command.iter().position(|word| word.contains("SCRIPT"));
+            let read = found.iter().find(|one| Some(one.at) == wanted);
+            assert_eq!(read.map(|one| one.is_shell), Some(is_shell), "{command:?}: {found:?}");
+        }
     }
 
     #[test]

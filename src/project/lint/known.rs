@@ -172,6 +172,8 @@ impl Vocabulary<'_> {
 /// What is known of `facts.REST`, which is called `path`.
 pub(super) fn fact_shape(path: &str, rest: &[&str]) -> Shape {
     let foreign = |sort| Shape::foreign(path).with_sort(sort);
+    // The grammar of facts allows no line breaks.
+    let line = || foreign(Some(Sort::Text)).in_one_line();
     if let [family, more @ ..] = rest
         && InTemplates::find(family).is_some()
     {
@@ -184,7 +186,7 @@ pub(super) fn fact_shape(path: &str, rest: &[&str]) -> Shape {
             }
             [_, "uid" | "gid"] => Shape::of(Some(Sort::Number)),
             [_, "groups" | "members"] => foreign(Some(Sort::Text)).listed(),
-            [_, "group" | "home" | "shell" | "comment" | "version"] => foreign(Some(Sort::Text)),
+            [_, "group" | "home" | "shell" | "comment" | "version"] => line(),
             _ => foreign(None),
         };
     }
@@ -197,7 +199,7 @@ pub(super) fn fact_shape(path: &str, rest: &[&str]) -> Shape {
             },
             _ => {
                 return match (rest.get(..index), *part, rest.get(index + 1..)) {
-                    (Some(["addresses"]), ..) | (Some(["disks"]), _, Some(["name"])) => foreign(Some(Sort::Text)),
+                    (Some(["addresses"]), ..) | (Some(["disks"]), _, Some(["name"])) => line(),
                     (Some(["disks"]), _, Some(["size"])) => Shape::of(Some(Sort::Number)),
                     _ => foreign(None),
                 };
@@ -208,7 +210,7 @@ pub(super) fn fact_shape(path: &str, rest: &[&str]) -> Shape {
         Json::Number(_) => Shape::of(Some(Sort::Number)),
         Json::Bool(_) => Shape::of(Some(Sort::Truth)),
         Json::String(_) if is_harmless(&rest.join(".")) => Shape::of(Some(Sort::Text)),
-        Json::String(_) => foreign(Some(Sort::Text)),
+        Json::String(_) => line(),
         Json::Array(_) => foreign(Some(Sort::List)),
         Json::Object(_) => foreign(Some(Sort::Table)),
         Json::Null => foreign(None),

@@ -101,6 +101,14 @@ impl<'a> Checker<'a> {
         for (_, value) in operation.definition.shell_values(&operation.arguments) {
             self.shell(value);
         }
+        for (value, word) in operation.definition.program_words(&operation.arguments) {
+            if let Some(found) = value.as_str().and_then(|text| analyze_string(text, &self.place())) {
+                self.mistakes.extend(found.in_program(&word, value.origin.as_ref()));
+            }
+        }
+        for entry in operation.arguments.values() {
+            self.script_text(&entry.value);
+        }
         let given = |key: &&str| Some(&operation.arguments.get(*key)?.value);
         for value in operation.definition.script_files().iter().filter_map(given) {
             self.script_file(value);
@@ -109,6 +117,24 @@ impl<'a> Checker<'a> {
             if let Some(found) = value.as_str().and_then(|text| analyze_string(text, &self.place())) {
                 self.mistakes.extend(found.in_commands(value.origin.as_ref()));
             }
+        }
+    }
+
+    /// The text of a file, if its first line names a shell.
+    fn script_text(&mut self, value: &Value) {
+        match &value.kind {
+            Kind::String(text) if is_shell_script(text) => {
+                let found = analyze_string(text, &self.place());
+                let mistakes = found.map(|found| found.loose(value.origin.as_ref()));
+                for mistake in mistakes.unwrap_or_default() {
+                    if !self.mistakes.contains(&mistake) {
+                        self.mistakes.push(mistake);
+                    }
+                }
+            }
+            Kind::List(items) => items.iter().for_each(|item| self.script_text(item)),
+            Kind::Table(table) => table.values().for_each(|entry| self.script_text(&entry.value)),
+            _ => {}
         }
     }
 

@@ -124,6 +124,8 @@ fn quoted(sort: Sort, inner: &Shape) -> Shape {
     Shape {
         is_quoted: true,
         quoted: inner.foreign.clone().or_else(|| inner.quoted.clone()),
+        is_quoted_again: inner.is_quoted && inner.foreign.is_none(),
+        is_line: inner.is_line,
         ..Shape::of(Some(sort))
     }
 }

@@ -15,6 +15,8 @@ pub struct Shape {
     pub foreign: Option<String>,
     /// Whether it is a fact that is `none` where nothing of its name exists.
     pub is_never_undefined: bool,
+    /// Whether its text of a host is one fact as it is, which has no line break.
+    pub is_line: bool,
     /// Its text, if it is written in the template.
     pub(super) text: Option<String>,
     /// Its dotted name.
@@ -22,6 +24,8 @@ pub struct Shape {
     /// Whether it was quoted for a shell, and what was.
     pub(super) is_quoted: bool,
     pub(super) quoted: Option<String>,
+    /// Whether it was quoted twice, for a shell that hands it to another one.
+    pub(super) is_quoted_again: bool,
 }
 
 impl Shape {
@@ -41,10 +45,20 @@ impl Shape {
         }
     }
 
+    /// The same, without a line break in it.
+    #[must_use]
+    pub fn in_one_line(self) -> Self {
+        Self { is_line: true, ..self }
+    }
+
     /// What is known of a value that is one of the two.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
+        let is_line = |one: &Self| one.is_line || (one.foreign.is_none() && one.quoted.is_none());
+        let is_quoted_again = |one: &Self| one.is_quoted_again || one.quoted.is_none();
         Self {
+            is_line: is_line(&self) && is_line(&other),
+            is_quoted_again: is_quoted_again(&self) && is_quoted_again(&other),
             sort: self.sort.filter(|sort| other.sort == Some(*sort)),
             items: self.items.filter(|items| other.items == Some(*items)),
             foreign: self.foreign.or(other.foreign),

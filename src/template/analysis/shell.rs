@@ -1,21 +1,66 @@
-//! Which quotes of a shell are open at a place of a command.
+//! What a shell makes of the places of a script: quotes that are open, comments, here-documents, and the words of the command.
 
-/// The text of a command, as far as it was read.
+use std::collections::VecDeque;
+
+use crate::template::script::{ScriptWord, script_words};
+
+/// Stands for what a template writes. No text of a project has it.
+const VALUE: char = '\0';
+
+/// Words that stand before a command.
+const RESERVED: &[&str] = &["if", "then", "elif", "else", "while", "until", "do", "!", "{", "time"];
+
+/// The text of a script, as far as it was read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Quotes {
-    open: Vec<Quote>,
+pub(super) struct Script {
+    open: Vec<(Quote, Command)>,
+    /// The simple command that is being read.
+    command: Command,
     before: Option<char>,
     is_escaped: bool,
-    has_document: bool,
+    is_comment: bool,
+    /// The here-documents that begin with the next line, or have begun.
+    documents: VecDeque<Document>,
+    /// The line of the here-document that is being read.
+    line: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Quote {
     Single,
+    /// `$'…'`
+    Escaping,
     Double,
     /// `$( … )`, also in double quotes.
     Command,
+    /// `( … )`, which is no part of a word.
+    Group,
+    Arithmetic,
     Backtick,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Command {
+    words: Vec<String>,
+    word: Option<String>,
+    next: Next,
+}
+
+/// What the word is that is being read, or comes next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Next {
+    #[default]
+    Word,
+    /// Behind `<` and `>`.
+    Target,
+    /// Behind `<<`, and behind `<<-`.
+    Delimiter { is_indented: bool },
+}
+
+#[derive(Clone, Debug)]
+struct Document {
+    delimiter: String,
+    is_indented: bool,
 }
 
 /// A place where a quoted word is not one word.
@@ -23,6 +68,7 @@ enum Quote {
 pub(super) enum Place {
     Quotes,
     Document,
+    Arithmetic,
 }
 
 impl Place {
@@ -37,76 +83,275 @@ impl Place {
                 "a quoted value in a here-document",
                 "write the text with `files.put`, or hand it over with `printf %s`",
             ),
+            Self::Arithmetic => (
+                "a quoted value in arithmetic",
+                "write `| int` in place of `| quote`: a shell runs commands in `$((…))`, also between quotes",
+            ),
         }
     }
 }
 
-impl Quotes {
+impl Command {
+    fn push(&mut self, character: char) {
+        self.word.get_or_insert_default().push(character);
+    }
+
+    /// The word ends here. The delimiter of a here-document, if it is one.
+    fn end_word(&mut self) -> Option<Document> {
+        let word = self.word.take()?;
+        match std::mem::take(&mut self.next) {
+            Next::Delimiter { is_indented } => {
+                return Some(Document {
+                    delimiter: word,
+                    is_indented,
+                });
+            }
+            Next::Target => {}
+            Next::Word if self.words.is_empty() && (RESERVED.contains(&&*word) || is_assignment(&word)) => {}
+            Next::Word => self.words.push(word),
+        }
+        None
+    }
+}
+
+/// `NAME=value` in front of a command.
+fn is_assignment(word: &str) -> bool {
+    let name = word.split_once('=').map(|(name, _)| name);
+    name.is_some_and(|name| !name.is_empty() && name.chars().all(|one| one.is_ascii_alphanumeric() || one == '_'))
+}
+
+impl Script {
     /// Reads on in the text.
     pub(super) fn read(&mut self, text: &str) {
         for character in text.chars() {
-            self.one(character);
+            if !self.in_document(character) {
+                self.one(character);
+            }
             self.before = Some(character);
         }
-        self.has_document = self.has_document || is_document(text);
+    }
+
+    /// Takes a character of a here-document; false if none is open.
+    fn in_document(&mut self, character: char) -> bool {
+        let (Some(line), Some(document)) = (&mut self.line, self.documents.front()) else {
+            return false;
+        };
+        if character != '\n' {
+            line.push(character);
+            return true;
+        }
+        let read = std::mem::take(line);
+        let read = if document.is_indented {
+            read.trim_start_matches('\t')
+        } else {
+            &read
+        };
+        if read == document.delimiter {
+            self.documents.pop_front();
+        }
+        if self.documents.is_empty() {
+            self.line = None;
+        }
+        true
     }
 
     fn one(&mut self, character: char) {
-        if std::mem::take(&mut self.is_escaped) {
+        if self.is_comment {
+            if character == '\n' {
+                self.is_comment = false;
+                self.end_line();
+            }
             return;
         }
-        match (self.open.last(), character) {
-            (Some(Quote::Single), other) if other != '\'' => {}
-            (open, '\\') if open != Some(&Quote::Single) => self.is_escaped = true,
-            (Some(Quote::Single), _)
-            | (Some(Quote::Double), '"')
-            | (Some(Quote::Command), ')')
-            | (Some(Quote::Backtick), '`') => {
+        let open = self.open.last().map(|(quote, _)| *quote);
+        if std::mem::take(&mut self.is_escaped) {
+            // A line that goes on.
+            if character != '\n' {
+                self.command.push(character);
+            }
+            return;
+        }
+        match (open, character) {
+            (Some(Quote::Single), '\'') | (Some(Quote::Escaping), '\'') | (Some(Quote::Double), '"') => {
                 self.open.pop();
             }
-            (_, '`') => self.open.push(Quote::Backtick),
-            (_, '(') if self.before == Some('$') => self.open.push(Quote::Command),
-            (Some(Quote::Double), _) => {}
-            (_, '\'') => self.open.push(Quote::Single),
-            (_, '"') => self.open.push(Quote::Double),
-            _ => {}
+            (Some(Quote::Single), other) => self.command.push(other),
+            (_, '\\') => self.is_escaped = true,
+            (Some(Quote::Escaping), other) => self.command.push(other),
+            (Some(Quote::Backtick), '`') | (Some(Quote::Command | Quote::Group | Quote::Arithmetic), ')') => {
+                self.close()
+            }
+            (_, '`') => self.enter(Quote::Backtick),
+            (Some(Quote::Arithmetic), '(') => self.enter(Quote::Arithmetic),
+            (_, '(') if self.before == Some('$') => self.enter(Quote::Command),
+            (Some(Quote::Double), other) => self.command.push(other),
+            (_, '(') if self.before == Some('(') && self.command.is_new() => self.enter(Quote::Arithmetic),
+            (_, '(') if matches!(self.before, Some('<' | '>')) => self.enter(Quote::Command),
+            (_, '(') => self.enter(Quote::Group),
+            (_, '\'') => {
+                let is_escaping = self.before == Some('$');
+                self.quote(if is_escaping { Quote::Escaping } else { Quote::Single });
+            }
+            (_, '"') => self.quote(Quote::Double),
+            (Some(Quote::Arithmetic), _) => {}
+            (_, other) => self.plain(other),
+        }
+    }
+
+    /// A character without quotes around it.
+    fn plain(&mut self, character: char) {
+        match character {
+            '#' if self.command.word.is_none() => self.is_comment = true,
+            '\n' => self.end_line(),
+            ';' | '|' | ')' => self.end_command(),
+            // Not `2>&1`.
+            '&' if !matches!(self.before, Some('<' | '>')) => self.end_command(),
+            '<' | '>' => self.redirect(character),
+            '-' if self.before == Some('<') && self.is_before_delimiter() => {
+                self.command.next = Next::Delimiter { is_indented: true };
+            }
+            blank if blank.is_whitespace() => self.end_word(),
+            other => self.command.push(other),
+        }
+    }
+
+    fn is_before_delimiter(&self) -> bool {
+        self.command.word.is_none() && matches!(self.command.next, Next::Delimiter { .. })
+    }
+
+    fn redirect(&mut self, sign: char) {
+        // The number of a descriptor is no word.
+        if self
+            .command
+            .word
+            .as_ref()
+            .is_some_and(|word| word.chars().all(|one| one.is_ascii_digit()))
+        {
+            self.command.word = None;
+        }
+        self.end_word();
+        self.command.next = match (sign, self.command.next) {
+            ('<', Next::Target) if self.before == Some('<') => Next::Delimiter { is_indented: false },
+            _ => Next::Target,
+        };
+    }
+
+    fn end_word(&mut self) {
+        self.documents.extend(self.command.end_word());
+    }
+
+    fn end_command(&mut self) {
+        self.end_word();
+        self.command = Command::default();
+    }
+
+    fn end_line(&mut self) {
+        self.end_command();
+        if !self.documents.is_empty() {
+            self.line = Some(String::new());
+        }
+    }
+
+    /// A quote is part of a word, also where nothing is between it and the next one.
+    fn quote(&mut self, quote: Quote) {
+        self.command.word.get_or_insert_default();
+        self.open.push((quote, Command::default()));
+    }
+
+    /// A command begins within another.
+    fn enter(&mut self, quote: Quote) {
+        let outer = std::mem::take(&mut self.command);
+        self.open.push((quote, outer));
+    }
+
+    fn close(&mut self) {
+        self.end_word();
+        match self.open.pop() {
+            Some((Quote::Group, _)) | None => self.command = Command::default(),
+            Some((_, outer)) => {
+                self.command = outer;
+                // What it writes is not known.
+                self.command.push('$');
+            }
         }
     }
 
     /// A value stands here.
-    pub(super) fn word(&mut self) {
+    pub(super) fn value(&mut self) {
         self.before = None;
         self.is_escaped = false;
+        match &mut self.line {
+            Some(line) => line.push(VALUE),
+            None if self.is_comment => {}
+            None => self.command.push(VALUE),
+        }
     }
 
     /// Why a quoted word is no word here.
     pub(super) fn open(&self) -> Option<Place> {
-        match self.open.last() {
-            Some(Quote::Single | Quote::Double) => Some(Place::Quotes),
-            _ if self.has_document => Some(Place::Document),
+        if self.line.is_some() {
+            return Some(Place::Document);
+        }
+        match self.open.last().map(|(quote, _)| quote) {
+            Some(Quote::Single | Quote::Double | Quote::Escaping) => Some(Place::Quotes),
+            Some(Quote::Arithmetic) => Some(Place::Arithmetic),
             _ => None,
         }
     }
+
+    /// Whether this is a comment, which a line break ends.
+    pub(super) fn is_comment(&self) -> bool {
+        self.is_comment
+    }
+
+    /// What reads the word that a value stands in, at the end of the text, as a script; `after` is the text behind the value.
+    pub(super) fn reader(&self, after: &str) -> Option<ScriptWord> {
+        if self.command.next != Next::Word {
+            return None;
+        }
+        let mut words: Vec<Option<&str>> = self.command.words.iter().map(|word| known(word)).collect();
+        let own = format!("{}{VALUE}", self.command.word.as_deref().unwrap_or_default());
+        words.push(known(&own));
+        let at = words.len() - 1;
+        let found = script_words(&words).into_iter().find(|one| one.at == at)?;
+        // `. {{ home }}/file` reads a file of the project's choice.
+        let is_file = [".", "source"].contains(&&*found.by) && (own.len() > 1 || after.starts_with('/'));
+        (at > 0 && !is_file).then_some(found)
+    }
 }
 
-/// Whether a here-document begins in the text: `<<END`, but not `<<<` and not `$((1 << 2))`.
-fn is_document(text: &str) -> bool {
-    text.match_indices("<<").any(|(at, sign)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + sign.len()..].chars().next();
-        before != Some('<')
-            && after.is_some_and(|next| next.is_alphabetic() || ['_', '-', '\'', '"', '\\'].contains(&next))
-    })
+impl Command {
+    fn is_new(&self) -> bool {
+        self.words.is_empty() && self.word.is_none()
+    }
+}
+
+/// A word as far as it is known: none if it begins with a value.
+fn known(word: &str) -> Option<&str> {
+    (!word.starts_with(VALUE)).then_some(word)
+}
+
+/// A script without its comments.
+pub fn without_comments(script: &str) -> String {
+    let mut read = Script::default();
+    let mut rest = String::with_capacity(script.len());
+    for character in script.chars() {
+        read.read(character.encode_utf8(&mut [0; 4]));
+        if !read.is_comment {
+            rest.push(character);
+        }
+    }
+    rest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn after(text: &str) -> Option<Place> {
-        let mut quotes = Quotes::default();
-        quotes.read(text);
-        quotes.open()
+    fn read(text: &str) -> Script {
+        let mut script = Script::default();
+        script.read(text);
+        script
     }
 
     #[test]
@@ -120,8 +365,21 @@ mod tests {
             "echo `",
             "a <<< ",
             "echo $((1 << 2)) ",
+            "# it's\necho ",
+            "# say \"\necho ",
+            "echo a#b' '\necho ",
+            "cat <<EOF\nit's\nEOF\necho ",
+            "cat <<-'EOF' >a\nit's\n\tEOF\necho ",
+            "cat <<A; cat <<B\n'\nA\n\"\nB\necho ",
+            "echo $'it\\'s' ",
+            "f() { echo; }\necho ",
+            "echo $(( (1 + 2) * 3 )) ",
+            "case a in b) echo '#' ;; esac\necho ",
+            "echo ${#x} ${x#'a'} $# ",
+            "[ \"$a\" = \"#'\" ] && echo ",
         ] {
-            assert_eq!(after(outside), None, "{outside}");
+            assert_eq!(read(outside).open(), None, "{outside}");
+            assert!(!read(outside).is_comment(), "{outside}");
         }
         for inside in [
             "echo '",
@@ -130,10 +388,96 @@ mod tests {
             "echo \"$(echo '",
             "sh -c \"a ",
             "echo 'it'\\''s ",
+            "# say \"\necho \"",
+            "echo $'a\\' ",
+            "cat <<EOF\n'\nEOF\necho \"",
+            "echo a# \"",
         ] {
-            assert_eq!(after(inside), Some(Place::Quotes), "{inside}");
+            assert_eq!(read(inside).open(), Some(Place::Quotes), "{inside}");
         }
-        assert_eq!(after("cat <<EOF\n"), Some(Place::Document));
-        assert_eq!(after("cat <<-'EOF'\n"), Some(Place::Document));
+        for document in [
+            "cat <<EOF\n",
+            "cat <<-'EOF'\n",
+            "cat << \"a b\"\nEOF\n",
+            "cat <<A <<B\nA\n",
+        ] {
+            assert_eq!(read(document).open(), Some(Place::Document), "{document}");
+        }
+        for arithmetic in ["echo $((", "echo $(( 1 + (", "echo \"$((", "((x = "] {
+            assert_eq!(read(arithmetic).open(), Some(Place::Arithmetic), "{arithmetic}");
+        }
+        for comment in ["# ", "echo a # ", "echo;# ", "#!/bin/sh\n\t#it's", "$(# "] {
+            assert!(read(comment).is_comment(), "{comment}");
+        }
+    }
+
+    #[test]
+    fn comments_are_left_out() {
+        let script = "#!/bin/sh\necho '# a' # b's\necho c#d\n";
+        assert_eq!(without_comments(script), "\necho '# a' \necho c#d\n");
+    }
+
+    #[test]
+    fn a_script_within_a_script_is_found() {
+        for (text, by) in [
+            ("eval ", "eval"),
+            ("eval echo ", "eval"),
+            ("a; if eval echo ", "eval"),
+            ("A=1 eval echo ", "eval"),
+            ("sh -c ", "sh"),
+            ("bash -lc ", "bash"),
+            ("x=$(sh -c ", "sh"),
+            ("true && sudo -u anna bash -c ", "bash"),
+            ("su root -c ", "su"),
+            ("su root --command=", "su"),
+            ("ssh host ", "ssh"),
+            ("ssh \"$host\" cat ", "ssh"),
+            ("cd /srv && timeout 5 ssh -p 22 host >/dev/null 2>&1 ", "ssh"),
+            ("find . -exec sh -c ", "sh"),
+            ("docker exec c sh -c ", "sh"),
+            ("ls | xargs sh -c ", "sh"),
+            ("env -S ", "env"),
+            ("watch ", "watch"),
+            ("trap ", "trap"),
+            ("alias x=", "alias"),
+            (". ", "."),
+            ("source ", "source"),
+            ("while read a; do sh -c ", "sh"),
+            ("( eval ", "eval"),
+            ("f() { eval ", "eval"),
+            ("sh -c 'eval \"$1\"' sh ", "sh"),
+            ("awk '/a/ {print}' a | python3 -c ", "python3"),
+            ("sed -i s/a/", "sed"),
+            ("awk ", "awk"),
+            ("make X=", "make"),
+            ("git -c alias.x=!", "git"),
+        ] {
+            let found = read(text).reader("\n");
+            assert_eq!(found.map(|one| one.by).as_deref(), Some(by), "{text}");
+        }
+        for text in [
+            "",
+            "echo ",
+            "echo eval ",
+            "eval\necho ",
+            "eval; echo ",
+            "sh -c 'echo \"$1\"' sh ",
+            "ssh ",
+            "ssh -p ",
+            "echo > ",
+            "eval x > ",
+            "sh ",
+            "A=",
+            "eval=",
+            "apt-get install ssh ",
+            "sed -n /a/p ",
+            "awk '{print}' ",
+            "python3 /opt/tool -c ",
+            "docker exec c cat ",
+            "grep -e ",
+        ] {
+            assert_eq!(read(text).reader("\n"), None, "{text}");
+        }
+        assert_eq!(read(". ").reader("/env"), None);
     }
 }
