@@ -740,6 +740,7 @@ mod tests {
                 effects: vec![Effect::Forget(scope, "why".to_owned())],
                 steps: Vec::new(),
                 risk: Risk::None,
+                is_asked_as_before: false,
             }])
         };
         let scope = |path: &str| FactScope::Key(FactKey::Path(path.to_owned()));

@@ -227,6 +227,7 @@ fn create(
             keeps,
         })],
         risk: Risk::None,
+        is_asked_as_before: false,
     })
 }
 
@@ -262,6 +263,7 @@ fn update(
             attributes: new,
         })],
         risk: Risk::None,
+        is_asked_as_before: false,
     }))
 }
 
