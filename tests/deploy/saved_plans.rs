@@ -206,12 +206,12 @@ fn what_was_reviewed_is_applied_and_nothing_where_a_host_moved() {
     has_another_key(&scene, &alpha);
 }
 
-/// Where a deploy could write: the system itself writes elsewhere at any time.
 /// The digest that the first line of a plan has.
 fn digest(plan: &[u8]) -> String {
     text(plan).split('"').nth(5).unwrap().to_owned()
 }
 
+/// Where a deploy could write: the system itself writes elsewhere at any time.
 fn written(host: &Host<'_>) -> BTreeSet<String> {
     let is_of_deploys = |line: &String| {
         let path = line.get(2..).unwrap_or_default();
@@ -258,6 +258,8 @@ fn drifts(scene: &Scene, alpha: &Host<'_>, beta: &Host<'_>) {
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["hosts"][0]["drifted"][0]["changed"], "host");
     scene.run(&["deploy", "dev", "all", "--yes"]).expect(0);
+    let quiet = scene.run(&["drift", "dev", "all", "--quiet"]).expect(0);
+    assert_eq!(quiet.stdout, "");
 }
 
 /// Operations that are planned in their turn need consent of their own.
@@ -272,6 +274,9 @@ fn waits(scene: &Scene, alpha: &Host<'_>) {
     assert!(!alpha.is("test -e /srv/list"));
     scene.run(&["apply", "w.plan", "--yes", "--allow-deferred"]).expect(0);
     assert_eq!(alpha.inside("cat /srv/list"), "one\ntwo\n");
+    // Nothing of it is left to consent to.
+    let again = scene.run(&["apply", "w.plan", "--yes"]).expect(0);
+    assert!(again.stderr.contains("the plan is applied already"), "{}", again.stderr);
 }
 
 /// What was killed halfway is finished by a deploy.
