@@ -257,6 +257,7 @@ mod tests {
         let project = "project_directory = '/opt/web'";
         let tree = "src = 'x'\ndest = '/x'";
         let namespace = "namespace = 'shop'";
+        let workload = "objects = ['Deployment/web']\nnamespace = 'shop'";
         for (op, parameters, way, number) in [
             ("files.directory", directory, "timeout = '1m'", 0),
             ("files.directory", directory, "become_user = 'anna'", 0),
@@ -265,10 +266,11 @@ mod tests {
             ("docker.image", image, "retries = 2", 2),
             ("crontab.crontab", cron, "timeout = '1m'", 3),
             ("systemd.service", restart, "timeout = '1m'", 4),
-            ("docker.compose", project, "timeout = '1m'", 5),
-            ("k8s.namespace", namespace, "timeout = '1m'", 6),
-            ("files.sync", tree, "timeout = '1m'", 7),
-            ("files.sync", tree, "become_user = 'anna'", 7),
+            ("k8s.restart", workload, "timeout = '1m'", 5),
+            ("docker.compose", project, "timeout = '1m'", 6),
+            ("k8s.namespace", namespace, "timeout = '1m'", 7),
+            ("files.sync", tree, "timeout = '1m'", 8),
+            ("files.sync", tree, "become_user = 'anna'", 8),
         ] {
             let own = said(op, parameters);
             assert!(
