@@ -150,8 +150,26 @@ pub struct Diagnostic {
     pub causes: Vec<String>,
     /// A next step.
     pub hint: Option<String>,
-    /// The dotted name of data that a host lacks, if that is the mistake.
-    pub lacks: Option<String>,
+    /// What the mistake is about, if others have to know it.
+    pub about: Option<Box<About>>,
+}
+
+/// What a mistake is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The dotted name of data that a host lacks.
+    Lacking(String),
+    /// What homelab made, and others have changed since.
+    ChangedByOthers(ChangedByOthers),
+}
+
+/// What homelab made, and others have changed since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedByOthers {
+    /// Its name, such as `Deployment/web in shop`.
+    pub name: String,
+    /// Its fields, and to whom each belongs now.
+    pub fields: Vec<(String, String)>,
 }
 
 impl Diagnostic {
@@ -162,15 +180,40 @@ impl Diagnostic {
             labels: Vec::new(),
             causes: Vec::new(),
             hint: None,
-            lacks: None,
+            about: None,
         }
     }
 
     /// Says that a host lacks data of this name.
     #[must_use]
     pub fn lacking(mut self, name: impl Into<String>) -> Self {
-        self.lacks = Some(name.into());
+        self.about = Some(Box::new(About::Lacking(name.into())));
         self
+    }
+
+    /// Says what others have changed.
+    #[must_use]
+    pub fn changed_by_others(mut self, changed: Option<ChangedByOthers>) -> Self {
+        if let Some(changed) = changed {
+            self.about = Some(Box::new(About::ChangedByOthers(changed)));
+        }
+        self
+    }
+
+    /// The dotted name of data that a host lacks, if that is the mistake.
+    pub fn lacks(&self) -> Option<&str> {
+        match self.about.as_deref() {
+            Some(About::Lacking(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What others have changed, if that is the mistake.
+    pub fn others_changed(&self) -> Option<&ChangedByOthers> {
+        match self.about.as_deref() {
+            Some(About::ChangedByOthers(changed)) => Some(changed),
+            _ => None,
+        }
     }
 
     /// Adds a place.

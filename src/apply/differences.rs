@@ -177,6 +177,7 @@ mod tests {
             effects: Vec::new(),
             steps: Vec::new(),
             risk: Risk::None,
+            is_asked_as_before: false,
         }
     }
 

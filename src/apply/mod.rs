@@ -98,6 +98,19 @@ pub fn not_read(host: &str, error: &GatherError) -> HostResult {
     }
 }
 
+/// The result of a host that is not in a saved plan, since it could not be read.
+pub fn not_in_plan(host: &str) -> HostResult {
+    HostResult {
+        host: host.to_owned(),
+        end: HostEnd::Unreachable,
+        operations: Vec::new(),
+        failure: None,
+        notices: Vec::new(),
+        round_trips: 0,
+        took: Duration::ZERO,
+    }
+}
+
 /// The result of a host that is not as its saved plan says, so that nothing is done on it.
 pub fn not_as_saved(host: &str, why: &str, hint: &str) -> HostResult {
     HostResult {

@@ -215,6 +215,11 @@ fn untrue(operation: &PlannedOperation, now: &Now, differences: &[String]) -> Fa
     } else {
         "every step succeeded; check on the host what ignores or reverts the change"
     };
+    let hint = match now {
+        // A check that still fails has no next step of its own.
+        Now::Refused(mistake) => mistake.hint.as_deref().unwrap_or(hint),
+        Now::Settled | Now::Pending(_) => hint,
+    };
     Failure {
         attempted: format!("apply `{}`", operation.id.slug()),
         cause: Some(differences.join("\n")),

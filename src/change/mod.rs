@@ -345,6 +345,9 @@ pub struct ResourceChange {
     pub effects: Vec<Effect>,
     pub steps: Vec<Step>,
     pub risk: Risk,
+    /// Whether the configuration asks for the same as when it was last applied, where that is known: what differs was changed on the host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_asked_as_before: bool,
 }
 
 impl ResourceChange {
@@ -359,6 +362,7 @@ impl ResourceChange {
             effects: Vec::new(),
             steps: Vec::new(),
             risk: Risk::None,
+            is_asked_as_before: false,
         }
     }
 
@@ -522,6 +526,7 @@ mod tests {
             effects: Vec::new(),
             steps: Vec::new(),
             risk: Risk::None,
+            is_asked_as_before: false,
         }
     }
 

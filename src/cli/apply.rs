@@ -12,9 +12,10 @@ use homelab::secret::DigestKey;
 use homelab::secrets::Access;
 
 use super::deploying::{Deploying, Saved};
-use super::holding::{Holding, deferred};
+use super::holding::Holding;
 use super::host_keys::refused;
 use super::opened::opened;
+use super::output::eprint_line;
 use super::prepared::{Prepared, Refused, refuse};
 use super::run_arguments::RunArguments;
 use super::show::{read, unusable};
@@ -52,9 +53,6 @@ pub(super) fn run(arguments: &ApplyArguments) -> anyhow::Result<ExitCode> {
         Ok(bundle) => bundle,
         Err(mistake) => return Ok(unusable(mistake)),
     };
-    if let Some(mistake) = not_allowed(arguments, &saved) {
-        return Err(mistake.into());
-    }
     bundle.check_large(home.as_deref())?;
     let unpacked = bundle.unpack(home.as_deref(), true)?;
     let names = (saved.meta.inventory.as_str(), saved.meta.deploy.as_str());
@@ -62,20 +60,6 @@ pub(super) fn run(arguments: &ApplyArguments) -> anyhow::Result<ExitCode> {
         Ok(prepared) => apply(arguments, &saved, &prepared),
         Err(refused) => refuse(refused, names, &arguments.run),
     }
-}
-
-/// What the plan has that was not asked for.
-fn not_allowed(arguments: &ApplyArguments, saved: &SavedPlan) -> Option<Diagnostic> {
-    let shown = arguments.file.display();
-    let deferred = deferred(&saved.plan);
-    if deferred.is_empty() || arguments.allow_deferred {
-        return None;
-    }
-    let mut mistake = Diagnostic::new(format!("`{shown}` has operations that are planned only in their turn"));
-    for name in &deferred {
-        mistake = mistake.because(name);
-    }
-    Some(mistake.hint("`--allow-deferred` applies them too: what they may change is in the plan, marked `?`"))
 }
 
 fn cannot_be_applied(file: &Path, why: &str) -> Diagnostic {
@@ -115,19 +99,42 @@ fn prepared(bundle: &Bundle, unpacked: &Unpacked, names: (&str, &str)) -> Result
 }
 
 fn apply(arguments: &ApplyArguments, saved: &SavedPlan, prepared: &Prepared) -> anyhow::Result<ExitCode> {
-    let targets = targets::targets(&prepared.project, &prepared.run)?;
+    let is_left_out = |name: &str| saved.meta.not_read.iter().any(|host| host == name);
+    if !saved.meta.not_read.is_empty() {
+        eprint_line(format_args!(
+            "{} could not be read when the plan was saved: nothing is done there",
+            saved.meta.not_read.join(", ")
+        ));
+    }
+    let run = prepared.run.only_hosts(|host| !is_left_out(host));
+    if let Some(host) = run.hosts.iter().find(|host| host.is_lab)
+        && project::root().is_err()
+    {
+        let title = format!(
+            "`{}` is a lab host, and lab hosts belong to the folder of their project",
+            host.name
+        );
+        let why = "this folder is in no project";
+        return Err(Diagnostic::new(title)
+            .because(why)
+            .hint("run this in the folder of the project")
+            .into());
+    }
+    let targets = targets::targets(&prepared.project, &run)?;
     let refused = match refused(&targets, saved)? {
         Ok(refused) => refused,
         Err(code) => return Ok(code),
     };
     let is_refused = |name: &str| refused.iter().any(|result| result.host == name);
-    let run = prepared.run.only_hosts(|host| !is_refused(host));
+    let run = run.only_hosts(|host| !is_refused(host));
     let targets: Vec<Target> = targets.into_iter().filter(|target| !is_refused(&target.name)).collect();
     let holding = Holding {
         saved,
         digests: prepared.digests.clone(),
         refused,
         continues: arguments.continues,
+        allows_deferred: arguments.allow_deferred,
+        file: arguments.file.display().to_string(),
     };
     let deploying = Deploying {
         arguments: &arguments.run,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homelab::apply::HostEnd;
-use homelab::facts::journal::Wanted;
+use homelab::facts::journal::{Run, Wanted};
 use homelab::gather::{GatherError, read_journal_of};
-use homelab::plan::{Mistake, drift};
+use homelab::plan::{Drift, HostPlan, Mistake, drift};
 use homelab::remote::Target;
 use homelab::report::{self, HostDrift};
 use homelab::rounds::{ReadHost, ReadOptions};
@@ -36,7 +36,11 @@ pub(super) async fn hosts(prepared: &Prepared, targets: Vec<Target>) -> anyhow::
     let digests = Arc::clone(&prepared.digests);
     let read = reading::read(reading, &prepared.run, ToRead::Targets(targets), &digests).await?;
     let Hosts { read, unread, .. } = read;
-    let mistakes: Vec<Mistake> = read.iter().flat_map(|host| host.build.mistakes.clone()).collect();
+    let mistakes = read.iter().flat_map(|host| host.build.mistakes.clone());
+    // What others have changed is what is asked here.
+    let mistakes: Vec<Mistake> = mistakes
+        .filter(|mistake| mistake.diagnostic.others_changed().is_none())
+        .collect();
     if !mistakes.is_empty() {
         eprint(&report::mistakes(&mistakes));
         reading::close(read).await;
@@ -60,6 +64,16 @@ pub(super) async fn hosts(prepared: &Prepared, targets: Vec<Target>) -> anyhow::
     Ok(Ok(found))
 }
 
+/// What a host is compared with its plan, and with what others have changed so that homelab does not change it.
+fn drift_of(plan: &HostPlan, runs: &[(Run, Option<String>)], mistakes: &[Mistake]) -> Drift {
+    let mut found = drift(plan, runs);
+    let of_host = mistakes.iter().filter(|mistake| mistake.host == plan.host);
+    for changed in of_host.filter_map(|mistake| mistake.diagnostic.others_changed()) {
+        found.add_taken(changed);
+    }
+    found
+}
+
 /// Compares a host, and reads its journals if anything is pending.
 async fn one(mut host: ReadHost) -> Vec<HostDrift> {
     let mut found = Vec::new();
@@ -73,8 +87,8 @@ async fn one(mut host: ReadHost) -> Vec<HostDrift> {
         };
         found.push(match journals {
             Ok(runs) => HostDrift {
+                drift: Some(drift_of(plan, &runs, &host.build.mistakes)),
                 host: name,
-                drift: Some(drift(plan, &runs)),
                 end: HostEnd::Converged,
             },
             Err(error) => {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
 use homelab::project::Filter;
-use homelab::report;
+use homelab::report::{self, HostDrift};
 use homelab::secret::DigestKey;
 use homelab::secrets::Access;
 
@@ -32,6 +32,9 @@ pub(crate) struct DriftArguments {
     /// Exit with 2 also if nothing but newer versions of packages is pending
     #[arg(long)]
     include_upgrades: bool,
+    /// Print nothing of hosts that are as configured, for cron
+    #[arg(long, short)]
+    quiet: bool,
     #[command(flatten)]
     connection: ConnectionArguments,
     /// Output format; see docs/format.md
@@ -58,16 +61,15 @@ pub(super) fn run(arguments: &DriftArguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(errors::INVALID));
     };
     print(&match arguments.format {
+        Format::Text if arguments.quiet => {
+            let counts = |host: &&HostDrift| host.end_of_drift(arguments.include_upgrades) != HostEnd::Converged;
+            let told: Vec<HostDrift> = hosts.iter().filter(counts).cloned().collect();
+            report::drift(&told, arguments.include_upgrades)
+        }
         Format::Text => report::drift(&hosts, arguments.include_upgrades),
         Format::Json => report::drift_json(&hosts),
     })?;
-    let ends = hosts.iter().map(|host| match &host.drift {
-        None => host.end,
-        Some(drift) if drift.is_none() && (drift.upgrades.is_empty() || !arguments.include_upgrades) => {
-            HostEnd::Converged
-        }
-        Some(_) => HostEnd::Pending,
-    });
+    let ends = hosts.iter().map(|host| host.end_of_drift(arguments.include_upgrades));
     Ok(ExitCode::from(exit_code(ends)))
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use homelab::apply::{HostEnd, HostResult, not_as_saved};
 use homelab::change::Outcome;
-use homelab::plan::Plan;
+use homelab::error::Diagnostic;
+use homelab::plan::HostPlan;
 use homelab::report::{self, TextOptions};
 use homelab::rounds::ReadHost;
 use homelab::saved::{SavedPlan, Standing, standing, to_be_shown};
@@ -25,8 +26,10 @@ pub(super) struct Holding<'a> {
     pub(super) digests: Arc<DigestKey>,
     /// Hosts that are not even read: their keys are others, or they could not be reached.
     pub(super) refused: Vec<HostResult>,
-    /// Whether the other hosts go on.
     pub(super) continues: bool,
+    /// Whether operations that are planned in their turn are run.
+    pub(super) allows_deferred: bool,
+    pub(super) file: String,
 }
 
 /// Hosts that go on, and the results of those that do not.
@@ -58,6 +61,10 @@ impl Holding<'_> {
             }
         }
         if unread.is_empty() || self.continues || is_begun {
+            if let Some(mistake) = self.not_allowed(&held) {
+                reading::close(held).await;
+                return Err(mistake.into());
+            }
             return Ok(Ok((held, unread)));
         }
         reading::close(held).await;
@@ -85,6 +92,19 @@ impl Holding<'_> {
         let hint = if has_moved { PLAN_AGAIN } else { TRY_AGAIN };
         eprint_line(format_args!("hint: {hint}"));
         Ok(Err(unread))
+    }
+
+    /// What the hosts that go on have left of the plan, and was not asked for.
+    fn not_allowed(&self, held: &[ReadHost]) -> Option<Diagnostic> {
+        let names = deferred(held.iter().flat_map(|host| &host.build.plan.hosts));
+        if names.is_empty() || self.allows_deferred {
+            return None;
+        }
+        let title = format!("`{}` has operations that are planned only in their turn", self.file);
+        let mistake = names
+            .iter()
+            .fold(Diagnostic::new(title), |mistake, name| mistake.because(name));
+        Some(mistake.hint("`--allow-deferred` applies them too: what they may change is in the plan, marked `?`"))
     }
 
     /// The result of a host that is not as it was. Of one on which all is done already, nothing is left in its plan.
@@ -115,10 +135,10 @@ impl Holding<'_> {
     }
 }
 
-/// The names of the operations of a plan that are planned only when their turn comes, each with its host.
-pub(super) fn deferred(plan: &Plan) -> Vec<String> {
+/// The names of the operations that are planned only when their turn comes, each with its host.
+fn deferred<'p>(hosts: impl Iterator<Item = &'p HostPlan>) -> Vec<String> {
     let mut names = Vec::new();
-    for host in &plan.hosts {
+    for host in hosts {
         for operation in host.operations.iter().filter(|operation| !operation.is_covered()) {
             if let Outcome::Deferred { .. } = operation.outcome {
                 names.push(format!("{}: `{}`", host.host, operation.id.slug()));

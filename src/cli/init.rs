@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use homelab::quote::quote;
-use homelab::starter::write_project;
+use homelab::starter::{Forge, write_project};
 
 use super::output::print;
 
@@ -15,10 +15,33 @@ pub(crate) struct InitArguments {
     /// Folder for the project; it must be empty or not exist yet
     #[arg(value_hint = clap::ValueHint::DirPath)]
     folder: PathBuf,
+    /// Also write the workflow that reviews pull requests; docs/review-in-ci.md says how to set it up
+    #[arg(long, value_enum)]
+    ci: Option<Ci>,
+}
+
+/// What runs workflows.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Ci {
+    #[value(name = "github")]
+    GitHub,
+    Forgejo,
+    #[value(name = "gitlab")]
+    GitLab,
+}
+
+impl Ci {
+    fn forge(self) -> Forge {
+        match self {
+            Self::GitHub => Forge::GitHub,
+            Self::Forgejo => Forge::Forgejo,
+            Self::GitLab => Forge::GitLab,
+        }
+    }
 }
 
 pub(super) fn run(arguments: &InitArguments) -> anyhow::Result<ExitCode> {
-    write_project(&arguments.folder)?;
+    write_project(&arguments.folder, arguments.ci.map(Ci::forge))?;
     let folder = arguments.folder.to_string_lossy();
     let enter = if folder == "." {
         String::new()

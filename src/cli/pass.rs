@@ -64,7 +64,14 @@ impl Deploying<'_> {
         let plan = Plan { hosts };
         let is_idle = plan.is_idle() && !plan.has_leftovers() && earlier.is_empty() && late.is_none();
         let changes_nothing = self.arguments.dry_run || is_idle;
-        let review = Review::planned(run, &plan, &unread, self.arguments.dry_run, self.arguments.verbose);
+        let mut review = Review::planned(run, &plan, &unread, self.arguments.dry_run, self.arguments.verbose);
+        let saved = match self.saved {
+            Saved::Writes(saving) => Some((saving, saving.save(run, &plan, &unread))),
+            Saved::No | Saved::Holds(_) => None,
+        };
+        // On a terminal, the digest is told below the review.
+        let document_of = saved.as_ref().and_then(|(_, saved)| saved.as_ref().ok()?.clone());
+        review.saved = document_of.clone().filter(|_| self.document().is_some());
         if !read.is_empty() || self.document().is_some() {
             showing::show(
                 &review,
@@ -76,9 +83,10 @@ impl Deploying<'_> {
         }
         if changes_nothing {
             reading::close(read).await;
+            review.saved = document_of;
             std::mem::take(documents).write(&review)?;
-            if let Saved::Writes(saving) = self.saved {
-                saving.save(run, &plan, &unread)?;
+            if let Some((saving, saved)) = saved {
+                saving.tell(saved?.as_ref(), &unread);
             }
             let code = exit_code(self.ends_unchanged(&plan, &unread));
             return Ok(PassEnd::Over(ExitCode::from(code)));

@@ -44,6 +44,9 @@ pub(crate) struct PlanArguments {
     /// Log in as USER, without sudo and the inventory's keys, and show what root would do: the plan can be shown, and not applied
     #[arg(long, value_name = "USER", conflicts_with = "prune")]
     read_as: Option<String>,
+    /// Save the plan of the other hosts if some cannot be read
+    #[arg(long = "continue")]
+    continues: bool,
     #[command(flatten)]
     review: ReviewArguments,
 }
@@ -130,6 +133,7 @@ fn plan(
         digests: &prepared.digests,
         keys,
         not_applicable: arguments.not_applicable(),
+        continues: arguments.continues,
     };
     let deploying = Deploying {
         arguments: options,

@@ -8,6 +8,7 @@ use homelab::error::Diagnostic;
 use homelab::saved::SavedPlan;
 
 use super::documents::resolved;
+use super::output::write_document;
 
 /// Where the plan for `path` is saved: a symbolic link stays, and its target is replaced. This is asked before anything connects.
 ///
@@ -40,6 +41,18 @@ fn is_plan(place: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Replaces the file as a whole.
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .prefix(".homelab-")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    write_document(&mut file, text)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,19 +1,21 @@
 //! Saves a plan that was reviewed.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use homelab::apply::HostResult;
 use homelab::error::Diagnostic;
 use homelab::plan::Plan;
 use homelab::project::{Project, Selection};
+use homelab::report::review::SavedAs;
 use homelab::saved::{Bundle, HostRecord, Meta, SavedPlan, fingerprints, hides_anything, to_be_shown};
 use homelab::secret::{DigestKey, redacted};
 use homelab::secrets::{Identities, Recipients};
 
 use super::host_keys::HostKeys;
-use super::output::{eprint_line, write_document};
+use super::output::eprint_line;
+use super::plan_file::write;
 
 /// What a saved plan needs besides the plan.
 pub(super) struct Saving<'a> {
@@ -25,21 +27,19 @@ pub(super) struct Saving<'a> {
     pub(super) keys: HostKeys,
     /// Why the plan can only be shown; `None` if it can be applied.
     pub(super) not_applicable: Option<String>,
+    /// Whether the plan of the others is saved if some hosts cannot be read.
+    pub(super) continues: bool,
 }
 
 impl Saving<'_> {
-    /// Writes the file.
+    /// Writes the file, unless some hosts were not read and the others do not go on; `None` then.
     ///
-    /// Errors: not all hosts were read; there is something to encrypt and no recipient; the file cannot be written.
-    pub(super) fn save(&self, run: &Selection, plan: &Plan, unread: &[HostResult]) -> anyhow::Result<()> {
-        let shown = self.file.0.display();
-        if let Some(first) = unread.first() {
-            eprint_line(format_args!(
-                "`{shown}` was not written: {} could not be read; `--limit '!{}'` leaves it out",
-                first.host, first.host
-            ));
-            return Ok(());
+    /// Errors: there is something to encrypt and no recipient; the file cannot be written.
+    pub(super) fn save(&self, run: &Selection, plan: &Plan, unread: &[HostResult]) -> anyhow::Result<Option<SavedAs>> {
+        if !unread.is_empty() && (!self.continues || plan.hosts.is_empty()) {
+            return Ok(None);
         }
+        let shown = self.file.0.display();
         let identities = Identities::find(&self.project.home)?;
         let recipients = Recipients::find(&self.project.root)?;
         let variables = self.project.variables.used();
@@ -50,22 +50,39 @@ impl Saving<'_> {
         if recipients.is_none() {
             refuse_secrets(plan, &bundle)?;
         }
-        let meta = self.meta(run, plan)?;
-        let is_applicable = meta.not_applicable.clone();
+        let meta = self.meta(run, plan, unread)?;
         let sealing = recipients.as_ref().map(|recipients| (recipients, &identities));
         let (text, digest) = SavedPlan::text(meta, to_be_shown(plan, self.digests)?, &bundle, sealing)?;
         if redacted(&text) != text {
             return Err(Diagnostic::new("the plan was not saved: a secret would be in it in clear").into());
         }
         write(&self.file.1, &text).with_context(|| format!("cannot write `{shown}`"))?;
-        eprint_line(format_args!("saved `{shown}`, digest {digest}"));
-        if let Some(why) = is_applicable {
-            eprint_line(format_args!("it can be shown but not applied: {why}"));
-        }
-        Ok(())
+        Ok(Some(SavedAs {
+            digest,
+            not_applicable: self.not_applicable.clone(),
+        }))
     }
 
-    fn meta(&self, run: &Selection, plan: &Plan) -> anyhow::Result<Meta> {
+    /// Says what was saved, or why nothing was.
+    pub(super) fn tell(&self, saved: Option<&SavedAs>, unread: &[HostResult]) {
+        let shown = self.file.0.display();
+        let names: Vec<&str> = unread.iter().map(|result| result.host.as_str()).collect();
+        let names = names.join(", ");
+        let Some(SavedAs { digest, not_applicable }) = saved else {
+            return eprint_line(format_args!(
+                "`{shown}` was not written: {names} could not be read; `--continue` saves the plan of the others"
+            ));
+        };
+        eprint_line(format_args!("saved `{shown}`, digest {digest}"));
+        if !unread.is_empty() {
+            eprint_line(format_args!("{names} could not be read: not in the plan"));
+        }
+        if let Some(why) = not_applicable {
+            eprint_line(format_args!("it can be shown but not applied: {why}"));
+        }
+    }
+
+    fn meta(&self, run: &Selection, plan: &Plan, unread: &[HostResult]) -> anyhow::Result<Meta> {
         let record = |host: &homelab::plan::HostPlan| -> anyhow::Result<HostRecord> {
             let host_key = match self.keys.get(&host.host) {
                 Some(Ok(key)) => key.clone(),
@@ -85,6 +102,7 @@ impl Saving<'_> {
             filters: run.filters.clone(),
             left_out: run.left_out(),
             not_applicable: self.not_applicable.clone(),
+            not_read: unread.iter().map(|result| result.host.clone()).collect(),
             hosts: plan.hosts.iter().map(record).collect::<anyhow::Result<_>>()?,
         })
     }
@@ -123,16 +141,4 @@ fn nobody_to_encrypt_for(why: &str) -> Diagnostic {
     Diagnostic::new("the plan cannot be saved: it has secrets, and no recipients to encrypt them for")
         .because(why)
         .hint("run `homelab secrets init`, and commit `.age-recipients`")
-}
-
-/// Replaces the file as a whole.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .prefix(".homelab-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    write_document(&mut file, text)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use homelab::apply::{HostEnd, exit_code};
+use homelab::apply::{HostEnd, HostResult, exit_code, not_in_plan};
 use homelab::error::Diagnostic;
 use homelab::project::Selection;
 use homelab::report::TextOptions;
-use homelab::report::review::Review;
+use homelab::report::review::{Review, SavedAs};
 use homelab::saved::{SavedPlan, Unusable};
 
+use super::document_path::DocumentPath;
+use super::documents::Documents;
 use super::errors;
 use super::format::ReviewFormat;
 use super::output::eprint_line;
@@ -25,6 +27,9 @@ pub(crate) struct ShowArguments {
     /// Output format; see docs/format.md
     #[arg(long, value_enum, default_value_t = ReviewFormat::Text)]
     format: ReviewFormat,
+    /// Also write the review to FILE, in the format of its ending (.md, .html or .json); can be repeated
+    #[arg(long, value_name = "FILE", value_parser = DocumentPath::parse)]
+    format_into: Vec<DocumentPath>,
     /// Also show unchanged operations and all packages
     #[arg(long, short)]
     verbose: bool,
@@ -37,29 +42,32 @@ pub(super) fn run(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
     };
     let meta = &saved.meta;
     let selection = Selection::to_review(&meta.inventory, &meta.deploy, meta.left_out.clone());
-    let review = Review::planned(&selection, &saved.plan, &[], true, arguments.verbose);
+    let documents = Documents::create(&arguments.format_into)?;
+    let unread: Vec<HostResult> = meta.not_read.iter().map(|host| not_in_plan(host)).collect();
+    let mut review = Review::planned(&selection, &saved.plan, &unread, true, arguments.verbose);
+    review.saved = Some(SavedAs {
+        digest: saved.digest.clone(),
+        not_applicable: meta.not_applicable.clone(),
+    });
     let options = TextOptions {
         verbose: arguments.verbose,
         full_diff: arguments.verbose,
         width: terminal::columns(),
     };
     showing::show(&review, arguments.format.document(), &options, true, false)?;
+    documents.write(&review)?;
     let words = [meta.inventory.as_str(), meta.deploy.as_str()];
     let words: Vec<&str> = words
         .into_iter()
         .chain(meta.filters.iter().map(String::as_str))
         .collect();
     eprint_line(format_args!(
-        "plan of `{}`, saved by homelab {}, digest {}",
+        "plan of `{}`, saved by homelab {}",
         words.join(" "),
-        meta.version,
-        saved.digest
+        meta.version
     ));
     if let Some(by) = saved.sealed_by() {
         eprint_line(format_args!("with a seal of {by}, which `apply` checks"));
-    }
-    if let Some(why) = &meta.not_applicable {
-        eprint_line(format_args!("it cannot be applied: {why}"));
     }
     Ok(ExitCode::SUCCESS)
 }

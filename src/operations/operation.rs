@@ -11,6 +11,7 @@ use crate::change::{Conduct, Outcome, ResourceId, ResourceKind, Stop};
 use crate::error::Origin;
 use crate::facts::FactKey;
 use crate::facts::docker::Reference;
+use crate::facts::kubernetes::Objects;
 use crate::facts::overlay::FactScope;
 use crate::secret::sha256_hex;
 use crate::value::Text;
@@ -217,6 +218,11 @@ pub trait Operation: Debug + Send + Sync {
     fn restarts(&self) -> Option<String> {
         self.within().and_then(Operation::restarts)
     }
+
+    /// The workloads of a cluster whose pods it restarts, if that is what it does.
+    fn restarted_workloads(&self) -> Option<Objects> {
+        self.within().and_then(Operation::restarted_workloads)
+    }
 }
 
 #[cfg(test)]
@@ -224,7 +230,7 @@ mod tests {
     use crate::operations::testing::Bench;
 
     /// All that an operation says beside its plan.
-    fn said(op: &str, parameters: &str) -> [String; 8] {
+    fn said(op: &str, parameters: &str) -> [String; 9] {
         Bench::named(op, parameters)
             .asset("x/f", b"f")
             .ask(|operation, context| {
@@ -234,6 +240,7 @@ mod tests {
                     format!("{:?}", operation.images(context)),
                     format!("{:?}", operation.cron_entry()),
                     format!("{:?}", operation.restarts()),
+                    format!("{:?}", operation.restarted_workloads()),
                     format!("{:?}", operation.served(context).is_some()),
                     format!("{:?}", operation.cluster_objects(context).is_some()),
                     operation.texts(context).len().to_string(),
@@ -250,6 +257,7 @@ mod tests {
         let project = "project_directory = '/opt/web'";
         let tree = "src = 'x'\ndest = '/x'";
         let namespace = "namespace = 'shop'";
+        let workload = "objects = ['Deployment/web']\nnamespace = 'shop'";
         for (op, parameters, way, number) in [
             ("files.directory", directory, "timeout = '1m'", 0),
             ("files.directory", directory, "become_user = 'anna'", 0),
@@ -258,10 +266,11 @@ mod tests {
             ("docker.image", image, "retries = 2", 2),
             ("crontab.crontab", cron, "timeout = '1m'", 3),
             ("systemd.service", restart, "timeout = '1m'", 4),
-            ("docker.compose", project, "timeout = '1m'", 5),
-            ("k8s.namespace", namespace, "timeout = '1m'", 6),
-            ("files.sync", tree, "timeout = '1m'", 7),
-            ("files.sync", tree, "become_user = 'anna'", 7),
+            ("k8s.restart", workload, "timeout = '1m'", 5),
+            ("docker.compose", project, "timeout = '1m'", 6),
+            ("k8s.namespace", namespace, "timeout = '1m'", 7),
+            ("files.sync", tree, "timeout = '1m'", 8),
+            ("files.sync", tree, "become_user = 'anna'", 8),
         ] {
             let own = said(op, parameters);
             assert!(

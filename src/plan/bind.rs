@@ -9,6 +9,7 @@ use super::visible::Asked;
 use super::{PeerKeys, Trigger};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::FactKey;
+use crate::facts::kubernetes::Objects;
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
 use crate::operations::{CAPTURE, Definition, Operation, RunAs};
@@ -52,6 +53,14 @@ impl BoundOperation {
         let is_capture = ready.definition.name == CAPTURE.name;
         let name = ready.arguments.get(CAPTURE.main_argument).filter(|_| is_capture)?;
         name.value.as_str()
+    }
+
+    /// The workloads of a cluster whose pods it restarts, if that is what it does.
+    pub(super) fn restarted_workloads(&self) -> Option<Objects> {
+        match &self.bound {
+            Bound::Ready(ready) | Bound::Partly(ready, _) => ready.operation.restarted_workloads(),
+            Bound::Unknown(_) => None,
+        }
     }
 
     /// Whether it asks what services do.

@@ -68,7 +68,7 @@ fn one_for_the_key(mistakes: Vec<Mistake>) -> Vec<Mistake> {
 
 /// Whether a mistake is that the key of the lab is missing, or is none.
 pub(super) fn needs_lab_key(mistake: &Diagnostic) -> bool {
-    mistake.lacks.as_deref() == Some(LAB_KEY)
+    mistake.lacks() == Some(LAB_KEY)
 }
 
 /// The mistake that a group is missing, if it is, and the mistakes that do not follow from it.
@@ -79,10 +79,7 @@ fn of_one(
     mistakes: Vec<Mistake>,
 ) -> (Option<Diagnostic>, Vec<Mistake>) {
     let mut lacked: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for name in mistakes
-        .iter()
-        .filter_map(|mistake| mistake.diagnostic.lacks.as_deref())
-    {
+    for name in mistakes.iter().filter_map(|mistake| mistake.diagnostic.lacks()) {
         for group in groups_with(project, inventory, host, name) {
             lacked.entry(group).or_default().insert(name);
         }
@@ -103,14 +100,14 @@ fn of_one(
             host.name
         ));
     let follows = |mistake: &Mistake| {
-        let lacks = mistake.diagnostic.lacks.as_deref();
+        let lacks = mistake.diagnostic.lacks();
         // A look-up such as `catalogue[name]` fails because of a name that is lacking.
         lacks.is_some_and(|name| names.contains(name) || name.contains('['))
     };
     let mut shown: BTreeSet<&str> = BTreeSet::new();
     for mistake in mistakes.iter().filter(|mistake| follows(mistake)) {
-        if let (Some(name), Some(origin)) = (&mistake.diagnostic.lacks, mistake.diagnostic.origin())
-            && names.contains(name.as_str())
+        if let (Some(name), Some(origin)) = (mistake.diagnostic.lacks(), mistake.diagnostic.origin())
+            && names.contains(name)
             && shown.len() < MOST_PLACES
             && shown.insert(name)
         {

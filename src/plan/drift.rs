@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::recorded::{LATER, TEXT};
 use super::{HostPlan, PlannedOperation, Trigger, recorded};
 use crate::change::{Attributed, Before, CheckState, Expect, Outcome, ResourceChange, ResourceKind, Step};
+use crate::error::ChangedByOthers;
 use crate::facts::journal::{CONTENT, ChangeEnd, ChangeRecord, Run, SECRET};
 use crate::facts::overlay::OperationId;
 use crate::secret::{DigestKey, redacted};
@@ -31,6 +32,8 @@ pub struct Drifted {
     pub name: String,
     /// The attributes that differ; none if it is there and should not be, or the other way round.
     pub attributes: Vec<&'static str>,
+    /// Fields that somebody else has taken, and who: homelab would not change them.
+    pub taken: Vec<(String, String)>,
 }
 
 /// What a host is, compared with its configuration.
@@ -54,6 +57,17 @@ impl Drift {
     /// Whether the host is as its configuration says, leaving upgrades aside.
     pub fn is_none(&self) -> bool {
         self.drifted.is_empty() && self.checks.is_empty() && self.later.is_empty()
+    }
+
+    /// Adds what others have taken from homelab since it made it.
+    pub fn add_taken(&mut self, changed: &ChangedByOthers) {
+        self.drifted.push(Drifted {
+            cause: Cause::Host,
+            kind: ResourceKind::KubernetesObject,
+            name: redacted(&changed.name).into_owned(),
+            attributes: vec![CONTENT],
+            taken: changed.fields.clone(),
+        });
     }
 }
 
@@ -94,7 +108,13 @@ pub fn drift(plan: &HostPlan, runs: &[Journal]) -> Drift {
             }
             _ => {
                 let pending = operation.changes().iter().filter(|change| change.action.is_pending());
-                found.drifted.extend(pending.map(|change| Drifted::of(change, runs)));
+                let mut pending: Vec<&ResourceChange> = pending.collect();
+                if !pending.iter().all(|change| is_only_carrier(change)) {
+                    pending.retain(|change| !is_only_carrier(change));
+                }
+                found
+                    .drifted
+                    .extend(pending.into_iter().map(|change| Drifted::of(change, runs)));
             }
         }
     }
@@ -116,6 +136,12 @@ fn is_upgrade(operation: &PlannedOperation) -> bool {
     !names_packages && !changes.is_empty() && changes.iter().all(is_package)
 }
 
+/// Whether a change is there for the others of its operation alone, such as that of a Helm release of which only objects differ.
+fn is_only_carrier(change: &ResourceChange) -> bool {
+    matches!((&change.before, &change.after), (Before::Present(before), Some(after))
+        if after.iter().all(|(name, attribute)| before.get(name) == Some(attribute)))
+}
+
 impl Drifted {
     fn of(change: &ResourceChange, runs: &[Journal]) -> Self {
         let (cause, attributes) = match (&change.before, &change.after) {
@@ -132,6 +158,7 @@ impl Drifted {
             kind: change.id.kind,
             name: redacted(&change.id.name).into_owned(),
             attributes,
+            taken: Vec::new(),
         }
     }
 }
@@ -178,7 +205,9 @@ fn of_attributes(
             continue;
         }
         differing.push(*name);
-        let compared = if *name == CONTENT {
+        let compared = if *name == CONTENT && change.is_asked_as_before {
+            Some((false, true))
+        } else if *name == CONTENT {
             of_content(change, runs)
         } else {
             let mut all = records(change, runs);

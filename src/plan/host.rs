@@ -19,8 +19,9 @@ use super::trigger::Due;
 use super::undone::{NextRun, undone};
 use super::walk::{Peers, Place, Walk};
 use super::{Build, PlannedOperation, Trigger};
-use crate::change::{Action, Outcome, ResourceChange, ResourceKind};
+use crate::change::{Action, Outcome, ResourceChange, ResourceKind, Step};
 use crate::error::Diagnostic;
+use crate::facts::kubernetes::{ObjectName, Objects};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::unit::UnitFact;
@@ -223,19 +224,27 @@ impl<'a> HostPlanner<'a> {
     }
 
     /// Notes for a handler that restarts or reloads a unit whether an earlier operation starts that unit, or restarts it, after all that
-    /// notify it.
+    /// notify it; and for one that restarts pods, whether an earlier operation creates their workloads then.
     fn cover(&self, handler: &mut PlannedOperation) {
         let PlannedOperation {
             handler: Some(handler),
             trigger: Trigger::NotifiedBy(notifiers),
-            outcome: Outcome::Change(_) | Outcome::Ensure { .. },
+            outcome: Outcome::Change(changes) | Outcome::Ensure { changes, .. },
             ..
         } = handler
         else {
             return;
         };
-        let Some(unit) = &handler.unit else { return };
         let last = self.last_change_of(notifiers);
+        if let Some(workloads) = &handler.workloads {
+            let created = self.creation_of(workloads).filter(|created| Some(*created) >= last);
+            handler.covered_by = created.map(|created| self.operations[created].id.clone());
+            if created.is_some() {
+                has_nothing_to_do(changes);
+            }
+            return;
+        }
+        let Some(unit) = &handler.unit else { return };
         let start = self.start_of(unit).filter(|start| Some(*start) > last);
         let id = |start: usize| self.operations[start].id.clone();
         handler.covered_by = match start.filter(|start| !self.may_run_before(*start, unit, notifiers)) {
@@ -281,6 +290,20 @@ impl<'a> HostPlanner<'a> {
             let mut effects = operation.changes().iter().flat_map(|change| &change.effects);
             matches!(operation.outcome, Outcome::Change(_)) && effects.any(starts)
         })
+    }
+
+    /// The position of the first operation that surely creates one of these workloads, if each of them is created.
+    fn creation_of(&self, workloads: &Objects) -> Option<usize> {
+        let created = workloads.names.iter().map(|name| {
+            self.operations.iter().rposition(|operation| {
+                let Outcome::Change(changes) = &operation.outcome else {
+                    return false;
+                };
+                let mut new = changes.iter().filter(|change| change.action == Action::Create);
+                new.any(|change| change.effects.iter().any(|effect| is_about(effect, workloads, name)))
+            })
+        });
+        created.collect::<Option<Vec<usize>>>()?.into_iter().min()
     }
 
     /// Whether a unit may run already when those of `notifiers` change something that come before the operation `start`.
@@ -455,6 +478,25 @@ fn never_made(touches: Vec<FactScope>, overlay: &Overlay) -> Vec<Effect> {
     named
         .map(|scope| Effect::Forget(scope, "what makes it has a mistake".to_owned()))
         .collect()
+}
+
+/// Whether it is what is known of a workload after a change.
+fn is_about(effect: &Effect, workloads: &Objects, name: &ObjectName) -> bool {
+    matches!(effect, Effect::Set(FactKey::KubernetesObject(question), _)
+        if question.0.api == workloads.api
+            && question.0.id.kind == name.short_kind()
+            && question.0.id.group == "apps"
+            && question.0.id.namespace == workloads.namespace
+            && question.0.id.name == name.name)
+}
+
+/// A handler that has nothing to do in this run only takes its record from the host.
+fn has_nothing_to_do(changes: &mut [ResourceChange]) {
+    for step in changes.iter_mut().flat_map(|change| &mut change.steps) {
+        if let Step::Run(command) = step {
+            command.already = Some("true".to_owned());
+        }
+    }
 }
 
 /// The position of the last of the operations `ids` that may change anything.

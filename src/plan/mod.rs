@@ -42,6 +42,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::{Access, Action, CheckState, Conduct, Outcome, ResourceChange, Step};
 use crate::content::Content;
 use crate::error::{Diagnostic, Origin};
+use crate::facts::kubernetes::Objects;
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
 use crate::facts::{FactKey, Facts};
@@ -211,7 +212,10 @@ pub struct PlannedHandler {
     pub record: Owed,
     /// The unit that it restarts or reloads: it has nothing to do if the unit was started after all that notify it.
     pub unit: Option<String>,
-    /// The earlier operation of the plan that starts the unit after all that notify it.
+    /// The workloads of a cluster whose pods it restarts: it has nothing to do if the run creates them after all that notify it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workloads: Option<Objects>,
+    /// The earlier operation of the plan that starts the unit, or creates the workloads, after all that notify it.
     pub covered_by: Option<OperationId>,
     /// The same of one that starts the unit unless a package has done so before them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -18,6 +18,7 @@ use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::content::Assets;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::docker::Engine;
+use crate::facts::kubernetes::Objects;
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, Fact, FactKey};
@@ -115,7 +116,8 @@ pub(super) fn plan_operation(
     };
     let mut outcome = limited(outcome, touches, overlay);
     let guards = Entrance::new(overlay, given.host.is_local).guard(&mut outcome, bound.guard);
-    let handler = bound.handler.map(|record| planned_handler(record, given));
+    let workloads = bound.restarted_workloads();
+    let handler = bound.handler.map(|record| planned_handler(record, workloads, given));
     let takes_touches = takes_touches(&bound.bound);
     let holds = Holds {
         texts: texts(&bound.bound, &outcome, &given.selection.assets),
@@ -569,9 +571,10 @@ fn owes_start(handler: Option<&Owed>, given: &Given<'_>) -> bool {
     given.owed().iter().any(|owed| owed.starts && is_of_unit(owed))
 }
 
-fn planned_handler(record: Owed, given: &Given<'_>) -> PlannedHandler {
+fn planned_handler(record: Owed, workloads: Option<Objects>, given: &Given<'_>) -> PlannedHandler {
     PlannedHandler {
         unit: record.unit.clone(),
+        workloads,
         record: Owed {
             starts: false,
             ..record
@@ -737,6 +740,7 @@ mod tests {
                 effects: vec![Effect::Forget(scope, "why".to_owned())],
                 steps: Vec::new(),
                 risk: Risk::None,
+                is_asked_as_before: false,
             }])
         };
         let scope = |path: &str| FactScope::Key(FactKey::Path(path.to_owned()));

@@ -7,6 +7,7 @@ use super::style::{Tone, paint};
 use super::{document, phrases};
 use crate::apply::HostEnd;
 use crate::plan::{Cause, Drift, Drifted};
+use crate::secret::redacted;
 
 /// A host that was compared with its configuration, or could not be.
 #[derive(Clone, Debug)]
@@ -15,6 +16,17 @@ pub struct HostDrift {
     /// `None` if it could not be read.
     pub drift: Option<Drift>,
     pub end: HostEnd,
+}
+
+impl HostDrift {
+    /// How the comparison ended. `counts_upgrades` is whether newer packages are a difference.
+    pub fn end_of_drift(&self, counts_upgrades: bool) -> HostEnd {
+        match &self.drift {
+            None => self.end,
+            Some(drift) if drift.is_none() && (drift.upgrades.is_empty() || !counts_upgrades) => HostEnd::Converged,
+            Some(_) => HostEnd::Pending,
+        }
+    }
 }
 
 /// What is printed about a cause.
@@ -84,6 +96,13 @@ fn day(run: &str) -> Option<String> {
 
 fn named(one: &Drifted) -> String {
     let what = format!("{} {}", one.kind, one_line(&one.name));
+    if !one.taken.is_empty() {
+        let taken = one.taken.iter().map(|(field, owner)| {
+            let (field, owner) = (redacted(field), redacted(owner));
+            format!("{} belongs to {}", one_line(&field), one_line(&owner))
+        });
+        return format!("{what} ({})", taken.collect::<Vec<_>>().join(", "));
+    }
     match one.attributes.join(", ") {
         attributes if attributes.is_empty() => what,
         attributes => format!("{what} ({attributes})"),
@@ -116,6 +135,16 @@ struct JsonDrifted<'a> {
     /// `host`, `configuration`, `both` or `not_known`.
     changed: &'static str,
     attributes: &'a [&'static str],
+    /// Fields that somebody else has taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    taken: Vec<JsonTaken<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonTaken<'a> {
+    field: &'a str,
+    /// The name that its manager has in the cluster, such as `kubectl-set`.
+    by: &'a str,
 }
 
 /// The same as JSON.
@@ -153,6 +182,7 @@ impl<'a> JsonDrifted<'a> {
                 Cause::NotKnown => "not_known",
             },
             attributes: &one.attributes,
+            taken: one.taken.iter().map(|(field, by)| JsonTaken { field, by }).collect(),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::phrases;
 use super::review::{Fold, HostReview, Review, Tally};
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped};
-use super::unread;
+use super::{saved, unread};
 use crate::apply::{Failure, ResourceEnd};
 use filter::{Kind, Shown};
 use quote::{chip, phrase};
@@ -27,6 +27,9 @@ use quote::{chip, phrase};
 pub(super) use quote::escaped;
 
 const STYLE: &str = include_str!("html/style.css");
+
+/// The badge of a run that changes nothing.
+pub(super) const DRY_RUN: &str = "dry run";
 
 /// Up to so many sections are shown unfolded.
 const FEW: usize = 3;
@@ -66,12 +69,11 @@ pub fn html(review: &Review<'_>) -> String {
         text.push_str(&section.html(index, are_few));
     }
     text.push_str("</main>\n");
-    page(
-        &escaped(&command),
-        review.is_dry_run,
-        &filter::rules(&shown, &hosts),
-        &text,
-    )
+    let badge = match &review.saved {
+        Some(_) => Some(saved::SAVED_PLAN),
+        None => review.is_dry_run.then_some(DRY_RUN),
+    };
+    page(&escaped(&command), badge, &filter::rules(&shown, &hosts), &text)
 }
 
 /// A host's part of the page, or that of several hosts.
@@ -99,15 +101,11 @@ fn is_shown(fold: &Fold<'_, Body>) -> bool {
     !fold.body.failures.is_empty() || !fold.body.shown.is_empty() || fold.has_notices()
 }
 
-/// A whole page: `command` is its title, `rules` is added to its style sheet, and `body` begins in its header.
-pub(super) fn page(command: &str, is_dry_run: bool, rules: &str, body: &str) -> String {
+/// A whole page: `command` is its title, with `badge` beside it, `rules` is added to its style sheet, and `body` begins in its header.
+pub(super) fn page(command: &str, badge: Option<&str>, rules: &str, body: &str) -> String {
     let style = format!("{STYLE}{rules}");
     let hash = STANDARD.encode(Sha256::digest(style.as_bytes()));
-    let dry_run = if is_dry_run {
-        " <span class=\"badge\">dry run</span>"
-    } else {
-        ""
-    };
+    let badge = badge.map_or_else(String::new, |badge| format!(" <span class=\"badge\">{badge}</span>"));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{hash}'; \
@@ -116,7 +114,7 @@ pub(super) fn page(command: &str, is_dry_run: bool, rules: &str, body: &str) -> 
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
          <title>{command}</title>\n<style>{style}</style>\n</head>\n<body>\n\
-         <header>\n<h1><code>{command}</code>{dry_run}</h1>\n{body}</body>\n</html>\n"
+         <header>\n<h1><code>{command}</code>{badge}</h1>\n{body}</body>\n</html>\n"
     )
 }
 
@@ -214,6 +212,9 @@ fn names(hosts: &[&str]) -> String {
 fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
     let mut text = String::new();
     let hosts = counted(review.read_hosts().count(), "host");
+    if let Some(saved) = &review.saved {
+        let _ = writeln!(text, "<p>{}</p>", phrase(&saved::named(saved)));
+    }
     if review.hosts.iter().any(|host| host.results.is_some()) {
         let ends = phrases::host_ends(review.ends());
         let ends = ends.into_iter().map(|(count, end)| end_chip(end, Some(count)));

@@ -30,11 +30,20 @@ struct Document<'a> {
     inventory: &'a str,
     deploy: &'a str,
     dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved_plan: Option<JsonSaved<'a>>,
     pending: bool,
     left_out: LeftOut<'a>,
     hosts: Vec<JsonHost<'a>>,
     totals: JsonTotals,
     ends: BTreeMap<&'static str, usize>,
+}
+
+/// The saved plan that the review is about.
+#[derive(Serialize)]
+struct JsonSaved<'a> {
+    digest: &'a str,
+    not_applicable: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -216,6 +225,10 @@ impl<'a> Document<'a> {
             inventory: review.inventory,
             deploy: review.deploy,
             dry_run: review.is_dry_run,
+            saved_plan: review.saved.as_ref().map(|saved| JsonSaved {
+                digest: &saved.digest,
+                not_applicable: saved.not_applicable.as_deref(),
+            }),
             pending: review.is_pending,
             left_out: LeftOut {
                 hosts: review.skipped.hosts,

@@ -14,7 +14,7 @@ use super::phrases::{self, Phrase};
 use super::review::{Fold, HostReview, Review};
 use super::sanitize::one_line;
 use super::style::{counted, grouped};
-use super::unread;
+use super::{saved, unread};
 use crate::apply::{HostEnd, OperationResult, ResourceEnd};
 use fit::{Fit, Section, fit};
 use item::Item;
@@ -130,11 +130,18 @@ fn command(review: &Review<'_>, is_dry_run: bool) -> String {
 
 /// The heading with the totals, and the notes about hosts without a section.
 fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
+    let (of, is_dry_run) = match &review.saved {
+        Some(_) => (format!("{} of ", saved::SAVED_PLAN), false),
+        None => (String::new(), review.is_dry_run),
+    };
     let mut text = format!(
-        "### {}: {}\n\n",
-        code(&command(review, review.is_dry_run)),
+        "### {of}{}: {}\n\n",
+        code(&command(review, is_dry_run)),
         headline(review)
     );
+    if let Some(saved) = &review.saved {
+        let _ = writeln!(text, "{}\n", phrase(&saved::named(saved).cut(fit::NAMES)));
+    }
     let hosts = review.read_hosts().count();
     if review.is_pending {
         let along = join(phrases::along_totals(&review.totals));

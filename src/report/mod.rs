@@ -38,6 +38,7 @@ mod refusal;
 pub mod review;
 mod sanitize;
 mod sarif;
+mod saved;
 #[cfg(test)]
 mod schemas;
 mod style;

@@ -74,7 +74,12 @@ pub fn refusal_html(refusal: &Refusal) -> String {
         "<p>{}</p>\n</header>\n<main>\n<pre>{text}</pre>\n</main>\n",
         refusal.title()
     );
-    page(&super::html::escaped(&refusal.command()), refusal.is_dry_run, "", &body)
+    page(
+        &super::html::escaped(&refusal.command()),
+        refusal.is_dry_run.then_some(super::html::DRY_RUN),
+        "",
+        &body,
+    )
 }
 
 #[cfg(test)]

@@ -112,6 +112,7 @@ fn change(resource: ResourceId, before: &[(&'static str, &str)], after: &[(&'sta
         effects: Vec::new(),
         steps: Vec::new(),
         risk: Risk::None,
+        is_asked_as_before: false,
     }
 }
 

@@ -6,6 +6,7 @@ use super::operation;
 use super::phrases;
 use super::review::{Fold, HostReview, Review, Tally};
 use super::sanitize::one_line;
+use super::saved;
 use super::style::{Tone, counted, paint};
 use super::unread;
 
@@ -28,6 +29,9 @@ pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
         lines.extend(wrapped(&hint, options.width));
     }
     lines.extend(skipped_parts(review, options));
+    if let Some(saved) = &review.saved {
+        lines.extend(wrapped(&saved::named(saved).text(), options.width));
+    }
     joined(&lines)
 }
 

@@ -52,6 +52,9 @@ pub struct Meta {
     /// Why it cannot be applied; `None` if it can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_applicable: Option<String>,
+    /// Hosts that are not in the plan, since they could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_read: Vec<String>,
     /// In the order of the inventory.
     pub hosts: Vec<HostRecord>,
 }

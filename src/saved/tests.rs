@@ -222,6 +222,7 @@ fn saved(operations: Vec<PlannedOperation>, sealing: Option<(&Recipients, &Ident
             host_key: Some("SHA256:x".to_owned()),
             operations: fingerprints(&plan.hosts[0], &key),
         }],
+        not_read: Vec::new(),
     };
     let bundle = Bundle {
         name: "home".to_owned(),

@@ -37,13 +37,51 @@ const FILES: &[(&str, &str)] = &[
     ("templates/motd.j2", include_str!("files/templates/motd.j2")),
 ];
 
-/// Writes a new project, with its schemas, to `folder`, which is made where it is missing.
+/// What runs a project's workflows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forge {
+    GitHub,
+    Forgejo,
+    GitLab,
+}
+
+/// Writes the comment of a pull request.
+const COMMENT: (&str, &str) = (".github/homelab-comment", include_str!("../../.github/homelab-comment"));
+
+impl Forge {
+    /// The files of the workflow that reviews pull requests and applies approved plans.
+    fn files(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::GitHub => &[
+                (
+                    ".github/workflows/review.yml",
+                    include_str!("../../.github/workflows/review.yml"),
+                ),
+                COMMENT,
+            ],
+            Self::Forgejo => &[
+                (
+                    ".forgejo/workflows/review.yml",
+                    include_str!("../../docs/ci/forgejo.yml"),
+                ),
+                COMMENT,
+            ],
+            Self::GitLab => &[(".gitlab-ci.yml", include_str!("../../docs/ci/gitlab.yml"))],
+        }
+    }
+}
+
+/// Writes a new project, with its schemas, to `folder`, which is made where it is missing; with a workflow if it has a forge.
 ///
 /// Errors: there is something in it already, or it cannot be written to.
-pub fn write_project(folder: &Path) -> Result<(), Diagnostic> {
+pub fn write_project(folder: &Path, forge: Option<Forge>) -> Result<(), Diagnostic> {
     check_empty(folder)?;
-    for (path, text) in FILES {
+    let workflow = forge.map_or(&[][..], Forge::files);
+    for (path, text) in FILES.iter().chain(workflow) {
         write(&folder.join(path), text)?;
+    }
+    if workflow.contains(&COMMENT) {
+        make_executable(&folder.join(COMMENT.0))?;
     }
     write_project_schemas(folder).map(drop)
 }
@@ -92,6 +130,15 @@ fn check_empty(folder: &Path) -> Result<(), Diagnostic> {
     }
 }
 
+fn make_executable(path: &Path) -> Result<(), Diagnostic> {
+    let made = path.metadata().and_then(|found| {
+        let mode = found.permissions().mode();
+        // Who may read it may run it.
+        fs::set_permissions(path, fs::Permissions::from_mode(mode | (mode & 0o444) >> 2))
+    });
+    made.map_err(|error| Diagnostic::new(format!("cannot write `{}`", path.display())).because(error.to_string()))
+}
+
 fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
     let written = write_file(path, text);
     written.map_err(|error| Diagnostic::new(format!("cannot write `{}`", path.display())).because(error.to_string()))
@@ -117,7 +164,7 @@ mod tests {
     fn a_new_project_is_without_a_mistake_and_names_its_schemas() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("new/lab");
-        write_project(&root).expect("written");
+        write_project(&root, None).expect("written");
         let project = load(&root).expect("no mistakes");
         assert!(project.deploys.contains_key("site"));
         let mut named = 0;
@@ -132,6 +179,27 @@ mod tests {
             named += 1;
         }
         assert_eq!(named, 6);
+    }
+
+    #[test]
+    fn a_project_has_the_workflow_of_its_forge() {
+        for (forge, workflow, has_comment) in [
+            (Forge::GitHub, ".github/workflows/review.yml", true),
+            (Forge::Forgejo, ".forgejo/workflows/review.yml", true),
+            (Forge::GitLab, ".gitlab-ci.yml", false),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let root = folder.path().join("lab");
+            write_project(&root, Some(forge)).expect("written");
+            load(&root).expect("no mistakes");
+            let text = fs::read_to_string(root.join(workflow)).expect("is there");
+            assert!(text.contains("homelab apply"), "{workflow}");
+            let comment = root.join(COMMENT.0).metadata();
+            assert_eq!(comment.is_ok(), has_comment, "{workflow}");
+            if let Ok(comment) = comment {
+                assert_eq!(comment.permissions().mode() & 0o500, 0o500);
+            }
+        }
     }
 
     #[test]
@@ -161,10 +229,10 @@ mod tests {
     fn nothing_is_written_over() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("mine"), "x").expect("written");
-        let refused = write_project(folder.path()).expect_err("it is not empty");
+        let refused = write_project(folder.path(), None).expect_err("it is not empty");
         assert!(refused.title.contains("is not empty: it contains `mine`"), "{refused}");
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
-        let refused = write_project(&folder.path().join("mine")).expect_err("it is a file");
+        let refused = write_project(&folder.path().join("mine"), None).expect_err("it is a file");
         assert!(refused.title.starts_with("cannot read"), "{refused}");
     }
 
@@ -172,6 +240,6 @@ mod tests {
     fn a_fresh_repository_is_as_good_as_empty() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join(".git")).expect("made");
-        write_project(folder.path()).expect("written");
+        write_project(folder.path(), None).expect("written");
     }
 }

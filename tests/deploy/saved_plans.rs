@@ -149,14 +149,16 @@ fn what_was_reviewed_is_applied_and_nothing_where_a_host_moved() {
     }
     // The review of both plans, and of a dry run, is the same in each format.
     scene.plan("all", "b.plan");
+    let digests = ["a.plan", "b.plan"].map(|file| digest(&fs::read(scene.project.root().join(file)).unwrap()));
     for format in ["text", "json", "markdown", "html"] {
         let shown = scene.shown("a.plan", format);
-        let reviewed = scene
-            .run(&["deploy", "dev", "all", "--dry-run", "--format", format])
-            .expect(0);
-        assert_eq!(shown, reviewed.stdout, "{format}");
-        assert_eq!(shown, scene.shown("b.plan", format), "{format}");
+        assert!(shown.contains(&digests[0]), "{format}: {shown}");
+        let other = scene.shown("b.plan", format);
+        assert_eq!(shown, other.replace(&digests[1], &digests[0]), "{format}");
     }
+    let reviewed = scene.run(&["deploy", "dev", "all", "--dry-run"]).expect(0).stdout;
+    let named = format!("saved plan, digest `{}`\n", digests[0]);
+    assert_eq!(scene.shown("a.plan", "text").replace(&named, ""), reviewed);
 
     // One host is tampered with: nothing is written on either.
     alpha.inside("echo tampered >/etc/plain");
@@ -202,6 +204,11 @@ fn what_was_reviewed_is_applied_and_nothing_where_a_host_moved() {
     is_killed(&scene, &alpha);
     is_forged(&scene);
     has_another_key(&scene, &alpha);
+}
+
+/// The digest that the first line of a plan has.
+fn digest(plan: &[u8]) -> String {
+    text(plan).split('"').nth(5).unwrap().to_owned()
 }
 
 /// Where a deploy could write: the system itself writes elsewhere at any time.
@@ -251,6 +258,8 @@ fn drifts(scene: &Scene, alpha: &Host<'_>, beta: &Host<'_>) {
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["hosts"][0]["drifted"][0]["changed"], "host");
     scene.run(&["deploy", "dev", "all", "--yes"]).expect(0);
+    let quiet = scene.run(&["drift", "dev", "all", "--quiet"]).expect(0);
+    assert_eq!(quiet.stdout, "");
 }
 
 /// Operations that are planned in their turn need consent of their own.
@@ -265,6 +274,9 @@ fn waits(scene: &Scene, alpha: &Host<'_>) {
     assert!(!alpha.is("test -e /srv/list"));
     scene.run(&["apply", "w.plan", "--yes", "--allow-deferred"]).expect(0);
     assert_eq!(alpha.inside("cat /srv/list"), "one\ntwo\n");
+    // Nothing of it is left to consent to.
+    let again = scene.run(&["apply", "w.plan", "--yes"]).expect(0);
+    assert!(again.stderr.contains("the plan is applied already"), "{}", again.stderr);
 }
 
 /// What was killed halfway is finished by a deploy.
@@ -306,7 +318,7 @@ fn is_forged(scene: &Scene) {
     let unsealed = [&whole[..start], b"}", &whole[end..]].concat();
     refuses("without its seal", &unsealed, "it has no seal of a recipient");
     // Who knows its digest needs no seal.
-    let digest = text(&whole).split('"').nth(5).unwrap().to_owned();
+    let digest = digest(&whole);
     scene
         .run(&["apply", "forged.plan", "--yes", "--digest", &digest])
         .expect(0);

@@ -23,6 +23,7 @@ fn records(folder: &std::path::Path) -> (Records, PlannedOperation) {
         }
         .in_its_file(),
         unit: None,
+        workloads: None,
         covered_by: None,
         unless_started_by: None,
         is_beside_another_run: false,
@@ -256,6 +257,7 @@ fn what_another_handler_stopped_is_started() {
             ..record("c / restart", "app.service")
         },
         unit: Some("app.service".to_owned()),
+        workloads: None,
         covered_by: None,
         unless_started_by: None,
         is_beside_another_run: false,
@@ -313,6 +315,7 @@ fn a_restart_settles_what_is_owed_for_its_unit_and_a_reload_only_reloads() {
         let own_record = PlannedHandler {
             record: with_state("b / own", own),
             unit: Some("app.service".to_owned()),
+            workloads: None,
             covered_by: None,
             unless_started_by: None,
             is_beside_another_run: false,

@@ -63,6 +63,7 @@ fn restart(unit: &str, but: But) -> PlannedOperation {
             ..Owed::default()
         },
         unit: Some(unit.to_owned()),
+        workloads: None,
         covered_by: None,
         unless_started_by: None,
         is_beside_another_run: false,

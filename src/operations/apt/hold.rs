@@ -129,6 +129,7 @@ impl Hold {
             effects: vec![Effect::Set(FactKey::Package(key.clone()), Fact::Package(fact))],
             steps: vec![selection_run(&key, self.present, self.lock_timeout)],
             risk: Risk::None,
+            is_asked_as_before: false,
         }))
     }
 

@@ -87,6 +87,7 @@ impl Operation for Update {
             )],
             steps: vec![update_run(self.lock_timeout)],
             risk: Risk::None,
+            is_asked_as_before: false,
         }]))
     }
 }

@@ -228,6 +228,7 @@ fn create(
             keeps,
         })],
         risk: Risk::None,
+        is_asked_as_before: false,
     })
 }
 
@@ -263,6 +264,7 @@ fn update(
             attributes: new,
         })],
         risk: Risk::None,
+        is_asked_as_before: false,
     }))
 }
 

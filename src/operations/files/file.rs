@@ -139,6 +139,7 @@ fn touch(path: &str, attributes: &Attributes) -> ResourceChange {
             )
         })],
         risk: Risk::None,
+        is_asked_as_before: false,
     }
 }
 

@@ -196,6 +196,7 @@ impl Link {
             effects: drop_ins.into_iter().chain(absent).collect(),
             steps: vec![Step::Remove(Remove { path })],
             risk: Risk::Removal,
+            is_asked_as_before: false,
         }]))
     }
 }
@@ -241,6 +242,7 @@ fn link(path: &str, target: &str, owner: Ownership, before: Before, expect: Expe
             owner,
         })],
         risk: Risk::None,
+        is_asked_as_before: false,
     }
 }
 

@@ -216,5 +216,6 @@ fn change(src: String, dest: String, inode: &Inode, ways: [ResolvedPath; 2]) -> 
             group: attributes.group,
         })],
         risk: Risk::None,
+        is_asked_as_before: false,
     }
 }

@@ -32,6 +32,7 @@ pub(in crate::operations) fn plan_absent(context: &PlanContext<'_>, path: &str) 
         ],
         steps: vec![Step::Remove(Remove { path })],
         risk: Risk::Removal,
+        is_asked_as_before: false,
     }]))
 }
 

@@ -277,6 +277,7 @@ fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> Result<
         effects: effects(path, &attributes, &content),
         steps: vec![write(wish, path, content, attributes)],
         risk: Risk::None,
+        is_asked_as_before: false,
     })
 }
 
@@ -374,6 +375,7 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
             write(wish, path, content, new)
         }],
         risk: Risk::None,
+        is_asked_as_before: false,
     }]))
 }
 
@@ -427,6 +429,7 @@ pub(super) fn set_attributes(
             attributes: new.clone(),
         })],
         risk: Risk::None,
+        is_asked_as_before: false,
     }
 }
 

@@ -172,6 +172,7 @@ impl Objects<'_> {
             Some(Answer::Refused(why)) => return Err(refused(context, wish, why)),
             None => return Ok(None),
         };
+        let is_asked_as_before = before.is_some_and(|before| with_random(before, rendered) == wanted);
         if let Some(before) = before {
             // Helm takes away what it wrote before and writes no more.
             without_dropped(&mut after, before, &wish.manifest.masked);
@@ -183,6 +184,7 @@ impl Objects<'_> {
         let (old, next) = shown::compared(context, live, &after);
         let mut change = ResourceChange::new(id, Action::Update, Before::Present(new(old)), Some(new(next)));
         change.effects = effects(wish, rendered, Some(after));
+        change.is_asked_as_before = is_asked_as_before;
         Ok(Some((turn(&wish.id), change)))
     }
 

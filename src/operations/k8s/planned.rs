@@ -17,7 +17,7 @@ use super::{redefined, refusal, removal, shown, trial};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
-use crate::error::{Diagnostic, Origin};
+use crate::error::{ChangedByOthers, Diagnostic, Origin};
 use crate::facts::kubernetes::{
     Answer, Answers, Cluster, ClusterKey, FieldPath, Held, Object, ObjectFact, ObjectId, ObjectKey, Question,
     ServedKind,
@@ -260,6 +260,9 @@ impl Set<'_> {
                 }
                 let before = Before::Present([("content", old)].into_iter().collect());
                 let mut change = changed(&wish, Action::Update, before, attributes);
+                let applied = record.and_then(|record| record.digest(&wish.id));
+                // The record has no digests of secrets.
+                change.is_asked_as_before = !wish.is_secret() && applied == Some(&digest_of(&wish.manifest.masked));
                 let left = Object {
                     live: Some(after.clone()),
                     answer: Some(Answer::Accepted(after)),
@@ -273,7 +276,7 @@ impl Set<'_> {
                     ..Planned::new(wish, change)
                 })
             }
-            Decision::Conflict(fields) => return Err(self.conflict(context, &wish, &fields)),
+            Decision::Conflict(fields) => return Err(self.conflict(context, &wish, (fields, object))),
             Decision::Refused { why, is_immutable } => {
                 return Err(self.refused(context, &wish, (&why, is_immutable), known));
             }
@@ -341,7 +344,12 @@ impl Set<'_> {
         )
     }
 
-    fn conflict(&self, context: &PlanContext<'_>, wish: &Wish, fields: &[(String, String)]) -> Stop {
+    fn conflict(
+        &self,
+        context: &PlanContext<'_>,
+        wish: &Wish,
+        (fields, object): (Vec<(String, String)>, &Object),
+    ) -> Stop {
         let title = format!("fields of `{}` belong to another manager", wish.id);
         let named: Vec<String> = fields
             .iter()
@@ -351,7 +359,16 @@ impl Set<'_> {
         let hint = format!(
             "remove these fields from the manifest, leave them alone with `keep`, or take them over with `adopt = [\"{manager}\"]`"
         );
-        self.at(context, wish, title, named.join(", "), &hint)
+        // What homelab never wrote was not changed since: the project is the first to ask for it.
+        let is_ours = object.managers.iter().any(|manager| manager == "homelab");
+        let changed = is_ours.then(|| ChangedByOthers {
+            name: wish.id.to_string(),
+            fields,
+        });
+        match self.at(context, wish, title, named.join(", "), &hint) {
+            Stop::Refused(mistake) => Stop::Refused(Box::new(mistake.changed_by_others(changed))),
+            stop => stop,
+        }
     }
 
     fn refused(

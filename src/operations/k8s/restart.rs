@@ -18,7 +18,7 @@ use crate::change::{
     Action, Attribute, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::FactKey;
-use crate::facts::kubernetes::{Api, Objects};
+use crate::facts::kubernetes::{Api, ObjectName, Objects};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
@@ -90,6 +90,17 @@ impl Operation for Restart {
             Role::HandlerThatRan => Ok(Outcome::Unchanged),
             Role::Handler => Ok(Outcome::Change(vec![self.change(&objects)])),
         }
+    }
+
+    fn restarted_workloads(&self) -> Option<Objects> {
+        let names = self.objects.iter().map(|text| ObjectName::parse(text));
+        Some(Objects {
+            api: Api {
+                kubeconfig: self.kubeconfig.clone(),
+            },
+            namespace: Some(self.namespace.clone()),
+            names: names.collect::<Result<_, _>>().ok()?,
+        })
     }
 }
 

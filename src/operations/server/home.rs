@@ -102,6 +102,7 @@ impl NewHome<'_> {
                 keeps: false,
             })],
             risk: Risk::None,
+            is_asked_as_before: false,
         }
     }
 
@@ -201,6 +202,7 @@ pub(super) fn removed_home(
         ],
         steps: Vec::new(),
         risk: Risk::Removal,
+        is_asked_as_before: false,
     };
     Ok(Some((removed, closed)))
 }

@@ -65,5 +65,6 @@ fn change() -> ResourceChange {
         effects: Vec::new(),
         steps: vec![daemon_reload()],
         risk: Risk::None,
+        is_asked_as_before: false,
     }
 }

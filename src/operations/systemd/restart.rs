@@ -242,6 +242,7 @@ fn change(asked: &str, state: &UnitState, verb: Verb, owes_start: bool) -> Resou
         effects: effects(asked, &left),
         steps: vec![step(&state.id, verb, settles(state))],
         risk,
+        is_asked_as_before: false,
     }
 }
 
@@ -266,6 +267,7 @@ fn of_unknown(unit: &str, verb: Verb, why: String, owes_start: bool) -> Resource
             Verb::Restart => Risk::Restart,
             Verb::Reload => Risk::None,
         },
+        is_asked_as_before: false,
     }
 }
 

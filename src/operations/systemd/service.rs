@@ -303,6 +303,7 @@ impl Service {
                 .chain(forgets.then(|| forget_failure(&state.id)))
                 .collect(),
             risk: risk(&state.id, due),
+            is_asked_as_before: false,
         }
     }
 
@@ -394,6 +395,7 @@ impl Service {
                 Risk::None if may_renew && !context.is_absent_but_for_packages(&key(unit)) => renewal_risk(unit),
                 other => other,
             },
+            is_asked_as_before: false,
         }
     }
 }
@@ -448,6 +450,7 @@ pub(super) fn loaded(state: &UnitState) -> ResourceChange {
         effects: effects(&state.id, &after, &Due::default()),
         steps: vec![daemon_reload()],
         risk: Risk::None,
+        is_asked_as_before: false,
     }
 }
 
@@ -536,6 +539,7 @@ fn mask_absent(unit: &str) -> ResourceChange {
         effects: effects(unit, &after, &due),
         steps: steps(unit, &due, false),
         risk: Risk::None,
+        is_asked_as_before: false,
     }
 }
 

@@ -221,6 +221,7 @@ fn created(made: &Made, now: Option<&PathFact>) -> ResourceChange {
         effects: vec![effect(made, wanted)],
         steps: Vec::new(),
         risk: Risk::None,
+        is_asked_as_before: false,
     }
 }
 

@@ -151,3 +151,64 @@ fn newer_packages_are_told_apart() {
         );
     }
 }
+
+/// An object of a cluster that homelab applies again.
+fn object(is_asked_as_before: bool) -> ResourceChange {
+    let mut change = ResourceChange::new(
+        ResourceId::new(ResourceKind::KubernetesObject, "Deployment/web in shop"),
+        Action::Update,
+        Before::Present(attributed(&[(CONTENT, "replicas: 3")])),
+        Some(attributed(&[(CONTENT, "replicas: 1")])),
+    );
+    change.is_asked_as_before = is_asked_as_before;
+    change
+}
+
+#[test]
+fn an_object_that_is_asked_for_as_before_was_changed_on_the_host() {
+    for (is_asked_as_before, cause) in [(true, Cause::Host), (false, Cause::NotKnown)] {
+        let found = Drifted::of(&object(is_asked_as_before), &[]);
+        assert_eq!((found.cause, found.attributes), (cause, vec![CONTENT]));
+    }
+}
+
+#[test]
+fn a_release_is_no_difference_beside_its_objects() {
+    let release = |version: &str| {
+        ResourceChange::new(
+            ResourceId::new(ResourceKind::HelmRelease, "web in shop"),
+            Action::Update,
+            Before::Present(attributed(&[("chart", "web 1")])),
+            Some(attributed(&[("chart", version)])),
+        )
+    };
+    let found = |changes: Vec<ResourceChange>| {
+        let id = OperationId("a / t / helm".to_owned());
+        let plan = HostPlan {
+            host: "a".to_owned(),
+            operations: vec![PlannedOperation::for_test(id, Outcome::Change(changes))],
+            notices: Vec::new(),
+            skipped: Vec::new(),
+            items_left_out: BTreeMap::default(),
+            has_leftovers: false,
+        };
+        let drifted = drift(&plan, &[]).drifted;
+        drifted.into_iter().map(|one| one.kind).collect::<Vec<_>>()
+    };
+    let [release_kind, object_kind] = [ResourceKind::HelmRelease, ResourceKind::KubernetesObject];
+    assert_eq!(found(vec![release("web 1"), object(true)]), [object_kind]);
+    assert_eq!(found(vec![release("web 2"), object(true)]), [release_kind, object_kind]);
+    // Something differs nevertheless.
+    assert_eq!(found(vec![release("web 1")]), [release_kind]);
+}
+
+#[test]
+fn what_others_have_taken_was_changed_on_the_host() {
+    let mut found = Drift::default();
+    found.add_taken(&ChangedByOthers {
+        name: "Deployment/web in shop".to_owned(),
+        fields: vec![("spec.replicas".to_owned(), "kubectl-scale".to_owned())],
+    });
+    assert!(!found.is_none());
+    assert_eq!(found.drifted[0].cause, Cause::Host);
+}

@@ -42,6 +42,7 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
         effects,
         steps: vec![step],
         risk: Risk::None,
+        is_asked_as_before: false,
     };
     PlannedOperation::for_test(OperationId("x".to_owned()), Outcome::Change(vec![change]))
 }

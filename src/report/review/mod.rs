@@ -38,6 +38,8 @@ pub struct Review<'a> {
     pub deploy: &'a str,
     /// Whether this is a dry run.
     pub is_dry_run: bool,
+    /// If it is that of a saved plan: what names the file.
+    pub saved: Option<SavedAs>,
     /// Whether there are pending changes.
     pub is_pending: bool,
     /// Including hosts that could not be read.
@@ -47,6 +49,15 @@ pub struct Review<'a> {
     /// The names of commands that may change anything, each with the number of operations that stay as they are unless
     /// it changes them, on the host with the most.
     pub unbounded: Vec<(&'a str, usize)>,
+}
+
+/// What names the file of a saved plan, and says whether it can be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedAs {
+    /// The SHA-256 of all that it says.
+    pub digest: String,
+    /// Why it can only be shown; `None` if it can be applied.
+    pub not_applicable: Option<String>,
 }
 
 /// What filters skipped.
@@ -205,6 +216,7 @@ impl<'a> Review<'a> {
             inventory: &selection.inventory,
             deploy: &selection.deploy,
             is_dry_run,
+            saved: None,
             is_pending: plan.is_pending(),
             hosts,
             totals,

@@ -83,6 +83,7 @@ fn a_handler_says_what_it_restarts_and_why() {
     let handler = PlannedHandler {
         record: Owed::default(),
         unit: None,
+        workloads: None,
         covered_by: None,
         unless_started_by: None,
         is_beside_another_run: true,
@@ -102,6 +103,7 @@ fn a_handler_says_what_may_start_its_unit_first() {
     let handler = PlannedHandler {
         record: Owed::default(),
         unit: None,
+        workloads: None,
         covered_by: None,
         unless_started_by: Some(operation_id("systemd.service app")),
         is_beside_another_run: false,

@@ -113,6 +113,7 @@ fn drifted(bad: &str) -> [HostDrift; 2] {
         kind: ResourceKind::File,
         name: bad.to_owned(),
         attributes: Vec::new(),
+        taken: vec![(bad.to_owned(), bad.to_owned())],
     };
     let of = |drift| HostDrift {
         host: bad.to_owned(),

@@ -380,6 +380,7 @@ fn package_change(name: String) -> ResourceChange {
         effects: Vec::new(),
         steps: Vec::new(),
         risk: Risk::None,
+        is_asked_as_before: false,
     }
 }
 

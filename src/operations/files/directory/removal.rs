@@ -139,6 +139,7 @@ fn change(path: String, inode: &Inode, entries: &Entries, recursive: bool) -> Re
         ],
         steps: vec![Step::RemoveDirectory(RemoveDirectory { path, recursive })],
         risk: Risk::Removal,
+        is_asked_as_before: false,
     }
 }
 

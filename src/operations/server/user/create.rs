@@ -234,6 +234,7 @@ impl User {
             )],
             steps: Vec::new(),
             risk: Risk::None,
+            is_asked_as_before: false,
         }
     }
 

@@ -103,6 +103,7 @@ impl User {
             effects,
             steps: Vec::new(),
             risk: Risk::Removal,
+            is_asked_as_before: false,
         }))
     }
 }
