@@ -103,7 +103,7 @@ impl Holding<'_> {
         let title = format!("`{}` has operations that are planned only in their turn", self.file);
         let mistake = names
             .iter()
-            .fold(Diagnostic::new(title), |mistake, name| mistake.because(name));
+            .fold(Diagnostic::new(title), Diagnostic::because);
         Some(mistake.hint("`--allow-deferred` applies them too: what they may change is in the plan, marked `?`"))
     }
 

@@ -99,7 +99,9 @@ fn add_program_words<'a>(value: &'a Value, found: &mut Vec<(&'a Value, ScriptWor
             let plain: Vec<Option<&str>> = words.iter().map(Value::as_str).collect();
             let programs = script_words(&plain).into_iter().filter(|one| !one.is_shell);
             found.extend(programs.map(|one| (&words[one.at], one)));
-            words.iter().for_each(|word| add_program_words(word, found));
+            for word in words {
+                add_program_words(word, found);
+            }
         }
         Kind::Table(table) => table.values().for_each(|entry| add_program_words(&entry.value, found)),
         _ => {}

@@ -20,7 +20,7 @@ use super::syntax::tree_of;
 use super::tree::{Tree, argument, range};
 use super::{is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, SourceFile};
-use shape::{constant, item_of};
+use shape::{Quoting, constant, item_of};
 use shell::Script;
 use signs::{sign_of, sign_of_two};
 
@@ -462,7 +462,7 @@ impl Walk<'_> {
         let is_comment = self.script.is_comment();
         if self.is_counted {
             let misplaced = if is_comment {
-                self.in_comment(shape, &place)
+                Self::in_comment(shape, &place)
             } else {
                 self.misplaced(shape, &place)
             };
@@ -506,7 +506,7 @@ impl Walk<'_> {
     }
 
     /// Text of a host in a comment of a script: a line break in it would end the comment.
-    fn in_comment(&self, shape: &Shape, place: &Range<usize>) -> Option<Slip> {
+    fn in_comment(shape: &Shape, place: &Range<usize>) -> Option<Slip> {
         let fact = shape
             .foreign
             .as_ref()
@@ -522,7 +522,7 @@ impl Walk<'_> {
 
     /// A quoted value that is no word where it stands, or one that is read as a script.
     fn misplaced(&self, shape: &Shape, place: &Range<usize>) -> Option<Slip> {
-        if shape.foreign.is_some() || !shape.is_quoted {
+        if shape.foreign.is_some() || !shape.is_quoted() {
             return None;
         }
         if let Some(open) = self.script.open() {
@@ -532,7 +532,7 @@ impl Walk<'_> {
         let fact = shape.quoted.as_ref()?;
         let after = self.source.get(place.end..).unwrap_or_default();
         let word = self.script.reader(after)?;
-        if word.is_shell && shape.is_quoted_again {
+        if word.is_shell && shape.quoting == Quoting::Twice {
             return None;
         }
         let written = inside(self.source.get(place.clone()).unwrap_or_default());

@@ -310,10 +310,10 @@ pub(super) fn words_read(reads: Reads, words: &[Option<&str>], at: usize) -> Vec
         Reads::Each => rest.collect(),
         Reads::Operands { skip, valued } => operands_of(words, at, valued, skip).into_iter().skip(skip).collect(),
         Reads::First { valued, instead } => {
-            let is_instead = |word: &Option<&str>| {
+            let is_instead = |word: Option<&str>| {
                 word.is_some_and(|word| instead.chars().any(|letter| is_short(word, letter)) && word != "-")
             };
-            if words[rest].iter().any(is_instead) {
+            if words[rest].iter().copied().any(is_instead) {
                 return Vec::new();
             }
             operands_of(words, at, valued, 0).into_iter().take(1).collect()
@@ -321,8 +321,12 @@ pub(super) fn words_read(reads: Reads, words: &[Option<&str>], at: usize) -> Vec
         Reads::Options { letters, names } => rest.filter(|at| is_value(words, *at, letters, names)).collect(),
         Reads::Interpreted { letters, names } => {
             let is_file =
-                |word: &Option<&str>| word.is_some_and(|word| !word.starts_with('-') && word.contains(['/', '.']));
-            let length = words[rest.clone()].iter().position(is_file).unwrap_or(rest.len());
+                |word: Option<&str>| word.is_some_and(|word| !word.starts_with('-') && word.contains(['/', '.']));
+            let length = words[rest.clone()]
+                .iter()
+                .copied()
+                .position(is_file)
+                .unwrap_or(rest.len());
             // The text itself may look like the name of a file.
             let end = (at + length + 2).min(words.len());
             (at + 1..end)

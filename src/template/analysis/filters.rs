@@ -2,6 +2,7 @@
 
 use minijinja::machinery::ast::Expr;
 
+use super::shape::Quoting;
 use super::{Shape, Sort, Walk, item_of};
 use crate::template::tree::argument;
 
@@ -94,10 +95,10 @@ impl Walk<'_> {
         match name {
             "quote" => quoted(Sort::Text, &inner),
             "map" if is_quoting => quoted(Sort::List, &inner),
-            _ if KEEP_ITEMS.contains(&name) && inner.is_quoted => Shape::joined(Sort::List, &[&inner]),
-            "first" | "last" if inner.is_quoted => Shape::joined(Sort::Text, &[&inner]),
+            _ if KEEP_ITEMS.contains(&name) && inner.is_quoted() => Shape::joined(Sort::List, &[&inner]),
+            "first" | "last" if inner.is_quoted() => Shape::joined(Sort::Text, &[&inner]),
             // Quoted words that are joined by blanks are quoted words.
-            "join" if inner.is_quoted && arguments.iter().all(|one| one.foreign.is_none()) => {
+            "join" if inner.is_quoted() && arguments.iter().all(|one| one.foreign.is_none()) => {
                 Shape::joined(Sort::Text, &[&inner])
             }
             _ if NUMBERS.contains(&name) => Shape::number(),
@@ -122,9 +123,12 @@ impl Walk<'_> {
 
 fn quoted(sort: Sort, inner: &Shape) -> Shape {
     Shape {
-        is_quoted: true,
         quoted: inner.foreign.clone().or_else(|| inner.quoted.clone()),
-        is_quoted_again: inner.is_quoted && inner.foreign.is_none(),
+        quoting: if inner.is_quoted() && inner.foreign.is_none() {
+            Quoting::Twice
+        } else {
+            Quoting::Once
+        },
         is_line: inner.is_line,
         ..Shape::of(Some(sort))
     }

@@ -21,11 +21,19 @@ pub struct Shape {
     pub(super) text: Option<String>,
     /// Its dotted name.
     pub(super) path: Option<String>,
-    /// Whether it was quoted for a shell, and what was.
-    pub(super) is_quoted: bool,
+    /// For how many shells it was quoted, and what was.
+    pub(super) quoting: Quoting,
     pub(super) quoted: Option<String>,
-    /// Whether it was quoted twice, for a shell that hands it to another one.
-    pub(super) is_quoted_again: bool,
+}
+
+/// For how many shells a value was quoted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Quoting {
+    #[default]
+    None,
+    Once,
+    /// For a shell that hands it to another one.
+    Twice,
 }
 
 impl Shape {
@@ -45,6 +53,10 @@ impl Shape {
         }
     }
 
+    pub(super) fn is_quoted(&self) -> bool {
+        self.quoting != Quoting::None
+    }
+
     /// The same, without a line break in it.
     #[must_use]
     pub fn in_one_line(self) -> Self {
@@ -55,14 +67,18 @@ impl Shape {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let is_line = |one: &Self| one.is_line || (one.foreign.is_none() && one.quoted.is_none());
-        let is_quoted_again = |one: &Self| one.is_quoted_again || one.quoted.is_none();
+        let quoting = match [&self, &other].map(|one| (one.quoting, one.quoted.is_some())) {
+            // What comes from the project itself does not count.
+            [(own, true), (_, false)] | [(_, false), (own, true)] => own,
+            [(one, _), (two, _)] if one != Quoting::None && two != Quoting::None => one.min(two),
+            [(one, _), (two, _)] => one.max(two),
+        };
         Self {
             is_line: is_line(&self) && is_line(&other),
-            is_quoted_again: is_quoted_again(&self) && is_quoted_again(&other),
+            quoting,
             sort: self.sort.filter(|sort| other.sort == Some(*sort)),
             items: self.items.filter(|items| other.items == Some(*items)),
             foreign: self.foreign.or(other.foreign),
-            is_quoted: self.is_quoted || other.is_quoted,
             quoted: self.quoted.or(other.quoted),
             ..Self::default()
         }
@@ -92,7 +108,11 @@ impl Shape {
             sort: Some(sort),
             foreign: parts.iter().find_map(|part| part.foreign.clone()),
             quoted: parts.iter().find_map(|part| part.quoted.clone()),
-            is_quoted: parts.iter().any(|part| part.is_quoted),
+            quoting: if parts.iter().any(|part| part.is_quoted()) {
+                Quoting::Once
+            } else {
+                Quoting::None
+            },
             ..Self::default()
         }
     }

@@ -172,14 +172,14 @@ impl Script {
             return;
         }
         match (open, character) {
-            (Some(Quote::Single), '\'') | (Some(Quote::Escaping), '\'') | (Some(Quote::Double), '"') => {
+            (Some(Quote::Single | Quote::Escaping), '\'') | (Some(Quote::Double), '"') => {
                 self.open.pop();
             }
             (Some(Quote::Single), other) => self.command.push(other),
             (_, '\\') => self.is_escaped = true,
             (Some(Quote::Escaping), other) => self.command.push(other),
             (Some(Quote::Backtick), '`') | (Some(Quote::Command | Quote::Group | Quote::Arithmetic), ')') => {
-                self.close()
+                self.close();
             }
             (_, '`') => self.enter(Quote::Backtick),
             (Some(Quote::Arithmetic), '(') => self.enter(Quote::Arithmetic),

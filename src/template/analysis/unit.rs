@@ -40,9 +40,9 @@ pub(super) fn substituted(text: &str, scripts: &[Range<usize>]) -> Vec<(String, 
                 // A word that is a variable alone is replaced too.
                 let is_alone = script.trim_matches(['"', '\'']).strip_prefix('$') == Some(name);
                 is_alone
-                    || script
-                        .match_indices(&sign)
-                        .any(|(at, _)| (script[..at].len() - script[..at].trim_end_matches('$').len()) % 2 == 0)
+                    || script.match_indices(&sign).any(|(at, _)| {
+                        (script[..at].len() - script[..at].trim_end_matches('$').len()).is_multiple_of(2)
+                    })
             };
             if scripts.iter().any(is_in) {
                 found.push((name.to_owned(), whole));
