@@ -32,7 +32,7 @@ pub struct Drifted {
     pub name: String,
     /// The attributes that differ; none if it is there and should not be, or the other way round.
     pub attributes: Vec<&'static str>,
-    /// Fields that somebody else has taken, and who: homelab would not change them.
+    /// Fields that another manager has taken, and which: homelab would not change them.
     pub taken: Vec<(String, String)>,
 }
 

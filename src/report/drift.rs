@@ -135,7 +135,7 @@ struct JsonDrifted<'a> {
     /// `host`, `configuration`, `both` or `not_known`.
     changed: &'static str,
     attributes: &'a [&'static str],
-    /// Fields that somebody else has taken.
+    /// Fields that another manager has taken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     taken: Vec<JsonTaken<'a>>,
 }
