@@ -106,9 +106,9 @@ fn two_empty_hosts_become_dns_and_dhcp_boxes() {
     addresses_are_given(one);
     upstream_is_asked_by_tls(project, one, two, &upstream("dns.upstream.example"));
     what_is_broken_changes_nothing(project, one);
+    a_wrong_resolver_goes_back(project, two);
     a_box_that_finds_no_names_is_the_last(project, one, two);
     another_server_takes_the_place(project, one, two);
-    a_wrong_resolver_goes_back(project, two);
     a_wrong_address_goes_back(project, two, &upstream("dns.upstream.example"));
 }
 
