@@ -521,7 +521,7 @@ fn alerts_arrive(host: &Host<'_>) {
     ));
     let tests = include_str!("alerts.yml");
     host.inside(&format!(
-        "{prometheus} sh -c 'cat >/prometheus/alerts.yml && promtool test rules /prometheus/alerts.yml && rm /prometheus/alerts.yml' <<'end'\n{tests}end\n"
+        "{prometheus} sh -c 'cd /prometheus && cat >alerts.yml && TMPDIR=. promtool test rules alerts.yml && rm alerts.yml' <<'end'\n{tests}end\n"
     ));
     let told = format!("{prometheus} wget -qO- http://127.0.0.1:9090/api/v1/alertmanagers");
     host.wait_until(&format!("{told} | grep -q alertmanager:9093"), PATIENCE);
