@@ -6,8 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use homelab::change::{Expect, ResolvedPath, ScriptOptions, guard};
 use homelab::facts::{FactKey, questions};
@@ -77,30 +80,28 @@ struct Text {
     script: String,
 }
 
+/// What came of a case.
+#[derive(Default)]
+struct Tried {
+    planned: usize,
+    refused: usize,
+    /// The texts with a part of a string, each once.
+    texts: Vec<Text>,
+}
+
 fn check(files: &[PathBuf]) -> Result<(), Failed> {
     let mut texts: Vec<Text> = Vec::new();
     let mut seen = BTreeSet::new();
     let mut counts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
-    for file in files {
-        let case = Case::read(file)?;
-        if case.expect.error.is_some() {
-            continue;
-        }
+    for (file, tried) in files.iter().zip(try_all(files)) {
+        let tried = tried?;
         let [planned, refused, scripts] = counts.entry(operation_of(file)).or_default();
-        for variant in variants(&case) {
-            match plan_of(&variant.case) {
-                Ok(build) if build.mistakes.is_empty() => {
-                    *planned += 1;
-                    for script in shell_texts(&build) {
-                        if script.contains("hostile-") && seen.insert(script.clone()) {
-                            *scripts += 1;
-                            let from = variant.from.clone();
-                            texts.push(Text { from, script });
-                        }
-                    }
-                }
-                // Bad input may be refused in any way but by a panic.
-                _ => *refused += 1,
+        *planned += tried.planned;
+        *refused += tried.refused;
+        for text in tried.texts {
+            if seen.insert(text.script.clone()) {
+                *scripts += 1;
+                texts.push(text);
             }
         }
     }
@@ -115,6 +116,54 @@ fn check(files: &[PathBuf]) -> Result<(), Failed> {
         return Ok(());
     }
     Err(format!("these ran a part of a string:\n{}", traces.join("\n")).into())
+}
+
+/// Tries each file, as many at a time as there are processors: it takes minutes of one.
+fn try_all(files: &[PathBuf]) -> Vec<Result<Tried, Failed>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut ended = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = files.get(index) else {
+                return ended;
+            };
+            ended.push((index, try_one(file)));
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut all: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().flat_map(|worker| worker.join().expect("no panic"));
+        ended.collect()
+    });
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, tried)| tried).collect()
+}
+
+fn try_one(file: &Path) -> Result<Tried, Failed> {
+    let mut tried = Tried::default();
+    let case = Case::read(file)?;
+    if case.expect.error.is_some() {
+        return Ok(tried);
+    }
+    let mut seen = BTreeSet::new();
+    for variant in variants(&case) {
+        match plan_of(&variant.case) {
+            Ok(build) if build.mistakes.is_empty() => {
+                tried.planned += 1;
+                for script in shell_texts(&build) {
+                    if script.contains("hostile-") && seen.insert(script.clone()) {
+                        let from = variant.from.clone();
+                        tried.texts.push(Text { from, script });
+                    }
+                }
+            }
+            // Bad input may be refused in any way but by a panic.
+            _ => tried.refused += 1,
+        }
+    }
+    Ok(tried)
 }
 
 /// A case with one string replaced.
