@@ -101,9 +101,7 @@ impl Holding<'_> {
             return None;
         }
         let title = format!("`{}` has operations that are planned only in their turn", self.file);
-        let mistake = names
-            .iter()
-            .fold(Diagnostic::new(title), Diagnostic::because);
+        let mistake = names.iter().fold(Diagnostic::new(title), Diagnostic::because);
         Some(mistake.hint("`--allow-deferred` applies them too: what they may change is in the plan, marked `?`"))
     }
 
