@@ -57,7 +57,7 @@ pub use run_as::{BECOME_KEYS, RunAs};
 pub use systemd::Needs as UnitNeeds;
 pub use table::{CAPTURE, OPERATIONS, family, find, operation_as_key, operation_suggestion};
 pub use wording::{Parameter, schema_of, value_at};
-pub use written::WrittenText;
+pub use written::{WrittenLines, WrittenText};
 
 #[cfg(test)]
 mod testing;

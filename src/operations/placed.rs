@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::cluster_objects::{ClusterObjects, Part, Places};
 use super::context::PlanContext;
-use super::written::WrittenText;
+use super::written::{WrittenLines, WrittenText};
 use crate::error::Origin;
 use crate::facts::kubernetes::ObjectId;
 use crate::value::Text;
@@ -30,7 +30,12 @@ pub struct PlacedText {
 impl PlacedText {
     /// Where line `number` of the text is written, counted from 1; `None` if that is not clear.
     pub fn line(&self, number: usize) -> Option<Origin> {
-        self.written.as_ref()?.line(&self.text, number)
+        self.lines()?.line(number)
+    }
+
+    /// Where its lines are written, for many of them; `None` if that is not clear.
+    pub fn lines(&self) -> Option<WrittenLines<'_>> {
+        self.written.as_ref()?.lines(&self.text)
     }
 
     /// The same, with its permissions.

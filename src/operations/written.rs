@@ -1,5 +1,7 @@
 //! Where the lines of a text are written that an operation puts on the host.
 
+use std::collections::HashMap;
+
 use super::context::PlanContext;
 use crate::content::Assets;
 use crate::error::{Origin, SourceFile};
@@ -49,24 +51,83 @@ impl WrittenText {
 
     /// The place of line `number` of `text`, counted from 1, which was made from it; `None` if that is not clear.
     pub fn line(&self, text: &str, number: usize) -> Option<Origin> {
-        let wanted = text.lines().nth(number.checked_sub(1)?)?.trim();
+        self.lines(text)?.line(number)
+    }
+
+    /// The places of the lines of `text`, which was made from it; `None` if they are not clear.
+    pub fn lines<'a>(&'a self, text: &'a str) -> Option<WrittenLines<'a>> {
         let source = self.place.file.text.get(self.place.span.clone())?;
-        let start = match self.used {
+        let mut start = match self.used {
             Some(_) => 0,
             None => begin(source)?,
         };
-        let lines: Vec<&str> = source[start..].split_inclusive('\n').collect();
-        let found = line_in(&lines, wanted, number - 1, text.lines().count())?;
-        let before: usize = lines[..found].iter().map(|line| line.len()).sum();
-        let line = lines[found];
-        let blank = line.len() - line.trim_start().len();
-        let at = self.place.span.start + start + before + blank;
+        let mut lines = Vec::new();
+        for line in source[start..].split_inclusive('\n') {
+            lines.push((start, line));
+            start += line.len();
+        }
+        let mut alike: HashMap<&str, Option<usize>> = HashMap::new();
+        for (at, (_, line)) in lines.iter().enumerate() {
+            let mut add = |line| {
+                alike.entry(line).and_modify(|only| *only = None).or_insert(Some(at));
+            };
+            let line = line.trim();
+            add(line);
+            let without_quotes = line.trim_end_matches(['"', '\'']);
+            if at + 1 == lines.len() && without_quotes != line {
+                add(without_quotes);
+            }
+        }
+        Some(WrittenLines {
+            written: self,
+            made: text.lines().collect(),
+            has_blocks: lines.iter().any(|(_, line)| line.contains("{%")),
+            lines,
+            alike,
+        })
+    }
+}
+
+/// The lines of a text and of what it was made from.
+#[derive(Debug)]
+pub struct WrittenLines<'a> {
+    written: &'a WrittenText,
+    made: Vec<&'a str>,
+    /// With their places in the string or file.
+    lines: Vec<(usize, &'a str)>,
+    has_blocks: bool,
+    /// The index of the only line that reads so; `None` if there are several.
+    alike: HashMap<&'a str, Option<usize>>,
+}
+
+impl WrittenLines<'_> {
+    /// The place of line `number` of the text, counted from 1; `None` if that is not clear.
+    pub fn line(&self, number: usize) -> Option<Origin> {
+        let index = number.checked_sub(1)?;
+        let found = self.found(self.made.get(index)?.trim(), index)?;
+        let (start, line) = self.lines[found];
+        let place = &self.written.place;
+        let at = place.span.start + start + line.len() - line.trim_start().len();
         let end = line.trim().trim_end_matches(['"', '\'']).len();
-        let is_last = found + 1 == lines.len() && self.used.is_none();
+        let is_last = found + 1 == self.lines.len() && self.written.used.is_none();
         Some(Origin::new(
-            &self.place.file,
+            &place.file,
             at..at + if is_last { end } else { line.trim().len() },
         ))
+    }
+
+    /// The index of the line that became `wanted`, line `index`: the one in its place, or the only one that reads alike.
+    fn found(&self, wanted: &str, index: usize) -> Option<usize> {
+        let is_last = index + 1 == self.lines.len();
+        if let Some((_, written)) = self.lines.get(index) {
+            let line = written.trim();
+            let is_alike = line == wanted || is_last && line.trim_end_matches(['"', '\'']) == wanted;
+            let has_all = !self.has_blocks && self.lines.len().abs_diff(self.made.len()) <= 1;
+            if is_alike || has_all && line.contains("{{") {
+                return Some(index);
+            }
+        }
+        self.alike.get(wanted).copied().flatten().filter(|_| !wanted.is_empty())
     }
 }
 
@@ -86,23 +147,6 @@ fn begin(literal: &str) -> Option<usize> {
         }
     }
     literal.starts_with(['"', '\'']).then_some(1)
-}
-
-/// The index of the line that became `wanted`, line `index` of `count`: the one in its place, or the only one that reads alike.
-fn line_in(lines: &[&str], wanted: &str, index: usize, count: usize) -> Option<usize> {
-    let is_last = |at: usize| at + 1 == lines.len();
-    let is_alike = |at: usize| {
-        let line = lines[at].trim();
-        line == wanted || is_last(at) && line.trim_end_matches(['"', '\'']) == wanted
-    };
-    let has_blocks = || lines.iter().any(|line| line.contains("{%"));
-    if let Some(line) = lines.get(index)
-        && (is_alike(index) || line.contains("{{") && !has_blocks() && lines.len().abs_diff(count) <= 1)
-    {
-        return Some(index);
-    }
-    let mut alike = (0..lines.len()).filter(|at| !wanted.is_empty() && is_alike(*at));
-    alike.next().filter(|_| alike.next().is_none())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Values of keys, wherever the project writes them: in data, parameters, environments and files of configuration.
 
 use super::finding::Place;
-use super::planned::{Planned, file_name, line_place};
+use super::planned::{Planned, file_name, place_in};
 use super::scene::Scene;
 use crate::error::Origin;
 use crate::operations::PlacedText;
@@ -143,7 +143,7 @@ pub(super) fn is_no_secret(value: &str, secrecy: Secrecy) -> bool {
 }
 
 /// Whether the value is written at the place, and is not that of an expression.
-fn is_written(place: &Place, value: &str) -> bool {
+pub(super) fn is_written(place: &Place, value: &str) -> bool {
     let Origin { file, span } = &place.origin;
     let start = file.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
     let line = file.text[start..].lines().next().unwrap_or_default();
@@ -208,6 +208,7 @@ fn is_configuration(text: &PlacedText) -> bool {
 /// What the lines of a file give to keys: `key = value`, `"key": "value",` and `KEY=value`.
 fn of_lines(number: usize, text: &PlacedText) -> Vec<Assignment> {
     let mut found = Vec::new();
+    let places = text.lines();
     for (index, line) in text.text.lines().enumerate() {
         let Some((key, value)) = assignment(line) else { continue };
         // The lines below have the value, and nothing here says where they end.
@@ -215,7 +216,8 @@ fn of_lines(number: usize, text: &PlacedText) -> Vec<Assignment> {
         if is_block || Secrecy::of_key(key).is_none() {
             continue;
         }
-        let place = line_place(text, index + 1);
+        let written = places.as_ref().and_then(|lines| lines.line(index + 1));
+        let place = place_in(text, index + 1, written);
         found.push(Assignment {
             place,
             key: key.to_owned(),

@@ -1,6 +1,7 @@
 //! An operation as lints see it, and its places.
 
 use super::finding::Place;
+use crate::error::Origin;
 use crate::operations::PlacedText;
 use crate::plan::Rendered;
 use crate::value::{Kind, Value};
@@ -57,7 +58,12 @@ impl Planned<'_> {
 
 /// Where line `number` of a text is written, counted from 1.
 pub(super) fn line_place(text: &PlacedText, number: usize) -> Place {
-    match text.line(number) {
+    place_in(text, number, text.line(number))
+}
+
+/// The same, where the place is looked up already.
+pub(super) fn place_in(text: &PlacedText, number: usize, found: Option<Origin>) -> Place {
+    match found {
         Some(origin) => Place { origin, within: None },
         None => Place {
             origin: text.used.clone(),

@@ -10,6 +10,7 @@ mod compiled;
 mod convert;
 mod facts;
 mod filters;
+mod input;
 mod inspect;
 mod limits;
 mod mistake;

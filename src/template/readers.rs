@@ -201,63 +201,133 @@ pub(super) const READERS: &[Reader] = &[
     program(&["sed", "gsed", "ssed"], options("e", &["--expression"])),
 ];
 
-/// Programs that run the words behind them: how many words come before those, besides options.
-const IN_FRONT: &[(&[&str], usize)] = &[
-    (
+/// A program that runs the words behind it.
+struct Wrapper {
+    names: &'static [&'static str],
+    /// How many words come before those, besides options.
+    before: usize,
+    /// Letters and names of options that are followed by a word of their own; without, any option may be.
+    valued: Option<(&'static str, &'static [&'static str])>,
+}
+
+const fn wrapper(
+    names: &'static [&'static str],
+    before: usize,
+    letters: &'static str,
+    options: &'static [&'static str],
+) -> Wrapper {
+    Wrapper {
+        names,
+        before,
+        valued: Some((letters, options)),
+    }
+}
+
+/// A program with options of which any may be followed by a word of its own.
+const fn unclear(names: &'static [&'static str], before: usize) -> Wrapper {
+    Wrapper {
+        names,
+        before,
+        valued: None,
+    }
+}
+
+const IN_FRONT: &[Wrapper] = &[
+    wrapper(
+        &["sudo"],
+        0,
+        "CDghpRrTtUu",
         &[
-            "sudo",
-            "doas",
-            "env",
-            "nice",
-            "ionice",
+            "--close-from",
+            "--chdir",
+            "--group",
+            "--host",
+            "--prompt",
+            "--chroot",
+            "--role",
+            "--type",
+            "--command-timeout",
+            "--other-user",
+            "--user",
+        ],
+    ),
+    wrapper(&["doas"], 0, "Cu", &[]),
+    wrapper(&["env"], 0, "uC", &["--unset", "--chdir"]),
+    wrapper(&["nice"], 0, "n", &["--adjustment"]),
+    wrapper(&["ionice"], 0, "cn", &["--class", "--classdata"]),
+    wrapper(&["stdbuf"], 0, "ioe", &["--input", "--output", "--error"]),
+    wrapper(&["time"], 0, "fo", &["--format", "--output"]),
+    wrapper(&["exec"], 0, "a", &[]),
+    wrapper(
+        &[
             "nohup",
             "setsid",
-            "stdbuf",
-            "systemd-run",
-            "runuser",
-            "setpriv",
-            "unshare",
-            "nsenter",
-            "time",
-            "exec",
             "command",
             "builtin",
             "busybox",
             "toybox",
-            "xargs",
             "eatmydata",
-            "fakeroot",
-            "strace",
             "chronic",
-            "systemd-inhibit",
-            "firejail",
-            "pkexec",
             "unbuffer",
             "torsocks",
         ],
         0,
+        "",
+        &[],
     ),
-    (
+    wrapper(
+        &["runuser"],
+        0,
+        "ugGcsTw",
         &[
-            "timeout",
-            "chroot",
-            "flock",
-            "taskset",
-            "chrt",
-            "setarch",
-            "faketime",
-            "softlimit",
-            "gosu",
-            "su-exec",
+            "--user",
+            "--group",
+            "--supp-group",
+            "--command",
+            "--session-command",
+            "--shell",
         ],
+    ),
+    wrapper(
+        &["xargs"],
+        0,
+        "adEILnPs",
+        &[
+            "--arg-file",
+            "--delimiter",
+            "--max-args",
+            "--max-procs",
+            "--max-chars",
+            "--process-slot-var",
+        ],
+    ),
+    wrapper(&["timeout"], 1, "ks", &["--kill-after", "--signal"]),
+    wrapper(&["chroot"], 1, "", &["--userspec", "--groups"]),
+    wrapper(&["flock"], 1, "wE", &["--timeout", "--wait", "--conflict-exit-code"]),
+    unclear(
+        &[
+            "systemd-run",
+            "setpriv",
+            "unshare",
+            "nsenter",
+            "fakeroot",
+            "strace",
+            "systemd-inhibit",
+            "firejail",
+            "pkexec",
+        ],
+        0,
+    ),
+    unclear(
+        &["taskset", "chrt", "setarch", "faketime", "softlimit", "gosu", "su-exec"],
         1,
     ),
     // `docker exec CONTAINER`, `ip netns exec NAME`
-    (
+    unclear(
         &["docker", "podman", "nerdctl", "kubectl", "incus", "lxc", "machinectl"],
         2,
     ),
-    (&["ip"], 3),
+    unclear(&["ip"], 3),
 ];
 
 /// The name of a program without its folder and version: `python3.13` is `python`.
@@ -267,7 +337,7 @@ pub(super) fn program_name(word: &str) -> &str {
     if bare.is_empty() { name } else { bare }
 }
 
-/// The places where the name of the program may stand: behind `sudo -u anna` it is one of two words.
+/// The places where the name of the program may stand: behind `docker --context a` it is one of several words.
 pub(super) fn beginnings(words: &[Option<&str>]) -> Vec<usize> {
     let mut found = Vec::new();
     let mut left = vec![0];
@@ -279,15 +349,18 @@ pub(super) fn beginnings(words: &[Option<&str>]) -> Vec<usize> {
         let Some(name) = words[at].map(program_name) else {
             continue;
         };
-        let Some((_, before)) = IN_FRONT.iter().find(|(names, _)| names.contains(&name)) else {
+        let Some(wrapper) = IN_FRONT.iter().find(|wrapper| wrapper.names.contains(&name)) else {
             continue;
         };
-        let mut more = *before;
+        let mut more = wrapper.before;
+        let mut is_value = false;
         for (next, word) in words.iter().enumerate().skip(at + 1) {
             match word {
-                Some(option) if option.starts_with('-') => {
-                    more += usize::from(!option.contains('=') && *option != "--");
-                }
+                _ if std::mem::take(&mut is_value) => {}
+                Some(option) if option.starts_with('-') => match wrapper.valued {
+                    Some((letters, names)) => is_value = takes_next(option, letters, names),
+                    None => more += usize::from(!option.contains('=') && *option != "--"),
+                },
                 Some(setting) if name == "env" && setting.contains('=') => {}
                 _ => {
                     left.push(next);
@@ -301,6 +374,14 @@ pub(super) fn beginnings(words: &[Option<&str>]) -> Vec<usize> {
     }
     found.sort_unstable();
     found
+}
+
+/// Whether the value of the option is the next word: `-u anna`, `-nu anna`, but neither `-uanna` nor `--user=anna`.
+fn takes_next(option: &str, letters: &str, names: &[&str]) -> bool {
+    let valued = option
+        .strip_prefix('-')
+        .and_then(|rest| rest.find(|one| letters.contains(one)));
+    names.contains(&option) || !option.starts_with("--") && valued.is_some_and(|place| place + 2 == option.len())
 }
 
 /// The places of the words that the program at `at` reads in this way.
@@ -354,7 +435,7 @@ pub(super) fn words_read(reads: Reads, words: &[Option<&str>], at: usize) -> Vec
 }
 
 /// The places of the words behind `at` that are neither options nor their values. Options end with the first word behind `skip` others.
-fn operands_of(words: &[Option<&str>], at: usize, valued: &str, skip: usize) -> Vec<usize> {
+pub(super) fn operands_of(words: &[Option<&str>], at: usize, valued: &str, skip: usize) -> Vec<usize> {
     let mut found = Vec::new();
     let mut is_value = false;
     for (next, word) in words.iter().enumerate().skip(at + 1) {

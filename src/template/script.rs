@@ -3,7 +3,7 @@
 use super::readers::{READERS, Reads, Stands, beginnings, is_short, program_name, words_read};
 
 /// Shells by the names of their programs.
-const SHELLS: &[&str] = &[
+pub(super) const SHELLS: &[&str] = &[
     "ash",
     "bash",
     "bash-static",
@@ -29,7 +29,7 @@ const SHELLS: &[&str] = &[
     "zsh-static",
 ];
 /// Options of shells that are followed by a word of their own.
-const WITH_OPERAND: &[&str] = &[
+pub(super) const WITH_OPERAND: &[&str] = &[
     "-o",
     "+o",
     "-O",
@@ -255,6 +255,24 @@ mod tests {
             &["apt-get", "install", "ssh", "watch", "WORD"],
             &["sudo", "apt-get", "install", "make", "WORD"],
             &["sudo", "-u", "anna", "cp", "watch", "WORD"],
+            &["sudo", "-E", "-n", "-H", "apt-get", "install", "ssh", "WORD"],
+            &["sudo", "-nu", "anna", "apt-get", "install", "ssh", "WORD"],
+            &["sudo", "-uanna", "--group=x", "apt-get", "install", "ssh", "WORD"],
+            &[
+                "nice", "-n", "5", "ionice", "-c", "3", "apt-get", "install", "ssh", "WORD",
+            ],
+            &[
+                "timeout",
+                "-k",
+                "5",
+                "--foreground",
+                "9",
+                "apt-get",
+                "install",
+                "make",
+                "WORD",
+            ],
+            &["env", "-i", "-u", "A", "B=1", "apt-get", "install", "ssh", "WORD"],
             &["systemctl", "restart", "ssh", "WORD"],
             &["ssh", "-p", "22", "WORD"],
             &["awk", "-f", "/opt/program", "WORD"],
@@ -296,6 +314,8 @@ mod tests {
             (&["timeout", "-k", "5", "5", "ssh", "host", "SCRIPT"], true),
             (&["env", "A=1", "ssh", "-p", "22", "host", "SCRIPT"], true),
             (&["sudo", "-u", "anna", "ssh", "host", "SCRIPT"], true),
+            (&["sudo", "-nu", "anna", "-E", "--", "ssh", "host", "SCRIPT"], true),
+            (&["sudo", "--user", "anna", "ssh", "host", "SCRIPT"], true),
             (&["systemd-run", "--wait", "ssh", "host", "SCRIPT"], true),
             (&["nohup", "nice", "watch", "SCRIPT"], true),
             (&["doas", "chroot", "/srv", "su", "-c", "SCRIPT"], true),

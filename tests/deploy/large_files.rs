@@ -1,5 +1,6 @@
 //! Large files are sent from disk, whole or not at all; commands read what they are given.
 
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -14,6 +15,8 @@ use crate::support::project::{Project, text};
 
 const PUT: &str = "[[operation]]\nop = 'files.put'\nsrc = 'big.bin'\ndest = '/opt/big'\nmode = '0644'\n";
 const WAITS: &str = "[[operation]]\nop = 'server.shell'\ncommands = ['touch /run/ready; sleep 8']\nalways = true\n";
+const LOUD: &str = "[[operation]]\nop = 'server.shell'\nname = 'loud'\nalways = true\n\
+    commands = ['yes 0123456789012345678901234567890123456789012345678901234567890123 | head -c 300000000']\n";
 const PATIENCE: Duration = Duration::from_secs(60);
 const SESSION: &str = "'^sshd(-session)?: root@notty'";
 
@@ -28,6 +31,30 @@ fn bytes(megabytes: usize, seed: u8) -> Vec<u8> {
 
 fn digest_on(host: &Host<'_>) -> String {
     host.inside("sha256sum </opt/big").split(' ').next().unwrap().to_owned()
+}
+
+/// Runs homelab to its end: what it wrote, and the most memory that it ever had, in kB.
+fn run_and_measure(project: &Project, arguments: &[&str]) -> (String, u64) {
+    let path = project.root().join("output");
+    let output = File::create(&path).unwrap();
+    let mut command = project.command(arguments);
+    command.stdout(output.try_clone().unwrap()).stderr(output);
+    let mut child = command.spawn().unwrap();
+    let status_of = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let ended = loop {
+        let status = fs::read_to_string(&status_of).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let now = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = peak.max(now.unwrap_or(0));
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let written = text(&fs::read(&path).unwrap());
+    assert!(ended.success(), "{written}");
+    (written, peak)
 }
 
 fn nothing_is_left(host: &Host<'_>) {
@@ -92,6 +119,45 @@ fn a_link_that_is_cut_amid_an_upload_leaves_the_old_file() {
     nothing_is_left(&host);
     project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
     assert_eq!(digest_on(&host), sha256_hex(&big));
+}
+
+#[test]
+fn memory_does_not_grow_with_files_and_output() {
+    const MOST: u64 = 100_000;
+    let project = Project::with_task(PUT);
+    project.write("deploys/loud.toml", "hosts = ['alpha']\ntasks = ['test/loud']\n");
+    project.write("tasks/test/loud.toml", LOUD);
+    let block = bytes(1, 1);
+    project.write("templates/big.bin", "");
+    let big = project.root().join("templates/big.bin");
+    let mut file = File::create(&big).unwrap();
+    for _ in 0..500 {
+        file.write_all(&block).unwrap();
+    }
+    let host = project.up("dev", "alpha");
+    let (_, peak) = run_and_measure(&project, &["deploy", "dev", "all", "--yes"]);
+    assert!((1_000..MOST).contains(&peak), "{peak} kB");
+    let here = Command::new("sha256sum").arg(&big).output().unwrap();
+    assert_eq!(text(&here.stdout).split(' ').next().unwrap(), digest_on(&host));
+    nothing_is_left(&host);
+    let (again, peak) = run_and_measure(&project, &["deploy", "dev", "all", "--yes"]);
+    assert!(again.contains("nothing to do"), "{again}");
+    assert!((1_000..MOST).contains(&peak), "{peak} kB");
+
+    let (written, peak) = run_and_measure(&project, &["deploy", "dev", "loud", "--yes", "--verbose"]);
+    assert!((1_000..MOST).contains(&peak), "{peak} kB");
+    let left_out = written.lines().find_map(|line| {
+        let count = line.split_once("… ")?.1.strip_suffix(" bytes left out")?;
+        count.replace(',', "").parse::<usize>().ok()
+    });
+    let left_out = left_out.expect("the output is told as capped");
+    let shown: usize = written
+        .lines()
+        .filter_map(|line| line.strip_prefix("alpha  | ").filter(|line| !line.contains("left out")))
+        .map(|line| line.len() + 1)
+        .sum();
+    // A line that is cut in two has two line breaks here, and the last one has none on the host.
+    assert!((left_out + shown).abs_diff(300_000_000) <= 2, "{left_out} + {shown}");
 }
 
 /// Runs a step's shell text on the host, as the channel does, its input on standard input.

@@ -62,12 +62,18 @@ fn check(scene: &Scene<'_>) -> Vec<Finding> {
         _ => false,
     };
     let own = scene.operations.iter().filter(is_own);
-    let of_project: Vec<&str> = own.filter_map(|planned| planned.text("image")).collect();
+    // `app` and `app:latest` are the same image.
+    let of_project: Vec<Reference> = own
+        .filter_map(|planned| Reference::parse(planned.text("image")?).ok())
+        .collect();
     let found = images.into_iter().filter_map(|(number, image, place)| {
-        if image.contains(['$', '{', ' ', '(']) || image.starts_with("agent:") || of_project.contains(&&*image) {
+        if image.contains(['$', '{', ' ', '(']) || image.starts_with("agent:") {
             return None;
         }
         let reference = Reference::parse(&image).ok()?;
+        if of_project.contains(&reference) {
+            return None;
+        }
         let pins = scene.project.pins_of(scene.operations[number].inventory);
         if reference.digest.is_some() || reference.tag.as_deref() != Some("latest") || pins.of(&reference).is_some() {
             return None;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::template::input::{reads_input, writes_words};
 use crate::template::script::{ScriptWord, script_words};
 
 /// Stands for what a template writes. No text of a project has it.
@@ -55,6 +56,8 @@ enum Next {
     Target,
     /// Behind `<<`, and behind `<<-`.
     Delimiter { is_indented: bool },
+    /// Behind `<<<`.
+    Input,
 }
 
 #[derive(Clone, Debug)]
@@ -106,7 +109,7 @@ impl Command {
                     is_indented,
                 });
             }
-            Next::Target => {}
+            Next::Target | Next::Input => {}
             Next::Word if self.words.is_empty() && (RESERVED.contains(&&*word) || is_assignment(&word)) => {}
             Next::Word => self.words.push(word),
         }
@@ -232,6 +235,7 @@ impl Script {
         self.end_word();
         self.command.next = match (sign, self.command.next) {
             ('<', Next::Target) if self.before == Some('<') => Next::Delimiter { is_indented: false },
+            ('<', Next::Delimiter { .. }) if self.before == Some('<') => Next::Input,
             _ => Next::Target,
         };
     }
@@ -306,18 +310,137 @@ impl Script {
 
     /// What reads the word that a value stands in, at the end of the text, as a script; `after` is the text behind the value.
     pub(super) fn reader(&self, after: &str) -> Option<ScriptWord> {
-        if self.command.next != Next::Word {
-            return None;
+        let ahead = || self.ahead(after);
+        match self.command.next {
+            Next::Word => self.reader_of_word(after).or_else(|| {
+                let (command, piped) = ahead();
+                writes_words(&known_words(&command)).then_some(())?;
+                let by = piped.iter().find_map(|command| reads_input(&known_words(command)));
+                by.or_else(|| self.reader_outside())
+            }),
+            Next::Input => {
+                let (command, piped) = ahead();
+                let commands = std::iter::once(&command).chain(&piped);
+                commands
+                    .map(|command| known_words(command))
+                    .find_map(|words| reads_input(&words))
+            }
+            Next::Target | Next::Delimiter { .. } => None,
         }
-        let mut words: Vec<Option<&str>> = self.command.words.iter().map(|word| known(word)).collect();
+    }
+
+    fn reader_of_word(&self, after: &str) -> Option<ScriptWord> {
         let own = format!("{}{VALUE}", self.command.word.as_deref().unwrap_or_default());
-        words.push(known(&own));
+        let words = [known_words(&self.command.words), vec![known(&own)]].concat();
         let at = words.len() - 1;
         let found = script_words(&words).into_iter().find(|one| one.at == at)?;
         // `. {{ home }}/file` reads a file of the project's choice.
         let is_file = [".", "source"].contains(&&*found.by) && (own.len() > 1 || after.starts_with('/'));
         (at > 0 && !is_file).then_some(found)
     }
+
+    /// What reads the output of `$( … )` and `<( … )`, in which the value is written, as a script.
+    fn reader_outside(&self) -> Option<ScriptWord> {
+        let mut outer = self.clone();
+        let is_quoted = |open: &(Quote, Command)| matches!(open.0, Quote::Double | Quote::Single | Quote::Escaping);
+        if !matches!(outer.open.last(), Some((Quote::Command | Quote::Backtick, _))) {
+            return None;
+        }
+        outer.close();
+        while outer.open.last().is_some_and(is_quoted) {
+            outer.open.pop();
+        }
+        match outer.command.next {
+            Next::Word => outer.reader_of_word(""),
+            // `bash <( … )` reads it as a file.
+            Next::Target | Next::Input => {
+                let words = known_words(&outer.command.words);
+                reads_input(&words).or_else(|| reads_input(&[words, vec![Some("-")]].concat()))
+            }
+            Next::Delimiter { .. } => None,
+        }
+    }
+
+    /// The whole command that a value stands in, and those that read its output one after the other.
+    fn ahead(&self, after: &str) -> (Vec<String>, Vec<Vec<String>>) {
+        let mut script = self.clone();
+        script.value();
+        let mut depth = script.open.len();
+        let mut commands: Vec<Vec<String>> = Vec::new();
+        let text = without_expressions(after);
+        let mut characters = text.chars().chain(['\n']).peekable();
+        while let Some(character) = characters.next() {
+            if script.open.len() == depth && script.is_end(character) {
+                let is_pipe = character == '|' && characters.peek() != Some(&'|');
+                // `a |`, and `b` on the next line.
+                let goes_on = character == '\n' && script.command.is_new() && !commands.is_empty();
+                if !goes_on {
+                    let mut ended = script.command.clone();
+                    ended.end_word();
+                    commands.push(ended.words);
+                }
+                let is_group = character == ')' && script.open.last().is_some_and(|open| open.0 == Quote::Group);
+                depth -= usize::from(is_group);
+                if !is_pipe && !goes_on && !is_group {
+                    break;
+                }
+                if is_pipe {
+                    // `|&` is a pipe too.
+                    characters.next_if_eq(&'&');
+                }
+            }
+            match character {
+                VALUE => script.value(),
+                other => script.read(other.encode_utf8(&mut [0; 4])),
+            }
+        }
+        let mut commands = commands.into_iter();
+        (commands.next().unwrap_or_default(), commands.collect())
+    }
+
+    /// Whether a simple command ends with this character.
+    fn is_end(&self, character: char) -> bool {
+        let is_plain = !self.is_escaped && !self.is_comment && self.line.is_none() && self.open().is_none();
+        match character {
+            '\n' => self.is_comment || is_plain,
+            ';' | '|' | ')' => is_plain,
+            '`' => is_plain && self.open.last().is_some_and(|open| open.0 == Quote::Backtick),
+            '&' => is_plain && !matches!(self.before, Some('<' | '>')),
+            _ => false,
+        }
+    }
+}
+
+/// The text with values in place of expressions, and without statements and comments of templates.
+fn without_expressions(text: &str) -> String {
+    let mut rest = text;
+    let mut plain = String::with_capacity(text.len());
+    while let Some(at) = rest
+        .find("{{")
+        .into_iter()
+        .chain(rest.find("{%"))
+        .chain(rest.find("{#"))
+        .min()
+    {
+        plain.push_str(&rest[..at]);
+        let (end, is_value) = match &rest[at..at + 2] {
+            "{{" => ("}}", true),
+            "{%" => ("%}", false),
+            _ => ("#}", false),
+        };
+        if is_value {
+            plain.push(VALUE);
+        }
+        let length = rest[at..]
+            .find(end)
+            .map_or(rest.len() - at, |length| length + end.len());
+        rest = &rest[at + length..];
+    }
+    plain + rest
+}
+
+fn known_words(words: &[String]) -> Vec<Option<&str>> {
+    words.iter().map(|word| known(word)).collect()
 }
 
 impl Command {
@@ -451,6 +574,15 @@ mod tests {
             ("awk ", "awk"),
             ("make X=", "make"),
             ("git -c alias.x=!", "git"),
+            ("bash <<< ", "bash"),
+            ("sudo -u anna bash -s <<<", "bash"),
+            ("ssh host <<< ", "ssh"),
+            ("python3 <<< ", "python3"),
+            ("eval $(echo ", "eval"),
+            ("sh -c \"$(printf %s ", "sh"),
+            ("bash <(echo ", "bash"),
+            (". <(printf %s ", "."),
+            ("source <(echo ", "source"),
         ] {
             let found = read(text).reader("\n");
             assert_eq!(found.map(|one| one.by).as_deref(), Some(by), "{text}");
@@ -475,9 +607,55 @@ mod tests {
             "python3 /opt/tool -c ",
             "docker exec c cat ",
             "grep -e ",
+            "cat <<< ",
+            "sh /opt/tool <<< ",
+            "ssh host cat <<< ",
+            "sh -c cat <<< ",
+            "echo \"$(echo ",
+            "cat <(echo ",
+            "x=$(echo ",
         ] {
             assert_eq!(read(text).reader("\n"), None, "{text}");
         }
         assert_eq!(read(". ").reader("/env"), None);
+    }
+
+    #[test]
+    fn a_script_on_the_input_of_a_shell_is_found() {
+        for (text, after, by) in [
+            ("echo ", " | sh\n", "sh"),
+            ("echo ", "|sh", "sh"),
+            ("echo a", " b |& sudo -E -n bash -s -- x; c", "bash"),
+            ("printf '%s\\n' ", " | tee /tmp/log | sh", "sh"),
+            ("printf %s ", " | base64 -d |\n  bash\n", "bash"),
+            ("( echo ", " ) | sh", "sh"),
+            ("x=$(echo ", " | sh)", "sh"),
+            ("x=`echo ", " | sh`", "sh"),
+            ("true && echo ", " 2>&1 | ssh host", "ssh"),
+            ("echo ", " {{ other }} '|' \"a;b\" | ssh -p 22 {{ host }} sh", "sh"),
+            ("echo ", " | docker exec -i c sh", "sh"),
+            ("echo ", " | xargs -I{} sh -c 'echo {}'", "xargs"),
+            ("echo ", " | python3", "python3"),
+            ("bash <<< ", " -s", "bash"),
+            ("<<< ", " bash", "bash"),
+            ("cat <<< ", " | sh", "sh"),
+            ("echo ", " | grep sh", ""),
+            ("echo ", " || sh", ""),
+            ("echo ", " # | sh", ""),
+            ("echo ", "; cat a | sh", ""),
+            ("echo ", "\ncat a | sh", ""),
+            ("echo ", " '| sh'", ""),
+            ("echo ", " > a | sh", "sh"),
+            ("echo ", " {# | sh #}", ""),
+            ("echo ", " | sh -c cat", ""),
+            ("printf %q ", " | sh", ""),
+            ("cat ", " | sh", ""),
+            ("curl ", " | sh", ""),
+            ("x=$(echo ", "); cat a | sh", ""),
+            ("cat <<< ", " | grep a", ""),
+        ] {
+            let found = read(text).reader(after).map(|one| one.by);
+            assert_eq!(found.unwrap_or_default(), by, "{text}?{after}");
+        }
     }
 }

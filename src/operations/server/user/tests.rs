@@ -1,9 +1,10 @@
 use super::*;
-use crate::change::{Attribute, Risk};
+use crate::change::{Attribute, Expect, Risk};
 use crate::facts::Fact;
+use crate::facts::account::UserFact;
 use crate::facts::overlay::Effect;
 use crate::facts::path::{InodeKind, PathFact};
-use crate::operations::testing::{Bench, change, refusal, script};
+use crate::operations::testing::{Bench, change, inode, refusal, script};
 
 const ANN: &str = "user = 'ann'";
 
@@ -180,6 +181,47 @@ fn a_missing_home_directory_is_created_only_on_request() {
     let created = change(ann("user = 'ann'\ncreate_home = true").absent("/home/ann").plan());
     assert_eq!(named(std::slice::from_ref(&created)), ["directory /home/ann"]);
     assert_eq!(attribute_after(&created, "owner"), Attribute::known("ann"));
+}
+
+#[test]
+fn owners_are_not_changed_below_a_directory_of_another_user() {
+    let at = |text: &str, home: &str| {
+        let user = crate::facts::account::User {
+            uid: Known::Yes(1000),
+            group: Known::Yes("ann".to_owned()),
+            home: Known::Yes(home.to_owned()),
+            shell: Known::Yes("/bin/sh".to_owned()),
+            comment: Known::Yes(String::new()),
+            groups: ["adm".to_owned()].into(),
+            elsewhere: None,
+        };
+        ann(text)
+            .fact(FactKey::User("ann".to_owned()), Fact::User(UserFact::Present(user)))
+            .group("users", 100, &[], &[])
+            .free_uid(1500)
+            .fact(
+                FactKey::Path("/home/bob".to_owned()),
+                inode(InodeKind::Directory, "bob", 0o755),
+            )
+            .directory("/home/bob/ann")
+            .absent("/home/bob/none")
+    };
+    for (parameter, place) in [("uid = 1500", "t.toml:2:7"), ("group = 'users'", "t.toml:2:9")] {
+        let text = format!("user = 'ann'\n{parameter}");
+        assert_eq!(
+            refusal(at(&text, "/home/bob/ann").plan()).to_string(),
+            format!("{place}: other users can change the directory of `/home/bob/ann`")
+        );
+        for home in ["/home/ann", "/home/bob/none"] {
+            let changed = change(at(&text, home).plan());
+            assert!(script(&changed).starts_with("usermod "), "{home}");
+            let is_expected = changed.expect.iter().any(|one| matches!(one, Expect::ResolvedPath(_)));
+            assert_eq!(is_expected, home == "/home/ann", "{home}");
+        }
+    }
+    // Nothing in the home directory is changed.
+    let comment = change(at("user = 'ann'\ncomment = 'x'", "/home/bob/ann").plan());
+    assert_eq!(script(&comment), "usermod -c x -- ann");
 }
 
 #[test]

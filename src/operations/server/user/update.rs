@@ -7,12 +7,16 @@ use super::super::home::{NewHome, closed_home, found_home, missing_home};
 use super::super::names::{check_is_local, since};
 use super::super::rosters::Rosters;
 use super::{User, attributed, unfinished};
-use crate::change::{Action, Attribute, Attributes, Before, ResourceChange, Stop};
+use crate::change::{Action, Attribute, Attributes, Before, Expect, ResourceChange, Stop};
 use crate::facts::account::{self, AccountDefaultsKey, UserFact};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
+use crate::facts::path::{InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::value::Known;
+
+const BY_HAND: &str =
+    "choose a `home` in a directory that only root can change, such as `/home`, or run `usermod` by hand";
 
 impl User {
     pub(super) fn update(
@@ -37,6 +41,7 @@ impl User {
                 after.insert("home", found);
             }
             let mut change = self.change(Action::Update, Before::Present(attributed(old)), Some(after));
+            change.expect.extend(self.home_that_changes(context, old, &new)?);
             change.steps = vec![self.usermod(old, &new).on(&self.user)];
             change.effects = self.update_effects(context, old, &new)?;
             changes.push(change);
@@ -76,6 +81,7 @@ impl User {
         let mut change = self.change(Action::Update, Before::Present(before), Some(attributes));
         change.steps = unfinished::complete_databases(&self.user, missing_group);
         if *new != grouped {
+            change.expect.extend(self.home_that_changes(context, &grouped, new)?);
             change.steps.push(self.usermod(&grouped, new).on(&self.user));
         }
         let mut changes: Vec<ResourceChange> = home.into_iter().collect();
@@ -151,6 +157,30 @@ impl User {
             Self::check_group_is_local(context, group)?;
         }
         Ok(())
+    }
+
+    /// With another number or group of the user, `usermod` changes the owner and group of what is in the home directory, which it
+    /// finds by its name: another user could have it change files elsewhere.
+    fn home_that_changes(
+        &self,
+        context: &PlanContext<'_>,
+        old: &account::User,
+        new: &account::User,
+    ) -> Result<Option<Expect>, Stop> {
+        let argument = match (self.uid, &self.group) {
+            (Some(_), _) if new.uid != old.uid => "uid",
+            (_, Some(_)) if new.group != old.group => "group",
+            _ => return Ok(None),
+        };
+        let Known::Yes(home) = &new.home else { return Ok(None) };
+        let path = context.resolve(home)?;
+        match context.path(&path)? {
+            PathFact::Present(inode) if inode.kind == InodeKind::Directory => {
+                let way = context.closed_path(argument, &path, "change of owners", BY_HAND)?;
+                Ok(Some(Expect::ResolvedPath(Box::new(way))))
+            }
+            PathFact::Present(_) | PathFact::Absent => Ok(None),
+        }
     }
 
     fn usermod(&self, old: &account::User, new: &account::User) -> AccountCommand {
