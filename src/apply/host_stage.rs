@@ -100,7 +100,11 @@ impl HostApply<'_> {
             let first = rest.first().cloned();
             rest = match self.await_check(writer, rest).await {
                 Ok(rest) => rest,
-                Err(halt) => self.go_on(writer, first.as_slice(), halt).await?,
+                Err(halt) => {
+                    // It is tried again, or what comes after it goes on.
+                    rest = self.go_on(writer, first.as_slice(), halt).await?;
+                    continue;
+                }
             };
             if !progressed && rest.first().is_some_and(|first| first.id == stuck && is_barrier(first)) {
                 return Err(self.still_unknown(&rest[0]));

@@ -525,12 +525,12 @@ impl Walk<'_> {
         if shape.foreign.is_some() || !shape.is_quoted() {
             return None;
         }
-        if let Some(open) = self.script.open() {
+        let after = self.source.get(place.end..).unwrap_or_default();
+        if let Some(open) = self.script.open().or_else(|| self.script.calculates(after)) {
             let (title, hint) = open.words();
             return Some(Slip::new(place.clone(), title, "is quoted for the shell already", hint));
         }
         let fact = shape.quoted.as_ref()?;
-        let after = self.source.get(place.end..).unwrap_or_default();
         let word = self.script.reader(after)?;
         if word.is_shell && shape.quoting == Quoting::Twice {
             return None;

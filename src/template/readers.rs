@@ -115,6 +115,8 @@ pub(super) const READERS: &[Reader] = &[
     shell(&["sg"], Stands::First, operands(1, "")),
     shell(&["env"], Stands::Anywhere, options("S", &["--split-string"])),
     shell(&["ssh", "rsh"], Stands::First, operands(1, "BbcDEeFIiJLlmOopQRSWw")),
+    shell(&["autossh"], Stands::First, operands(1, "BbcDEeFIiJLlmMOopQRSWw")),
+    shell(&["dbclient"], Stands::First, operands(1, "bcBiJKlLmopRW")),
     shell(
         &["ssh", "sftp", "scp", "sshfs", "autossh"],
         Stands::First,
@@ -252,6 +254,7 @@ const IN_FRONT: &[Wrapper] = &[
         ],
     ),
     wrapper(&["doas"], 0, "Cu", &[]),
+    wrapper(&["sshpass"], 0, "dfPp", &[]),
     wrapper(&["env"], 0, "uC", &["--unset", "--chdir"]),
     wrapper(&["nice"], 0, "n", &["--adjustment"]),
     wrapper(&["ionice"], 0, "cn", &["--class", "--classdata"]),

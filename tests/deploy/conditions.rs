@@ -276,4 +276,14 @@ fn checks_hold_fail_and_wait_for_what_comes_up() {
     );
     assert!(ran.stdout.contains("1 check passes"), "{}", ran.stdout);
     host.inside("systemctl stop page");
+
+    // Each retry has the whole time again, and what the last one finds is told.
+    let never = "[[operation]]\nop = 'files.put'\ndest = '/srv/before'\ncontent = 'x'\n
+[[operation]]\nop = 'verify.command'\ncommand = ['test', '-e', '/srv/never']\nwithin = '1s'\nretries = 2\n";
+    project.write("tasks/test/files.toml", never);
+    let ran = deploy(&project, 1);
+    let told = format!("{}{}", ran.stdout, ran.stderr);
+    for part in ["retry 2 of 2", "failed to verify `test -e /srv/never`"] {
+        assert!(told.contains(part), "no `{part}` in:\n{told}");
+    }
 }

@@ -184,6 +184,8 @@ fn a_shell_whose_answers_nobody_reads_ends_and_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let (mut child, nonce, staged) = staging(&shell, folder.path());
         drop(child.stdout.take());
+        // A process that another test starts at this moment still has that end, until it becomes another program.
+        std::thread::sleep(Duration::from_millis(300));
         let noted = folder.path().join("noted");
         let note = format!("echo ran >>{}", quote(noted.to_str().unwrap()));
         let text = next_frame(&nonce, &["true", &note]);

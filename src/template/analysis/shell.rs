@@ -70,6 +70,9 @@ struct Document {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Quotes,
+    /// Behind a backslash.
+    Escaped,
+    Backquotes,
     Document,
     Arithmetic,
 }
@@ -82,13 +85,21 @@ impl Place {
                 "a quoted value between quotes",
                 "remove the quotes around it: `| quote` adds its own",
             ),
+            Self::Escaped => (
+                "a quoted value behind a backslash",
+                "remove the backslash: it takes the first quote away",
+            ),
+            Self::Backquotes => (
+                "a quoted value in backquotes",
+                "write `$(…)` in place of them: a backquote in the value ends the command",
+            ),
             Self::Document => (
                 "a quoted value in a here-document",
                 "write the text with `files.put`, or hand it over with `printf %s`",
             ),
             Self::Arithmetic => (
                 "a quoted value in arithmetic",
-                "write `| int` in place of `| quote`: a shell runs commands in `$((…))`, also between quotes",
+                "write `| int` in place of `| quote`: where a shell calculates, as in `$((…))` and `[[ … -eq … ]]`, it runs commands, also between quotes",
             ),
         }
     }
@@ -117,10 +128,26 @@ impl Command {
     }
 }
 
+/// Operators of `[[ … ]]` that compare numbers.
+const COMPARISONS: &[&str] = &["-eq", "-ne", "-lt", "-le", "-gt", "-ge"];
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|one| one.is_ascii_alphanumeric() || one == '_')
+}
+
+/// Whether a text ends in `${NAME[`, `${NAME:`, or an open `$[`.
+fn is_subscript(text: &str) -> bool {
+    let of_variable = text.rsplit_once("${").is_some_and(|(_, open)| {
+        let name = open.trim_start_matches(['#', '!']).strip_suffix(['[', ':']);
+        name.is_some_and(is_name)
+    });
+    of_variable || text.rsplit_once("$[").is_some_and(|(_, open)| !open.contains(']'))
+}
+
 /// `NAME=value` in front of a command.
 fn is_assignment(word: &str) -> bool {
     let name = word.split_once('=').map(|(name, _)| name);
-    name.is_some_and(|name| !name.is_empty() && name.chars().all(|one| one.is_ascii_alphanumeric() || one == '_'))
+    name.is_some_and(is_name)
 }
 
 impl Script {
@@ -293,6 +320,16 @@ impl Script {
 
     /// Why a quoted word is no word here.
     pub(super) fn open(&self) -> Option<Place> {
+        self.quotes().or_else(|| {
+            if self.open.iter().any(|(quote, _)| *quote == Quote::Backtick) {
+                return Some(Place::Backquotes);
+            }
+            (self.is_escaped && !self.is_comment).then_some(Place::Escaped)
+        })
+    }
+
+    /// What is open here, in which a character is no sign of a shell.
+    fn quotes(&self) -> Option<Place> {
         if self.line.is_some() {
             return Some(Place::Document);
         }
@@ -301,6 +338,28 @@ impl Script {
             Some(Quote::Arithmetic) => Some(Place::Arithmetic),
             _ => None,
         }
+    }
+
+    /// Why a value is calculated with here, other than in `$((…))`; `after` is the text behind it.
+    pub(super) fn calculates(&self, after: &str) -> Option<Place> {
+        let (words, own) = (&self.command.words, self.command.word.as_deref().unwrap_or_default());
+        let first = words.first().map_or("", String::as_str);
+        let last = words.last().map_or("", String::as_str);
+        let next = after.split_whitespace().next().unwrap_or_default();
+        // Behind `&&`, the words of `[[ … ]]` seem to begin anew.
+        let is_within = first.starts_with(|one: char| one == '$' || one == VALUE || one.is_ascii_digit());
+        let compares = || [last, next].iter().any(|word| COMPARISONS.contains(word));
+        let is_calculated = match first {
+            "[[" => compares() || last == "-v",
+            _ if is_within || (first.is_empty() && own.is_empty()) => compares(),
+            "test" | "[" | "printf" => last == "-v",
+            "declare" | "typeset" | "local" => words.iter().any(|word| word.starts_with('-') && word.contains('i')),
+            // The subscript of an assignment.
+            "" => own.strip_suffix('[').is_some_and(is_name),
+            _ => false,
+        };
+        let text = format!("{} {own}", words.join(" "));
+        (is_calculated || is_subscript(&text)).then_some(Place::Arithmetic)
     }
 
     /// Whether this is a comment, which a line break ends.
@@ -400,7 +459,7 @@ impl Script {
 
     /// Whether a simple command ends with this character.
     fn is_end(&self, character: char) -> bool {
-        let is_plain = !self.is_escaped && !self.is_comment && self.line.is_none() && self.open().is_none();
+        let is_plain = !self.is_escaped && !self.is_comment && self.line.is_none() && self.quotes().is_none();
         match character {
             '\n' => self.is_comment || is_plain,
             ';' | '|' | ')' => is_plain,
@@ -485,7 +544,6 @@ mod tests {
             "echo \"a\" ",
             "x=\"$(echo ",
             "echo \\' ",
-            "echo `",
             "a <<< ",
             "echo $((1 << 2)) ",
             "# it's\necho ",
@@ -529,8 +587,51 @@ mod tests {
         for arithmetic in ["echo $((", "echo $(( 1 + (", "echo \"$((", "((x = "] {
             assert_eq!(read(arithmetic).open(), Some(Place::Arithmetic), "{arithmetic}");
         }
+        for backquotes in ["echo `", "x=`$(echo "] {
+            assert_eq!(read(backquotes).open(), Some(Place::Backquotes), "{backquotes}");
+        }
+        for escaped in ["echo \\", "echo a\\"] {
+            assert_eq!(read(escaped).open(), Some(Place::Escaped), "{escaped}");
+        }
         for comment in ["# ", "echo a # ", "echo;# ", "#!/bin/sh\n\t#it's", "$(# "] {
             assert!(read(comment).is_comment(), "{comment}");
+        }
+    }
+
+    #[test]
+    fn where_a_shell_calculates_it_runs_commands() {
+        for (text, after) in [
+            ("if [[ ", " -eq 1 ]]; then"),
+            ("[[ 1 -lt ", " ]]"),
+            ("[[ $a && $b -ge ", " ]]"),
+            ("[[ $a || ", " -eq 1 ]]"),
+            ("[[ -v ", " ]]"),
+            ("test -v ", ""),
+            ("[ -v ", " ]"),
+            ("printf -v ", " a"),
+            ("declare -i x=", ""),
+            ("local -ri x=", ""),
+            ("x[", "]=1"),
+            ("echo ${a[", "]}"),
+            ("echo ${#a[", "]}"),
+            ("echo ${x:", "}"),
+            ("echo $[ ", " ]"),
+            ("echo $[1+", "]"),
+        ] {
+            assert_eq!(read(text).calculates(after), Some(Place::Arithmetic), "{text}");
+        }
+        for (text, after) in [
+            ("echo ", " -eq 1"),
+            ("[[ ", " = a ]]"),
+            ("[[ -e ", " ]]"),
+            ("[ ", " -eq 1 ]"),
+            ("declare x=", ""),
+            ("ls file[", "]"),
+            ("echo ${x:-", "}"),
+            ("echo ${a[1]} ", ""),
+            ("echo $[1] ", ""),
+        ] {
+            assert_eq!(read(text).calculates(after), None, "{text}");
         }
     }
 
